@@ -1,0 +1,368 @@
+//! JSONL files of [`Record`]s: read, checked line by line, written whole or not at all.
+//!
+//! ```text
+//! {"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7 ... #### 47"}],"answer":"47"}
+//! ```
+//!
+//! A byte-order mark, CRLF line ends and blank lines are accepted. A file is read one line at a time, so a
+//! file that is no text at all (a weight file, say) ends at the line limit instead of filling the memory.
+
+use crate::error::{DataError, LineFault, one_line, quote};
+use crate::record::{Message, Record, Trace};
+use serde_json::error::Category;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// How much of a damaged file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest line in bytes, its line end not counted.
+    pub line_bytes: usize,
+    /// [`check_records`] stops after this many problems; at least 1.
+    pub problems: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            line_bytes: 16 << 20,
+            problems: 20,
+        }
+    }
+}
+
+/// The usable records of a file and everything that is wrong with the others.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Records without a problem, in file order.
+    pub records: Vec<Record>,
+    /// Problems in file order, at most [`Limits::problems`].
+    pub problems: Vec<DataError>,
+}
+
+impl Checked {
+    /// The records, if nothing is wrong with any.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn into_records(self) -> Result<Vec<Record>, DataError> {
+        match self.problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(self.records),
+        }
+    }
+}
+
+/// Reads the records of the file at `path`.
+///
+/// # Errors
+/// The first problem of the file: it is missing, unreadable or empty, or a line is unusable.
+pub fn read_records(path: &Path, limits: &Limits) -> Result<Vec<Record>, DataError> {
+    check_file(
+        path,
+        &Limits {
+            problems: 1,
+            ..*limits
+        },
+    )
+    .into_records()
+}
+
+/// Reads the records in `bytes`, the content of a file called `name`. Touches no file system.
+///
+/// # Errors
+/// The first problem, as [`read_records`].
+pub fn parse_records(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Record>, DataError> {
+    check_records(
+        name,
+        bytes,
+        &Limits {
+            problems: 1,
+            ..*limits
+        },
+    )
+    .into_records()
+}
+
+/// Checks the file at `path` and reports every problem up to [`Limits::problems`].
+pub fn check_file(path: &Path, limits: &Limits) -> Checked {
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => check_records(&name, BufReader::new(file), limits),
+        Err(error) => Checked {
+            problems: vec![DataError::reading(name, &error)],
+            ..Checked::default()
+        },
+    }
+}
+
+/// Checks the lines of `input`, the content of a file called `name`, and reports every problem up to
+/// [`Limits::problems`].
+pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checked {
+    let mut reader = RecordReader {
+        name,
+        limits,
+        checked: Checked::default(),
+        lines: HashMap::new(),
+    };
+    if let Err(error) = reader.read(input) {
+        reader
+            .checked
+            .problems
+            .push(DataError::reading(name.to_owned(), &error));
+    }
+    let mut checked = reader.checked;
+    if checked.records.is_empty() && checked.problems.is_empty() {
+        checked.problems.push(DataError::NoRecords {
+            file: name.to_owned(),
+        });
+    }
+    checked
+}
+
+/// Writes `records` to `path`: under a temporary name in the same folder, synced, then renamed, so that
+/// `path` never holds half a file.
+///
+/// # Errors
+/// [`DataError::Write`] if the system refuses; the temporary file is removed.
+pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
+    let temporary = temporary_name(path);
+    let written = write_lines(&temporary, records).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        // The first error is the one worth telling; that the leftover cannot be removed either follows from it.
+        let _ = fs::remove_file(&temporary);
+        DataError::Write {
+            path: path.display().to_string(),
+            reason: one_line(&error.to_string()),
+        }
+    })
+}
+
+fn write_lines(path: &Path, records: &[Record]) -> io::Result<()> {
+    let mut writer = BufWriter::new(File::create(path)?);
+    for record in records {
+        serde_json::to_writer(&mut writer, record)?;
+        writer.write_all(b"\n")?;
+    }
+    writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .sync_all()
+}
+
+/// A name beside `path` that no other running process uses.
+fn temporary_name(path: &Path) -> PathBuf {
+    // The browser has no process number (asking for it panics) and no files either.
+    let process = if cfg!(target_family = "wasm") {
+        0
+    } else {
+        std::process::id()
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{process}.tmp"));
+    PathBuf::from(name)
+}
+
+/// The records that have more traces than `forks`, as problems.
+pub fn fork_problems(records: &[Record], forks: usize) -> impl Iterator<Item = DataError> + '_ {
+    records
+        .iter()
+        .filter(move |record| record.traces.len() > forks)
+        .map(move |record| DataError::TooManyTraces {
+            id: quote(&record.id),
+            traces: record.traces.len(),
+            forks,
+        })
+}
+
+/// Checks M <= N for every record: each trace needs a fork of its own.
+///
+/// # Errors
+/// [`DataError::TooManyTraces`] for the first record that has more traces than `forks`.
+pub fn check_forks(records: &[Record], forks: usize) -> Result<(), DataError> {
+    fork_problems(records, forks).next().map_or(Ok(()), Err)
+}
+
+struct RecordReader<'a> {
+    name: &'a str,
+    limits: &'a Limits,
+    checked: Checked,
+    /// Where each id was first seen.
+    lines: HashMap<String, usize>,
+}
+
+impl RecordReader<'_> {
+    fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for line in 1.. {
+            if self.checked.problems.len() >= self.limits.problems.max(1) {
+                break;
+            }
+            bytes.clear();
+            // Room for a byte-order mark, CRLF and one byte more than allowed, which tells a line at the limit
+            // from one beyond it.
+            let room = self.limits.line_bytes as u64 + 6;
+            if input.by_ref().take(room).read_until(b'\n', &mut bytes)? == 0 {
+                break;
+            }
+            let whole = bytes.ends_with(b"\n");
+            let content = strip_line(&bytes, line);
+            if content.len() > self.limits.line_bytes {
+                self.report(
+                    line,
+                    LineFault::TooLong {
+                        limit: self.limits.line_bytes,
+                    },
+                );
+                if !whole {
+                    input.skip_until(b'\n')?;
+                }
+                continue;
+            }
+            self.take_line(line, content);
+        }
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: usize, content: &[u8]) {
+        match parse_line(content) {
+            Ok(Some(record)) => self.take_record(line, record),
+            Ok(None) => {}
+            Err(fault) => self.report(line, fault),
+        }
+    }
+
+    fn take_record(&mut self, line: usize, record: Record) {
+        let mut faults = record_faults(&record);
+        match self.lines.get(&record.id) {
+            _ if record.id.is_empty() => {}
+            Some(&first) => faults.insert(
+                0,
+                LineFault::DuplicateId {
+                    id: quote(&record.id),
+                    first,
+                },
+            ),
+            None => drop(self.lines.insert(record.id.clone(), line)),
+        }
+        if faults.is_empty() {
+            self.checked.records.push(record);
+        }
+        for fault in faults {
+            self.report(line, fault);
+        }
+    }
+
+    fn report(&mut self, line: usize, fault: LineFault) {
+        if self.checked.problems.len() < self.limits.problems.max(1) {
+            self.checked.problems.push(DataError::Line {
+                file: self.name.to_owned(),
+                line,
+                fault,
+            });
+        }
+    }
+}
+
+/// The line without its end and, on the first line, without the byte-order mark.
+fn strip_line(bytes: &[u8], line: usize) -> &[u8] {
+    let bytes = if line == 1 {
+        bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
+    } else {
+        bytes
+    };
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// The record of a line, or nothing if the line is blank.
+fn parse_line(content: &[u8]) -> Result<Option<Record>, LineFault> {
+    let text = std::str::from_utf8(content).map_err(|error| LineFault::NotUtf8 {
+        byte: error.valid_up_to() + 1,
+    })?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_str(text) {
+        // Derived readers also take a list of the fields in order, which is no documented form.
+        Ok(_) if !is_object(text) => Err(LineFault::NotObject),
+        Ok(record) => Ok(Some(record)),
+        Err(error) => Err(json_fault(text, &error)),
+    }
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    let reason = one_line(message.strip_suffix(&position).unwrap_or(&message));
+    match error.classify() {
+        Category::Data if !is_object(text) => LineFault::NotObject,
+        Category::Data => LineFault::Field { reason },
+        _ => LineFault::NotJson {
+            column: error.column(),
+            reason,
+        },
+    }
+}
+
+/// Everything that is wrong inside one record.
+fn record_faults(record: &Record) -> Vec<LineFault> {
+    let id = || quote(&record.id);
+    let mut faults = Vec::new();
+    if record.id.is_empty() {
+        faults.push(LineFault::EmptyId);
+    }
+    match (&record.question, &record.messages) {
+        (Some(_), Some(_)) => faults.push(LineFault::TwoQuestions { id: id() }),
+        (None, None) => faults.push(LineFault::NoQuestion { id: id() }),
+        (Some(question), None) if question.trim().is_empty() => {
+            faults.push(LineFault::EmptyQuestion { id: id() });
+        }
+        (Some(_), None) => {}
+        (None, Some(messages)) => faults.extend(message_faults(&id(), messages)),
+    }
+    faults.extend(trace_faults(&id(), &record.traces));
+    faults
+}
+
+fn message_faults(id: &str, messages: &[Message]) -> Vec<LineFault> {
+    if messages.is_empty() {
+        return vec![LineFault::EmptyMessages { id: id.to_owned() }];
+    }
+    let unknown = |role: &str| !matches!(role, "system" | "user" | "assistant");
+    let faulty = messages
+        .iter()
+        .enumerate()
+        .filter(|(_, message)| unknown(&message.role));
+    let fault = |(index, message): (usize, &Message)| LineFault::UnknownRole {
+        id: id.to_owned(),
+        message: index + 1,
+        role: quote(&message.role),
+    };
+    faulty.map(fault).collect()
+}
+
+fn trace_faults(id: &str, traces: &[Trace]) -> Vec<LineFault> {
+    if traces.is_empty() {
+        return vec![LineFault::NoTraces { id: id.to_owned() }];
+    }
+    let faulty = traces
+        .iter()
+        .enumerate()
+        .filter(|(_, trace)| trace.text.trim().is_empty());
+    let fault = |(index, trace): (usize, &Trace)| LineFault::EmptyTrace {
+        id: id.to_owned(),
+        trace: index + 1,
+        source_name: quote(&trace.source),
+    };
+    faulty.map(fault).collect()
+}
+
+#[cfg(test)]
+mod tests;

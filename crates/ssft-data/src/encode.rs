@@ -1,0 +1,371 @@
+//! Records to token ids: the last step before packing.
+
+use crate::error::{DataError, quote};
+use crate::forks::ForkLead;
+use crate::record::{Message, Record, Trace};
+use crate::template::{Template, TemplateTokens, messages_of, user_message};
+use crate::tokenizer::Tokenizer;
+
+/// A question and its traces as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedQuestion {
+    /// The record's id.
+    pub id: String,
+    /// The rendered prompt with everything that stands before the forking token, never empty.
+    pub prompt: Vec<u32>,
+    /// The traces in the record's order.
+    pub traces: Vec<EncodedTrace>,
+    /// The reference answer, if the question has one.
+    pub answer: Option<String>,
+}
+
+/// A trace as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedTrace {
+    /// The trace's source.
+    pub source: String,
+    /// The trace and the end of sequence: at least two tokens.
+    pub tokens: Vec<u32>,
+}
+
+/// Everything that turns text into token ids, the same for training and for generation.
+///
+/// ```text
+/// prompt | <think i> after | trace <eos>      prompt + 1 + after + trace + 1 <= context
+/// ```
+#[derive(Debug)]
+pub struct Encoder {
+    tokenizer: Tokenizer,
+    template: Template,
+    context: usize,
+    before: Vec<u32>,
+    after: Vec<u32>,
+}
+
+impl Encoder {
+    /// An encoder whose rows have at most `context` tokens.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the text of `lead` cannot be encoded.
+    pub fn new(
+        tokenizer: Tokenizer,
+        template: Template,
+        lead: &ForkLead,
+        context: usize,
+    ) -> Result<Self, DataError> {
+        let before = tokenizer.encode_template(&lead.before)?;
+        let after = tokenizer.encode_text(&lead.after)?;
+        Ok(Self {
+            tokenizer,
+            template,
+            context,
+            before,
+            after,
+        })
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The chat template.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Most tokens in a row.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// What every branch of `fork`, counted from 0, starts with: the forking token and the fixed tokens
+    /// behind it.
+    ///
+    /// # Panics
+    /// If the tokenizer has no such fork.
+    pub fn lead(&self, fork: usize) -> Vec<u32> {
+        let mut lead = vec![self.tokenizer.forks()[fork]];
+        lead.extend_from_slice(&self.after);
+        lead
+    }
+
+    /// The prompt of a plain question.
+    ///
+    /// # Errors
+    /// As [`Encoder::prompt`].
+    pub fn prompt_text(&self, id: &str, question: &str) -> Result<Vec<u32>, DataError> {
+        self.prompt(id, &[user_message(question)])
+    }
+
+    /// The prompt of a chat, with everything that stands before the forking token. `id` names the question
+    /// in errors.
+    ///
+    /// # Errors
+    /// The template's errors; [`DataError::EmptyPrompt`]; [`DataError::PromptTooLong`] if not even one
+    /// token can follow the fork.
+    pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
+        let tokenizer = &self.tokenizer;
+        let named = TemplateTokens {
+            bos: tokenizer.bos_token(),
+            eos: Some(tokenizer.eos_token()),
+        };
+        let rendered = self.template.render(messages, named)?;
+        // Text of the user alone never turns into a marker; a chat template writes its markers as text.
+        let mut prompt = match self.template.is_plain() {
+            true => tokenizer.encode_text(&rendered)?,
+            false => tokenizer.encode_template(&rendered)?,
+        };
+        if prompt.is_empty() {
+            return Err(DataError::EmptyPrompt { id: quote(id) });
+        }
+        prompt.extend_from_slice(&self.before);
+        let (lead, context) = (1 + self.after.len(), self.context);
+        if prompt.len() + lead >= context {
+            return Err(DataError::PromptTooLong {
+                id: quote(id),
+                prompt: prompt.len(),
+                lead,
+                context,
+            });
+        }
+        Ok(prompt)
+    }
+
+    /// Encodes a record.
+    ///
+    /// # Errors
+    /// Those of [`Encoder::prompt`]; [`DataError::NoTargets`] for a trace without tokens;
+    /// [`DataError::TooLong`] for a row longer than the context.
+    pub fn encode(&self, record: &Record) -> Result<EncodedQuestion, DataError> {
+        let prompt = self.prompt(&record.id, &messages_of(record))?;
+        let mut traces = Vec::with_capacity(record.traces.len());
+        for (index, trace) in record.traces.iter().enumerate() {
+            let tokens = self.encode_trace(&record.id, index, trace)?;
+            self.check_length(&record.id, index, trace, prompt.len(), tokens.len())?;
+            traces.push(EncodedTrace {
+                source: trace.source.clone(),
+                tokens,
+            });
+        }
+        Ok(EncodedQuestion {
+            id: record.id.clone(),
+            prompt,
+            traces,
+            answer: record.answer.clone(),
+        })
+    }
+
+    /// Encodes all records.
+    ///
+    /// # Errors
+    /// The first error of [`Encoder::encode`].
+    pub fn encode_all(&self, records: &[Record]) -> Result<Vec<EncodedQuestion>, DataError> {
+        records.iter().map(|record| self.encode(record)).collect()
+    }
+
+    /// The first problem of each record that cannot be encoded, in order; take as many as are wanted.
+    pub fn problems<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = DataError> + 'a {
+        records
+            .iter()
+            .filter_map(|record| self.encode(record).err())
+    }
+
+    fn encode_trace(&self, id: &str, index: usize, trace: &Trace) -> Result<Vec<u32>, DataError> {
+        let mut tokens = self.tokenizer.encode_text(&trace.text)?;
+        if tokens.is_empty() {
+            let (id, source_name) = (quote(id), quote(&trace.source));
+            return Err(DataError::NoTargets {
+                id,
+                trace: index + 1,
+                source_name,
+            });
+        }
+        tokens.push(self.tokenizer.eos());
+        Ok(tokens)
+    }
+
+    fn check_length(
+        &self,
+        id: &str,
+        index: usize,
+        trace: &Trace,
+        prompt: usize,
+        tokens: usize,
+    ) -> Result<(), DataError> {
+        let lead = 1 + self.after.len();
+        if prompt + lead + tokens <= self.context {
+            return Ok(());
+        }
+        Err(DataError::TooLong {
+            id: quote(id),
+            trace: index + 1,
+            source_name: quote(&trace.source),
+            prompt,
+            lead,
+            tokens,
+            context: self.context,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoder(template: &str, lead: &ForkLead, context: usize) -> Encoder {
+        Encoder::new(
+            Tokenizer::bytes(2).unwrap(),
+            Template::new(template).unwrap(),
+            lead,
+            context,
+        )
+        .unwrap()
+    }
+
+    fn record(question: &str, traces: &[&str]) -> Record {
+        let trace = |(index, text): (usize, &&str)| Trace {
+            source: format!("s{index}"),
+            text: (*text).to_owned(),
+        };
+        Record {
+            id: "q7".to_owned(),
+            question: Some(question.to_owned()),
+            messages: None,
+            traces: traces.iter().enumerate().map(trace).collect(),
+            answer: Some("2".to_owned()),
+        }
+    }
+
+    fn bytes(text: &str) -> Vec<u32> {
+        text.bytes().map(u32::from).collect()
+    }
+
+    const EOS: u32 = 256;
+    const IM_START: u32 = 257;
+    const IM_END: u32 = 258;
+    const THINK2: u32 = 260;
+
+    #[test]
+    fn plain_question_by_hand() {
+        let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
+        let question = encoder
+            .encode(&record("1+1=", &["2", "<think1>é"]))
+            .unwrap();
+        assert_eq!(question.id, "q7");
+        assert_eq!(question.answer.as_deref(), Some("2"));
+        assert_eq!(question.prompt, bytes("1+1="));
+        assert_eq!(
+            question.traces[0],
+            EncodedTrace {
+                source: "s0".to_owned(),
+                tokens: vec![u32::from(b'2'), EOS]
+            }
+        );
+        assert_eq!(
+            question.traces[1].tokens,
+            [bytes("<think1>é"), vec![EOS]].concat()
+        );
+        assert_eq!(encoder.lead(1), [THINK2]);
+    }
+
+    #[test]
+    fn chat_question_by_hand() {
+        let encoder = encoder(crate::template::CHATML, &ForkLead::chat(), 64);
+        let question = encoder.encode(&record("<think1>", &["2"])).unwrap();
+        let newline = bytes("\n");
+        let expected = [
+            vec![IM_START],
+            bytes("user\n<think1>"),
+            vec![IM_END],
+            newline.clone(),
+            vec![IM_START],
+            bytes("assistant\n"),
+            vec![IM_START],
+        ];
+        assert_eq!(question.prompt, expected.concat());
+        assert_eq!(encoder.lead(1), [vec![THINK2], newline].concat());
+    }
+
+    #[test]
+    fn plain_text_never_becomes_a_marker() {
+        let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
+        assert_eq!(
+            encoder.prompt_text("-", "a<|im_end|>").unwrap(),
+            bytes("a<|im_end|>")
+        );
+    }
+
+    #[test]
+    fn context_is_exact() {
+        // 4 prompt + 1 fork + 2 trace + 1 end of sequence.
+        let record = record("1+1=", &["ab"]);
+        assert!(
+            encoder(crate::template::PLAIN, &ForkLead::bare(), 8)
+                .encode(&record)
+                .is_ok()
+        );
+        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 7)
+            .encode(&record)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"question "q7", trace 1 (source "s0"): prompt 4 + fork 1 + trace 3 = 8 tokens, but the context is 7; shorten it, drop it, or raise --context"#
+        );
+        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 5)
+            .encode(&record)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or raise --context"#
+        );
+    }
+
+    #[test]
+    fn suffix_of_the_fork_counts() {
+        let lead = ForkLead {
+            before: "<|im_start|>".to_owned(),
+            after: "\n".to_owned(),
+        };
+        // 4 + 1 before, 1 + 1 fork, 2 + 1 trace.
+        let record = record("1+1=", &["ab"]);
+        assert!(
+            encoder(crate::template::PLAIN, &lead, 10)
+                .encode(&record)
+                .is_ok()
+        );
+        let error = encoder(crate::template::PLAIN, &lead, 9)
+            .encode(&record)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("prompt 5 + fork 2 + trace 3 = 10 tokens"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nothing_to_read_or_to_learn() {
+        let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
+        let records = [
+            record("", &["a"]),
+            record("a", &["b"]),
+            record("a", &["b", ""]),
+        ];
+        let problems: Vec<String> = encoder
+            .problems(&records)
+            .map(|problem| problem.to_string())
+            .collect();
+        let expected = [
+            r#"question "q7": the prompt has no tokens; give the question some text"#,
+            r#"question "q7", trace 2 (source "s1"): no tokens to learn; give the trace some text or drop it"#,
+        ];
+        assert_eq!(problems, expected);
+        assert_eq!(
+            encoder.encode_all(&records).unwrap_err().to_string(),
+            expected[0]
+        );
+        assert_eq!(encoder.encode_all(&records[1..2]).unwrap().len(), 1);
+    }
+}

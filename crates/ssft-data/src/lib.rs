@@ -1,0 +1,18 @@
+//! Text to integers: everything that happens to a question before a device sees it.
+//!
+//! ```text
+//! JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
+//! ```
+//!
+//! No tensor and no device here: the crate compiles for the browser as it stands.
+
+pub mod dataset;
+pub mod encode;
+pub mod error;
+pub mod forks;
+pub mod model_files;
+pub mod pack;
+pub mod record;
+pub mod tasks;
+pub mod template;
+pub mod tokenizer;

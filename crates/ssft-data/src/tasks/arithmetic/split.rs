@@ -1,0 +1,169 @@
+//! Which answers are held out, and how many questions of each kind go where.
+
+use super::pool::Supply;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// One answer is held out of each run of this many.
+const RUN: u64 = 20;
+
+/// The answers that no training question may have: one of every 20 consecutive numbers, so that all
+/// magnitudes lose the same share.
+#[derive(Debug)]
+pub(super) struct HeldOutAnswers {
+    /// For the run that starts at 20 times the index: which of its numbers is held out.
+    offsets: Vec<u64>,
+}
+
+impl HeldOutAnswers {
+    /// Draws them from the answers `0..=largest`.
+    pub(super) fn draw(largest: u64, rng: &mut ChaCha8Rng) -> Self {
+        let offsets = (0..=largest / RUN)
+            .map(|_| rng.random_range(0..RUN))
+            .collect();
+        Self { offsets }
+    }
+
+    /// Whether `answer` is held out.
+    pub(super) fn contains(&self, answer: u64) -> bool {
+        let run = usize::try_from(answer / RUN).ok();
+        run.and_then(|run| self.offsets.get(run)) == Some(&(answer % RUN))
+    }
+}
+
+/// How many questions of one operator are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Quota {
+    /// For the test split, with a held-out answer.
+    pub(super) held: u64,
+    /// For the test split, with any other answer.
+    pub(super) unseen: u64,
+    /// For training.
+    pub(super) train: u64,
+}
+
+impl Quota {
+    /// Divides `train` and `test` questions among the operators, by their supplies.
+    ///
+    /// Half of the test questions are to have held-out answers, and half of each kind are to come from
+    /// the second operator; where one side lacks questions the other makes up for it. The test split
+    /// chooses first: it is the smaller one, and has to show both operators.
+    ///
+    /// # Errors
+    /// If the supplies do not suffice: how many questions there are beside this many test questions.
+    pub(super) fn divide(train: u64, test: u64, supplies: [Supply; 2]) -> Result<[Self; 2], u64> {
+        let held = supplies.map(|supply| supply.held);
+        let open = supplies.map(|supply| supply.open);
+        let (all_held, all_open) = (held[0] + held[1], open[0] + open[1]);
+        let available = (all_open.saturating_add(test)).min(all_open + all_held);
+        if train.saturating_add(test) > available {
+            return Err(available);
+        }
+        let from_held = halves(test, [all_open - train, all_held])[1];
+        let held = halves(from_held, held);
+        let unseen = halves(test - from_held, open);
+        let train = halves(train, [open[0] - unseen[0], open[1] - unseen[1]]);
+        Ok([0, 1].map(|at| Self {
+            held: held[at],
+            unseen: unseen[at],
+            train: train[at],
+        }))
+    }
+
+    /// Whether nothing is wanted any more.
+    pub(super) fn is_met(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Divides `count` into two halves, as equal as the supplies allow; these must suffice together.
+fn halves(count: u64, supplies: [u64; 2]) -> [u64; 2] {
+    let second = (count / 2)
+        .min(supplies[1])
+        .max(count.saturating_sub(supplies[0]));
+    [count - second, second]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    const SUPPLIES: [Supply; 2] = [
+        Supply {
+            held: 10,
+            open: 200,
+        },
+        Supply { held: 4, open: 60 },
+    ];
+
+    #[test]
+    fn one_answer_in_twenty_is_held_out() {
+        let held_out = HeldOutAnswers::draw(1_999, &mut ChaCha8Rng::seed_from_u64(3));
+        for run in 0..100 {
+            let in_run = (run * RUN..(run + 1) * RUN).filter(|answer| held_out.contains(*answer));
+            assert_eq!(in_run.count(), 1);
+        }
+        assert!(!held_out.contains(u64::MAX));
+    }
+
+    #[test]
+    fn scarce_kinds_are_made_up_for() {
+        let plenty = Quota::divide(40, 8, SUPPLIES).expect("enough");
+        assert_eq!(
+            plenty,
+            [
+                Quota {
+                    held: 2,
+                    unseen: 2,
+                    train: 20
+                },
+                Quota {
+                    held: 2,
+                    unseen: 2,
+                    train: 20
+                }
+            ]
+        );
+        // 20 held-out answers wanted, 14 there; 26 unseen ones instead; 34 products left for training.
+        let scarce = Quota::divide(200, 40, SUPPLIES).expect("enough");
+        assert_eq!(
+            scarce,
+            [
+                Quota {
+                    held: 10,
+                    unseen: 13,
+                    train: 153
+                },
+                Quota {
+                    held: 4,
+                    unseen: 13,
+                    train: 47
+                }
+            ]
+        );
+    }
+
+    #[test]
+    fn everything_can_be_used_up_and_no_more() {
+        let all = Quota::divide(260, 14, SUPPLIES).expect("enough");
+        assert_eq!(
+            all,
+            [
+                Quota {
+                    held: 10,
+                    unseen: 0,
+                    train: 200
+                },
+                Quota {
+                    held: 4,
+                    unseen: 0,
+                    train: 60
+                }
+            ]
+        );
+        assert_eq!(Quota::divide(260, 15, SUPPLIES), Err(274));
+        assert_eq!(Quota::divide(261, 0, SUPPLIES), Err(260));
+        assert_eq!(Quota::divide(u64::MAX, u64::MAX, SUPPLIES), Err(274));
+    }
+}

@@ -1,0 +1,153 @@
+//! The grammar of a trace: `step (";" step)* " #### " answer`.
+//!
+//! ```text
+//! step = side ("=" side)*      side = term (("+" | "-") term)*      term = number ("*" number)*
+//! ```
+//!
+//! A number is any run of digits here: the form of a step does not depend on its values.
+
+use super::question::is_canonical;
+
+/// What separates the steps from the answer.
+pub(super) const ANSWER_MARK: &str = "####";
+/// What separates one step from the next.
+pub(super) const STEP_END: char = ';';
+
+/// Splits a trace at its last answer mark into steps and claim, both trimmed; no claim without a mark.
+pub(super) fn split_answer(trace: &str) -> (&str, Option<&str>) {
+    match trace.rsplit_once(ANSWER_MARK) {
+        Some((steps, claim)) => (steps.trim(), Some(claim.trim())),
+        None => (trace.trim(), None),
+    }
+}
+
+/// One step, read into the sides of its equation; a bare sum has a single side.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Step<'t> {
+    /// At least one.
+    pub(super) sides: Vec<Side<'t>>,
+}
+
+/// One side of an equation: terms that are added or subtracted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Side<'t> {
+    /// At least one; the first is never subtracted.
+    pub(super) terms: Vec<Term<'t>>,
+}
+
+/// A product of numbers, mostly of one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Term<'t> {
+    /// Whether a `-` stands before it.
+    pub(super) subtracted: bool,
+    /// The digits of each factor, as written; at least one.
+    pub(super) factors: Vec<&'t str>,
+}
+
+impl<'t> Step<'t> {
+    /// Reads one step; `None` if it leaves the grammar anywhere.
+    pub(super) fn parse(text: &'t str) -> Option<Self> {
+        let sides = text.split('=').map(Side::parse).collect::<Option<_>>()?;
+        Some(Self { sides })
+    }
+
+    /// Whether a `-` occurs on any side.
+    pub(super) fn subtracts(&self) -> bool {
+        self.sides.iter().any(Side::subtracts)
+    }
+}
+
+impl<'t> Side<'t> {
+    fn parse(text: &'t str) -> Option<Self> {
+        let mut terms = Vec::new();
+        let (mut rest, mut subtracted) = (text, false);
+        while let Some(end) = rest.find(['+', '-']) {
+            terms.push(Term::parse(&rest[..end], subtracted)?);
+            subtracted = rest[end..].starts_with('-');
+            rest = &rest[end + 1..];
+        }
+        terms.push(Term::parse(rest, subtracted)?);
+        Some(Self { terms })
+    }
+
+    /// Whether a `-` occurs on this side.
+    pub(super) fn subtracts(&self) -> bool {
+        self.terms.iter().any(|term| term.subtracted)
+    }
+
+    /// The value; `None` if a number is not canonical or anything overflows.
+    pub(super) fn value(&self) -> Option<i128> {
+        self.terms.iter().try_fold(0_i128, |total, term| {
+            let value = term.value()?;
+            if term.subtracted {
+                total.checked_sub(value)
+            } else {
+                total.checked_add(value)
+            }
+        })
+    }
+}
+
+impl<'t> Term<'t> {
+    fn parse(text: &'t str, subtracted: bool) -> Option<Self> {
+        let factors: Vec<_> = text.split('*').collect();
+        let numbers_only = factors
+            .iter()
+            .all(|factor| !factor.is_empty() && factor.bytes().all(|byte| byte.is_ascii_digit()));
+        numbers_only.then_some(Self {
+            subtracted,
+            factors,
+        })
+    }
+
+    fn value(&self) -> Option<i128> {
+        self.factors.iter().try_fold(1_i128, |product, factor| {
+            let value = is_canonical(factor)
+                .then(|| factor.parse().ok())
+                .flatten()?;
+            product.checked_mul(value)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Option<Vec<Option<i128>>> {
+        Step::parse(text).map(|step| step.sides.iter().map(Side::value).collect())
+    }
+
+    #[test]
+    fn products_bind_tighter_than_sums() {
+        assert_eq!(values("240+7*6=282"), Some(vec![Some(282), Some(282)]));
+        assert_eq!(values("50*6-3*6=300-18=282"), Some(vec![Some(282); 3]));
+        assert_eq!(values("1-2-3"), Some(vec![Some(-4)]));
+    }
+
+    #[test]
+    fn text_outside_the_grammar_is_refused() {
+        for text in [
+            "", "=", "1=", "=1", "+1", "1+", "1++2", "-1=2-3", "1 + 2", "2*", "1=2=", "a", "1+é",
+        ] {
+            assert_eq!(values(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_without_a_value_still_have_a_form() {
+        let huge = "9".repeat(10_000);
+        assert_eq!(values(&huge), Some(vec![None]));
+        assert_eq!(values("007+1"), Some(vec![None]));
+        let product = ["99999999999999999999"; 3].join("*");
+        assert_eq!(values(&product), Some(vec![None]));
+    }
+
+    #[test]
+    fn the_last_mark_counts() {
+        assert_eq!(split_answer("1+2=3 #### 3"), ("1+2=3", Some("3")));
+        assert_eq!(split_answer("1 #### 2 ####  3 \n"), ("1 #### 2", Some("3")));
+        assert_eq!(split_answer("1+2=3;"), ("1+2=3;", None));
+        assert_eq!(split_answer("####"), ("", Some("")));
+    }
+}

@@ -1,0 +1,375 @@
+//! Text to token ids and back, with forking tokens that no text can produce.
+//!
+//! One vocabulary, three ways in:
+//!
+//! | input | special tokens | forking tokens |
+//! |---|---|---|
+//! | [`Tokenizer::encode_text`]: questions, traces | stay text | stay text |
+//! | [`Tokenizer::encode_template`]: a rendered chat template | recognised | stay text |
+//! | [`Tokenizer::forks`]: the trainer and the decoder | - | inserted by id |
+
+mod build;
+
+use crate::error::{DataError, one_line};
+use crate::forks::{fork_index, fork_name};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tokenizers::AddedToken;
+
+/// A Hugging Face tokenizer with N forking tokens.
+///
+/// It holds the same vocabulary twice. Text is encoded by `text`, in which every special token is matched as
+/// ordinary characters. Templates are encoded by `template`, in which only the forking tokens count as
+/// special, so that only they are left alone; removing their entries instead would move the ids of the
+/// tokens behind them.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    text: tokenizers::Tokenizer,
+    template: tokenizers::Tokenizer,
+    forks: Vec<u32>,
+    bos: Option<String>,
+    eos: Special,
+    pad: Special,
+    rows: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Special {
+    name: String,
+    id: u32,
+}
+
+/// Names of the special tokens, as `tokenizer_config.json` gives them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Names {
+    bos: Option<String>,
+    eos: Option<String>,
+    pad: Option<String>,
+}
+
+/// End of sequence where no `tokenizer_config.json` names one, and in the tokenizers made here.
+const END_OF_TEXT: &str = "<|endoftext|>";
+
+const REMEDY: &str = "use the tokenizer files of a Hugging Face model as they were published";
+
+fn broken(file: &str, reason: String) -> DataError {
+    DataError::ModelFile {
+        file: file.to_owned(),
+        reason,
+        remedy: REMEDY,
+    }
+}
+
+fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
+    move |error| DataError::Tokenizer {
+        action,
+        reason: one_line(&error.to_string()),
+    }
+}
+
+impl Tokenizer {
+    /// Reads the content of a `tokenizer.json` and, if there is one, of the `tokenizer_config.json` beside
+    /// it, which names the end of sequence. Forking tokens `<think1>` .. `<thinkN>` in it are recognised.
+    ///
+    /// # Errors
+    /// [`DataError::ModelFile`] if a file is not what its name says, the forking tokens have a gap, or no
+    /// end of sequence is known.
+    pub fn from_json(json: &[u8], config: Option<&[u8]>) -> Result<Self, DataError> {
+        Self::from_named("tokenizer.json", json, config)
+    }
+
+    /// Reads the `tokenizer.json` at `path` and the `tokenizer_config.json` beside it, if there is one.
+    ///
+    /// # Errors
+    /// [`DataError::Missing`] and [`DataError::Read`] for files; otherwise as [`Tokenizer::from_json`].
+    pub fn from_file(path: &Path) -> Result<Self, DataError> {
+        let json = read(path)?;
+        let config = match read(&path.with_file_name("tokenizer_config.json")) {
+            Err(DataError::Missing { .. }) => None,
+            config => Some(config?),
+        };
+        Self::from_named(&path.display().to_string(), &json, config.as_deref())
+    }
+
+    fn from_named(file: &str, json: &[u8], config: Option<&[u8]>) -> Result<Self, DataError> {
+        let json: Value = serde_json::from_slice(json).map_err(|error| {
+            broken(file, format!("not JSON ({})", one_line(&error.to_string())))
+        })?;
+        if !json.is_object() {
+            return Err(broken(file, "not a JSON object".to_owned()));
+        }
+        let names = config.map_or(Ok(Names::default()), names_in)?;
+        Self::assemble(file, json, names)
+    }
+
+    /// Both tokenizers from the value of a `tokenizer.json`.
+    fn assemble(file: &str, mut json: Value, names: Names) -> Result<Self, DataError> {
+        // Settings for batches of some other program: they would cut or pad a trace without a word.
+        json["truncation"] = Value::Null;
+        json["padding"] = Value::Null;
+        mark_special(&mut json, |fork, special| fork || special);
+        let text = load(file, &json)?;
+        mark_special(&mut json, |fork, _| fork);
+        let template = load(file, &json)?;
+        check_ids(file, &json, &text)?;
+        let eos = end_of_sequence(file, &text, names.eos)?;
+        let pad = names
+            .pad
+            .and_then(|name| special(&text, name))
+            .unwrap_or_else(|| eos.clone());
+        let forks = forks_of(file, &text)?;
+        let rows = text
+            .get_vocab(true)
+            .into_values()
+            .max()
+            .map_or(0, |id| id as usize + 1);
+        Ok(Self {
+            text,
+            template,
+            forks,
+            bos: names.bos,
+            eos,
+            pad,
+            rows,
+        })
+    }
+
+    /// The same tokenizer with at least `count` forking tokens: those it has, and new ones behind the
+    /// largest id. The model needs [`Tokenizer::vocab_size`] embedding rows afterwards.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library refuses a token.
+    pub fn with_forks(self, count: usize) -> Result<Self, DataError> {
+        if count <= self.forks.len() {
+            return Ok(self);
+        }
+        let names = Names {
+            bos: self.bos,
+            eos: Some(self.eos.name),
+            pad: Some(self.pad.name),
+        };
+        let mut grown = self.text;
+        grown
+            .add_special_tokens(special_tokens((0..count).map(fork_name)))
+            .map_err(failed("add forks"))?;
+        let json =
+            serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
+        Self::assemble("tokenizer.json", json, names)
+    }
+
+    /// The text of `tokenizer.json`, which Python's `tokenizers` and `transformers` read.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library cannot write it.
+    pub fn to_json(&self) -> Result<String, DataError> {
+        self.text.to_string(true).map_err(failed("write its file"))
+    }
+
+    /// The tokens of ordinary text: no special token ever comes out, whatever the text spells.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library fails; it does not on a byte-level vocabulary.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        encode(&self.text, text, "encode the text")
+    }
+
+    /// The tokens of a rendered chat template: its markers become special tokens, but `<think1>` stays text.
+    /// As everywhere in the Hugging Face world, a message that spells a marker becomes one too.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_text`].
+    pub fn encode_template(&self, rendered: &str) -> Result<Vec<u32>, DataError> {
+        encode(&self.template, rendered, "encode the prompt")
+    }
+
+    /// The text of `tokens`, without special and forking tokens; ids outside the vocabulary (a model may
+    /// have spare embedding rows) are skipped, and broken UTF-8 becomes U+FFFD.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library fails.
+    pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
+        self.text
+            .decode(tokens, true)
+            .map_err(failed("decode the tokens"))
+    }
+
+    /// Ids of the forking tokens, `<think1>` first.
+    pub fn forks(&self) -> &[u32] {
+        &self.forks
+    }
+
+    /// Id of the end of a sequence.
+    pub fn eos(&self) -> u32 {
+        self.eos.id
+    }
+
+    /// Name of the end of a sequence.
+    pub fn eos_token(&self) -> &str {
+        &self.eos.name
+    }
+
+    /// Id that fills unused places; the end of sequence if the tokenizer has no other.
+    pub fn pad(&self) -> u32 {
+        self.pad.id
+    }
+
+    /// Name of the padding token.
+    pub fn pad_token(&self) -> &str {
+        &self.pad.name
+    }
+
+    /// Name of the beginning of a sequence, if the tokenizer has one; only a chat template inserts it.
+    pub fn bos_token(&self) -> Option<&str> {
+        self.bos.as_deref()
+    }
+
+    /// Number of embedding rows the vocabulary needs: the largest id + 1.
+    pub fn vocab_size(&self) -> usize {
+        self.rows
+    }
+
+    /// The id of the token called `name`, if there is one.
+    pub fn token_id(&self, name: &str) -> Option<u32> {
+        self.text.token_to_id(name)
+    }
+
+    /// Names of all special tokens, forking tokens included, by id.
+    pub fn special_names(&self) -> Vec<String> {
+        let mut tokens: Vec<_> = self.text.get_added_tokens_decoder().into_iter().collect();
+        tokens.sort_unstable_by_key(|&(id, _)| id);
+        tokens
+            .into_iter()
+            .filter(|(_, token)| token.special)
+            .map(|(_, token)| token.content)
+            .collect()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DataError> {
+    fs::read(path).map_err(|error| DataError::reading(path.display().to_string(), &error))
+}
+
+/// Sets the `special` flag of each added token from whether it is a forking token and the present flag.
+fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
+    let tokens = json.get_mut("added_tokens").and_then(Value::as_array_mut);
+    for token in tokens.into_iter().flatten() {
+        let fork = token["content"]
+            .as_str()
+            .is_some_and(|name| fork_index(name).is_some());
+        let special = token["special"].as_bool().unwrap_or(false);
+        if token.is_object() {
+            token["special"] = Value::Bool(rule(fork, special));
+        }
+    }
+}
+
+fn load(file: &str, json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
+    let mut tokenizer: tokenizers::Tokenizer =
+        serde_json::from_value(json.clone()).map_err(|error| {
+            broken(
+                file,
+                format!("not a tokenizer ({})", one_line(&error.to_string())),
+            )
+        })?;
+    tokenizer.set_encode_special_tokens(true);
+    Ok(tokenizer)
+}
+
+/// The library numbers added tokens anew and only logs where that contradicts the file.
+fn check_ids(file: &str, json: &Value, loaded: &tokenizers::Tokenizer) -> Result<(), DataError> {
+    for token in json["added_tokens"].as_array().into_iter().flatten() {
+        let name = token["content"].as_str().unwrap_or_default();
+        let listed = token["id"].as_u64();
+        let given = loaded.token_to_id(name).map(u64::from);
+        if let (Some(listed), Some(given)) = (listed, given)
+            && listed != given
+        {
+            return Err(broken(
+                file,
+                format!("token {name:?} is listed with id {listed} but loads as {given}"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn special(tokenizer: &tokenizers::Tokenizer, name: String) -> Option<Special> {
+    tokenizer.token_to_id(&name).map(|id| Special { name, id })
+}
+
+fn end_of_sequence(
+    file: &str,
+    tokenizer: &tokenizers::Tokenizer,
+    named: Option<String>,
+) -> Result<Special, DataError> {
+    let name = named.unwrap_or_else(|| END_OF_TEXT.to_owned());
+    special(tokenizer, name.clone()).ok_or_else(|| DataError::ModelFile {
+        file: file.to_owned(),
+        reason: format!("the vocabulary has no end-of-sequence token {name:?}"),
+        remedy: "name the right one as \"eos_token\" in tokenizer_config.json beside it",
+    })
+}
+
+/// Ids of `<think1>` .. `<thinkN>`, which must have no gap.
+fn forks_of(file: &str, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, DataError> {
+    let added = tokenizer.get_added_tokens_decoder();
+    let mut forks: Vec<(usize, u32)> = added
+        .into_iter()
+        .filter_map(|(id, token)| Some((fork_index(&token.content)?, id)))
+        .collect();
+    forks.sort_unstable();
+    for (row, &(index, _)) in forks.iter().enumerate() {
+        if row != index {
+            let (there, missing) = (fork_name(index), fork_name(row));
+            return Err(DataError::ModelFile {
+                file: file.to_owned(),
+                reason: format!("there is a forking token {there} but no {missing}"),
+                remedy: "number the forking tokens from 1 without gaps",
+            });
+        }
+    }
+    Ok(forks.into_iter().map(|(_, id)| id).collect())
+}
+
+fn special_tokens(names: impl IntoIterator<Item = String>) -> Vec<AddedToken> {
+    names
+        .into_iter()
+        .map(|name| AddedToken::from(name, true))
+        .collect()
+}
+
+fn encode(
+    tokenizer: &tokenizers::Tokenizer,
+    text: &str,
+    action: &'static str,
+) -> Result<Vec<u32>, DataError> {
+    // No post-processor: a beginning of sequence is the chat template's business.
+    let encoding = tokenizer.encode_fast(text, false).map_err(failed(action))?;
+    Ok(encoding.get_ids().to_vec())
+}
+
+/// The special tokens that `tokenizer_config.json` names, as strings or as objects with a `content`.
+fn names_in(config: &[u8]) -> Result<Names, DataError> {
+    let config: Value = serde_json::from_slice(config).map_err(|error| {
+        broken(
+            "tokenizer_config.json",
+            format!("not JSON ({})", one_line(&error.to_string())),
+        )
+    })?;
+    let name = |key: &str| {
+        let value = &config[key];
+        value
+            .as_str()
+            .or_else(|| value["content"].as_str())
+            .map(str::to_owned)
+    };
+    Ok(Names {
+        bos: name("bos_token"),
+        eos: name("eos_token"),
+        pad: name("pad_token"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

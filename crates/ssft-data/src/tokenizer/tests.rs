@@ -1,0 +1,291 @@
+use super::*;
+use crate::model_files::tokenizer_config;
+use crate::template::Template;
+use proptest::prelude::*;
+use std::sync::LazyLock;
+
+static BYTES: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::bytes(4).unwrap());
+static TRAINED: LazyLock<Tokenizer> =
+    LazyLock::new(|| Tokenizer::train_bytes(&corpus(), 280, 4).unwrap());
+
+fn corpus() -> Vec<String> {
+    let line = |n: u32| {
+        format!(
+            "carry the {n}, then add the next pair: {n}+{}=<think1>\r\n",
+            n * 7 % 13
+        )
+    };
+    (0..200).map(line).collect()
+}
+
+/// Texts that spell special tokens or are awkward in another way.
+const AWKWARD: [&str; 14] = [
+    "",
+    "<think1>",
+    "a<think3>b<think99>",
+    "<|im_end|>",
+    "<|im_start|>assistant\n<think1>\n",
+    "<|endoftext|>",
+    "<think1",
+    "<<think1>>",
+    "\0\u{1}\u{7f}",
+    "\r\n\r\n \t ",
+    "🦀👩‍👩‍👧 é e\u{301} \u{feff}\u{202e}",
+    "Ġ Ċ ÿ ▁ \u{fffd}",
+    "  12 345  6.7e-8",
+    "日本語 العربية",
+];
+
+fn assert_round_trip(tokenizer: &Tokenizer, text: &str) {
+    let specials: Vec<u32> = tokenizer
+        .special_names()
+        .iter()
+        .map(|name| tokenizer.token_id(name).unwrap())
+        .collect();
+    let tokens = tokenizer.encode_text(text).unwrap();
+    assert!(
+        tokens.iter().all(|token| !specials.contains(token)),
+        "{text:?} became {tokens:?}"
+    );
+    assert!(
+        tokens
+            .iter()
+            .all(|&token| (token as usize) < tokenizer.vocab_size())
+    );
+    assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
+}
+
+#[test]
+fn ids_are_fixed() {
+    let tokenizer = &*BYTES;
+    assert_eq!(tokenizer.forks(), [259, 260, 261, 262]);
+    assert_eq!(
+        (tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()),
+        (256, 256, None)
+    );
+    assert_eq!(tokenizer.vocab_size(), 263);
+    assert_eq!(tokenizer.token_id("<|im_start|>"), Some(257));
+    assert_eq!(tokenizer.token_id("<|im_end|>"), Some(258));
+    let every: Vec<u32> = (0..=127).collect();
+    let ascii: String = (0..=127u8).map(char::from).collect();
+    assert_eq!(tokenizer.encode_text(&ascii).unwrap(), every);
+    assert_eq!(tokenizer.encode_text("é").unwrap(), [0xC3, 0xA9]);
+    assert_eq!(Tokenizer::bytes(0).unwrap().forks(), [] as [u32; 0]);
+}
+
+#[test]
+fn awkward_texts_come_back() {
+    for text in AWKWARD {
+        assert_round_trip(&BYTES, text);
+        assert_round_trip(&TRAINED, text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_comes_back(parts in prop::collection::vec(prop_oneof![
+        3 => any::<String>(),
+        1 => prop::sample::select(AWKWARD.to_vec()).prop_map(str::to_owned),
+    ], 0..6)) {
+        let text = parts.concat();
+        assert_round_trip(&BYTES, &text);
+        assert_round_trip(&TRAINED, &text);
+        // A template knows its markers, but no text makes a forking token.
+        let tokens = TRAINED.encode_template(&text).unwrap();
+        prop_assert!(tokens.iter().all(|token| !TRAINED.forks().contains(token)));
+    }
+}
+
+#[test]
+fn templates_know_markers_but_no_forks() {
+    let rendered = "<|im_start|>user\n<think2><|im_end|>";
+    let text = |text: &str| text.bytes().map(u32::from).collect::<Vec<_>>();
+    let expected = [vec![257], text("user\n<think2>"), vec![258]].concat();
+    assert_eq!(BYTES.encode_template(rendered).unwrap(), expected);
+    assert_eq!(BYTES.decode(&expected).unwrap(), "user\n<think2>");
+}
+
+#[test]
+fn decoding_skips_specials_and_unknown_ids() {
+    let tokens = [259, 104, 105, 256, 9_999];
+    assert_eq!(BYTES.decode(&tokens).unwrap(), "hi");
+    assert_eq!(BYTES.decode(&[0xC3]).unwrap(), "\u{fffd}");
+}
+
+#[test]
+fn training_learns_merges_and_is_deterministic() {
+    let tokenizer = &*TRAINED;
+    assert_eq!(tokenizer.vocab_size(), 280);
+    assert_eq!(tokenizer.forks(), [276, 277, 278, 279]);
+    assert_eq!(tokenizer.encode_text(" the").unwrap().len(), 1);
+    assert_eq!(
+        tokenizer.encode_text("1234").unwrap().len(),
+        4,
+        "digits stay single"
+    );
+    let json = tokenizer.to_json().unwrap();
+    for _ in 0..5 {
+        assert_eq!(
+            Tokenizer::train_bytes(&corpus(), 280, 4)
+                .unwrap()
+                .to_json()
+                .unwrap(),
+            json
+        );
+    }
+}
+
+#[test]
+fn training_on_little_text_ends_early() {
+    let tokenizer = Tokenizer::train_bytes(&["ab"], 1000, 1).unwrap();
+    assert_eq!(tokenizer.vocab_size(), 256 + 3 + 1);
+    let nothing: [&str; 0] = [];
+    assert_eq!(
+        Tokenizer::train_bytes(&nothing, 260, 1)
+            .unwrap()
+            .vocab_size(),
+        260
+    );
+    let message = Tokenizer::train_bytes(&["ab"], 259, 1)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        "a vocabulary of 259 tokens is too small: 256 bytes, the special tokens and 1 forks need 260; ask for at least 260"
+    );
+}
+
+#[test]
+fn files_come_back() {
+    for tokenizer in [&*BYTES, &*TRAINED] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let json = tokenizer.to_json().unwrap();
+        fs::write(&path, &json).unwrap();
+        let config = tokenizer_config(tokenizer, &Template::plain(), 64);
+        fs::write(
+            folder.path().join("tokenizer_config.json"),
+            config.to_string(),
+        )
+        .unwrap();
+        let loaded = Tokenizer::from_file(&path).unwrap();
+        assert_eq!(loaded.to_json().unwrap(), json);
+        assert_eq!(
+            (loaded.forks(), loaded.eos(), loaded.pad()),
+            (tokenizer.forks(), tokenizer.eos(), tokenizer.pad())
+        );
+        assert_eq!(loaded.vocab_size(), tokenizer.vocab_size());
+        for text in AWKWARD {
+            assert_round_trip(&loaded, text);
+        }
+    }
+}
+
+/// The file of a foreign model: its end of sequence has another name, one token is added but not special,
+/// and its forking tokens stand before other tokens and are not marked special.
+fn foreign() -> Value {
+    let mut json: Value =
+        serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    let token = |id: u32, content: &str, special: bool| {
+        serde_json::json!({"id":id,"content":content,"single_word":false,"lstrip":false,"rstrip":false,
+                           "normalized":false,"special":special})
+    };
+    json["added_tokens"] = serde_json::json!([
+        token(256, "<think1>", false),
+        token(257, "<think2>", false),
+        token(258, "<|stop|>", true),
+        token(259, "</think>", false),
+    ]);
+    json["truncation"] = serde_json::json!({"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0});
+    json
+}
+
+const STOP: &[u8] = br#"{"eos_token":{"content":"<|stop|>"},"pad_token":null,"bos_token":"<s>"}"#;
+
+#[test]
+fn foreign_files_keep_their_ids() {
+    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
+    assert_eq!(tokenizer.forks(), [256, 257]);
+    assert_eq!(
+        (tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()),
+        (258, 258, Some("<s>"))
+    );
+    assert_eq!(tokenizer.vocab_size(), 260);
+    assert_eq!(tokenizer.token_id("</think>"), Some(259));
+    // Added but not special: an ordinary word of that model's traces. Nothing is truncated.
+    let text = "<think1>a</think><|stop|>";
+    let spelled = |text: &str| text.bytes().map(u32::from).collect::<Vec<_>>();
+    let expected = [spelled("<think1>a"), vec![259], spelled("<|stop|>")].concat();
+    assert_eq!(tokenizer.encode_text(text).unwrap(), expected);
+    assert_eq!(tokenizer.decode(&expected).unwrap(), text);
+    let expected = [spelled("<think1>a"), vec![259, 258]].concat();
+    assert_eq!(tokenizer.encode_template(text).unwrap(), expected);
+}
+
+#[test]
+fn forks_are_added_behind_the_largest_id() {
+    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
+    let before = tokenizer.vocab_size();
+    assert_eq!(
+        tokenizer.clone().with_forks(1).unwrap().vocab_size(),
+        before
+    );
+    let grown = tokenizer.with_forks(4).unwrap();
+    assert_eq!(grown.forks(), [256, 257, 260, 261]);
+    assert_eq!((grown.eos(), grown.vocab_size()), (258, 262));
+    assert_eq!(grown.encode_text("<think4>").unwrap().len(), 8);
+}
+
+#[test]
+fn broken_files_say_so() {
+    let remedy = "use the tokenizer files of a Hugging Face model as they were published";
+    let edit = |edit: &dyn Fn(&mut Value)| {
+        let mut json = foreign();
+        edit(&mut json);
+        json.to_string()
+    };
+    let cases = [
+        ("{".to_owned(), format!("not JSON (EOF while parsing an object at line 1 column 1); {remedy}")),
+        ("[]".to_owned(), format!("not a JSON object; {remedy}")),
+        ("{}".to_owned(), format!("not a tokenizer (Model missing.); {remedy}")),
+        (
+            edit(&|json| json["added_tokens"][0]["content"] = "<think3>".into()),
+            "there is a forking token <think2> but no <think1>; number the forking tokens from 1 without gaps".to_owned(),
+        ),
+        (
+            edit(&|json| json["added_tokens"][3]["id"] = 300.into()),
+            format!("token \"</think>\" is listed with id 300 but loads as 259; {remedy}"),
+        ),
+        (
+            edit(&|json| json["added_tokens"][2]["content"] = "<|halt|>".into()),
+            "the vocabulary has no end-of-sequence token \"<|stop|>\"; name the right one as \"eos_token\" in tokenizer_config.json beside it".to_owned(),
+        ),
+    ];
+    for (json, reason) in cases {
+        let message = Tokenizer::from_json(json.as_bytes(), Some(STOP))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(message, format!("tokenizer.json: {reason}"));
+    }
+    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(b"x"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        format!("tokenizer_config.json: not JSON (expected value at line 1 column 1); {remedy}")
+    );
+    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("no end-of-sequence token \"<|endoftext|>\""),
+        "{message}"
+    );
+    let message = Tokenizer::from_file(Path::new("/absent/tokenizer.json"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("/absent/tokenizer.json: no such file; "),
+        "{message}"
+    );
+}

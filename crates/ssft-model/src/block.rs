@@ -1,0 +1,37 @@
+//! One layer of the decoder.
+
+use crate::attention::{Attention, Context};
+use crate::{config::DecoderConfig, feed_forward::FeedForward, norm::RmsNorm};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+#[derive(Module, Debug)]
+#[allow(missing_docs)] // the fields are Hugging Face's weight names
+pub struct Block {
+    pub self_attn: Attention,
+    pub mlp: FeedForward,
+    pub input_layernorm: RmsNorm,
+    pub post_attention_layernorm: RmsNorm,
+}
+
+impl Block {
+    /// Random weights, drawn on the host.
+    pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let norm = || RmsNorm::init(config.hidden_size, config.rms_norm_eps, device);
+        Self {
+            self_attn: Attention::init(config, rng, device),
+            mlp: FeedForward::init(config, rng, device),
+            input_layernorm: norm(),
+            post_attention_layernorm: norm(),
+        }
+    }
+
+    /// # Shapes
+    /// `x [tokens, width]`; returns the same shape.
+    pub fn forward(&self, x: Tensor<2>, context: Context<'_>) -> Tensor<2> {
+        let x = x.clone() + self.self_attn.forward(self.input_layernorm.forward(x), context);
+        x.clone() + self.mlp.forward(self.post_attention_layernorm.forward(x))
+    }
+}

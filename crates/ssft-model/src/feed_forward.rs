@@ -1,0 +1,34 @@
+//! The gated feed-forward network.
+
+use crate::{config::DecoderConfig, linear::Linear};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, activation::silu};
+use rand_chacha::ChaCha8Rng;
+
+/// `y = W_down (silu(W_gate x) * W_up x)`. Source: SwiGLU, arXiv 2002.05202.
+#[derive(Module, Debug)]
+#[allow(missing_docs)] // the fields are Hugging Face's weight names
+pub struct FeedForward {
+    pub gate_proj: Linear,
+    pub up_proj: Linear,
+    pub down_proj: Linear,
+}
+
+impl FeedForward {
+    /// Random weights, drawn on the host.
+    pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        Self {
+            gate_proj: Linear::init(width, inner, false, config.input_std(), rng, device),
+            up_proj: Linear::init(width, inner, false, config.input_std(), rng, device),
+            down_proj: Linear::init(inner, width, false, config.residual_std(), rng, device),
+        }
+    }
+
+    /// # Shapes
+    /// `x [tokens, width]`; returns the same shape.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let gate = silu(self.gate_proj.forward(x.clone()));
+        self.down_proj.forward(gate * self.up_proj.forward(x))
+    }
+}

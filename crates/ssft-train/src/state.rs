@@ -1,0 +1,66 @@
+//! What a checkpoint holds beyond the model, so that a resumed run goes on as if nothing had happened.
+//!
+//! The optimizer's moments, the number of steps and the coverage graphs; the order of questions and the
+//! random assignments follow from the seed and the step alone.
+
+use crate::directory::Files;
+use crate::error::TrainError;
+use crate::step::{EpochCoverage, Trainer};
+use serde::{Deserialize, Serialize};
+use ssft_model::checkpoint::{from_safetensors, to_safetensors};
+
+/// Where the moments are, inside a checkpoint.
+pub const OPTIMIZER_FILE: &str = "trainer/optimizer.safetensors";
+/// Where everything else is, inside a checkpoint.
+pub const STATE_FILE: &str = "trainer/state.json";
+
+/// The content of `trainer/state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainerState {
+    /// Optimizer steps done; together with the seed this is the data cursor and the state of all randomness.
+    pub step: usize,
+    /// Updates the moments have seen.
+    pub updates: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Coverage of the epoch under way and of the last whole one.
+    pub coverage: EpochCoverage,
+}
+
+impl Trainer {
+    /// The files that a checkpoint adds to a model directory.
+    ///
+    /// # Errors
+    /// [`TrainError::Device`] if a readback fails.
+    pub async fn state_files(&self) -> Result<Files, TrainError> {
+        let (moments, updates) = self.optimizer.save(self.step).await?;
+        let (step, seed, coverage) = (self.step, self.settings.seed, self.coverage.clone());
+        let state = TrainerState { step, updates, seed, coverage };
+        let json = serde_json::to_vec_pretty(&state).map_err(|error| unusable(&error.to_string()))?;
+        Ok(vec![(OPTIMIZER_FILE.to_owned(), to_safetensors(&moments)?), (STATE_FILE.to_owned(), json)])
+    }
+
+    /// Goes on from a checkpoint whose model this trainer was made with.
+    ///
+    /// # Errors
+    /// [`TrainError::State`] if the files are damaged or belong to another seed, model or number of forks.
+    pub fn restore(&mut self, optimizer: &[u8], state: &[u8]) -> Result<(), TrainError> {
+        let state: TrainerState = serde_json::from_slice(state).map_err(|error| unusable(&error.to_string()))?;
+        if state.seed != self.settings.seed {
+            let (saved, asked) = (state.seed, self.settings.seed);
+            return Err(unusable(&format!("the run was started with --seed {saved}, not {asked}")));
+        }
+        if state.coverage.current.counts.len() != self.coverage.current.counts.len() {
+            return Err(unusable("the run was started with another number of --forks"));
+        }
+        let device = self.model.device().inner();
+        self.optimizer.restore(&self.model, from_safetensors(optimizer)?, state.updates, &device)?;
+        self.step = state.step;
+        self.coverage = state.coverage;
+        Ok(())
+    }
+}
+
+fn unusable(what: &str) -> TrainError {
+    TrainError::State { what: what.to_owned() }
+}

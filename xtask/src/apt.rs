@@ -1,0 +1,166 @@
+//! Packages on Debian and its relatives.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{command, quiet, succeeds};
+
+const SOURCES: &str = "/etc/apt/sources.list.d";
+
+/// Whether packages can be installed without asking anyone for a password.
+pub fn is_usable() -> bool {
+    succeeds(command("apt-get").arg("--version"))
+        && (is_root() || succeeds(command("sudo").args(["-n", "true"])))
+}
+
+/// Debian's release name, `None` on any other system (Ubuntu's backports are another matter).
+pub fn codename() -> Option<String> {
+    let release = fs::read_to_string("/etc/os-release").ok()?;
+    let field = |name: &str| {
+        release
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_owned())
+    };
+    field("VERSION_CODENAME").filter(|_| field("ID").as_deref() == Some("debian"))
+}
+
+pub fn install(packages: &[&str], suite: Option<&str>) -> Result<()> {
+    // A third party's broken source fails `update` too; whether ours came shows in `install`.
+    let _ = quiet(as_root("apt-get").args(["update", "-qq"]));
+    let mut install = as_root("apt-get");
+    install.args(["install", "-y", "-qq", "--no-install-recommends"]);
+    if let Some(suite) = suite {
+        install.args(["-t", suite]);
+    }
+    quiet(install.args(packages)).map(drop)
+}
+
+/// Adds `suite` beside `release`: the machine's own entry, with nothing but the suite changed.
+pub fn add_suite(release: &str, suite: &str) -> Result<()> {
+    let entries = entries();
+    if entries.iter().any(|(_, entry)| has_word(entry, suite)) {
+        return Ok(());
+    }
+    let (extension, entry) = entries
+        .iter()
+        .find_map(|(extension, entry)| Some((extension, sibling(entry, release, suite)?)))
+        .with_context(|| format!("no apt source of {release} to derive {suite} from"))?;
+    write_as_root(&format!("{SOURCES}/ssft-wgpu-{suite}.{extension}"), &entry)
+}
+
+/// Every entry with its file's extension: a stanza of a `.sources`, a line of a `.list`.
+fn entries() -> Vec<(&'static str, String)> {
+    let mut files: Vec<PathBuf> = fs::read_dir(SOURCES)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|file| file.path())
+        .collect();
+    files.sort();
+    files.push("/etc/apt/sources.list".into());
+    files.iter().flat_map(|file| entries_of(file)).collect()
+}
+
+fn entries_of(file: &Path) -> Vec<(&'static str, String)> {
+    let extension = match file.extension().and_then(|extension| extension.to_str()) {
+        Some("sources") => "sources",
+        Some("list") => "list",
+        _ => return Vec::new(),
+    };
+    let text: String = fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let separator = if extension == "list" { "\n" } else { "\n\n" };
+    text.split(separator)
+        .map(|entry| (extension, format!("{}\n", entry.trim())))
+        .collect()
+}
+
+/// The entry with `suite` in place of its suites, if `release` is among them.
+fn sibling(entry: &str, release: &str, suite: &str) -> Option<String> {
+    let line = entry.lines().find(|line| has_word(line, release))?;
+    let changed = if line.starts_with("Suites:") {
+        format!("Suites: {suite}")
+    } else if line.starts_with("deb ") {
+        line.replace(&format!(" {release} "), &format!(" {suite} "))
+    } else {
+        return None;
+    };
+    Some(entry.replace(line, &changed))
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split_whitespace().any(|other| other == word)
+}
+
+fn write_as_root(path: &str, text: &str) -> Result<()> {
+    let mut tee = as_root("tee");
+    let mut child = tee
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    ensure!(child.wait()?.success(), "cannot write {path}");
+    Ok(())
+}
+
+fn as_root(program: &str) -> Command {
+    let mut command = if is_root() {
+        command(program)
+    } else {
+        let mut sudo = command("sudo");
+        sudo.args(["-n", "--preserve-env=DEBIAN_FRONTEND", program]);
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_root() -> bool {
+    quiet(command("id").arg("-u")).is_ok_and(|user| user == "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sibling;
+
+    const RELEASE: &str = "bookworm";
+    const SUITE: &str = "bookworm-backports";
+
+    #[test]
+    fn stanza_keeps_everything_but_its_suites() {
+        let entry = "Types: deb\nURIs: mirror\nSuites: bookworm bookworm-updates\n\
+                     Components: main\nSigned-By: /usr/share/keyrings/key.gpg\n";
+        let expected = entry.replace("bookworm bookworm-updates", SUITE);
+        assert_eq!(sibling(entry, RELEASE, SUITE), Some(expected));
+    }
+
+    #[test]
+    fn line_keeps_everything_but_its_suite() {
+        let entry = "deb [signed-by=/usr/share/keyrings/key.gpg] mirror bookworm main contrib\n";
+        let expected = entry.replace(" bookworm ", " bookworm-backports ");
+        assert_eq!(sibling(entry, RELEASE, SUITE), Some(expected));
+    }
+
+    #[test]
+    fn other_suites_and_sources_are_passed_over() {
+        for entry in [
+            "Types: deb\nURIs: mirror\nSuites: bookworm-security\nComponents: main\n",
+            "deb-src mirror bookworm main\n",
+            "",
+        ] {
+            assert_eq!(sibling(entry, RELEASE, SUITE), None);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Every chore of the repository behind `cargo xtask`.
+
+mod apt;
+mod check;
+mod deny;
+mod process;
+mod python;
+mod setup;
+mod steps;
+mod test;
+mod vulkan;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use steps::Steps;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what the tests need, or say what to install
+    Setup,
+    /// Formatting, lints, the browser's target, documentation
+    Check,
+    /// The one command: setup, check and every test
+    Test {
+        /// Skip `check`
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Only the tests that compare with `transformers`
+    Parity,
+    /// Licences, advisories and sources of every dependency
+    Deny,
+}
+
+impl Chore {
+    fn run(self, steps: &mut Steps) -> Result<()> {
+        match self {
+            Self::Setup => setup::run(steps).map(drop),
+            Self::Check => check::run(steps),
+            Self::Test { quick } => test::run(steps, quick),
+            Self::Parity => test::parity(steps),
+            Self::Deny => deny::run(steps),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut steps = Steps::start();
+    match Arguments::parse().chore.run(&mut steps) {
+        Ok(()) => {
+            steps.finish();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

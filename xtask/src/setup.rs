@@ -1,0 +1,45 @@
+//! What the checks and tests need: Rust's pieces, a Vulkan adapter, a Python with `transformers`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::process::{cargo, command, loud, quiet, succeeds};
+use crate::steps::Steps;
+use crate::{python, vulkan};
+
+pub const BROWSER: &str = "wasm32-unknown-unknown";
+
+/// Makes sure of everything; returns the Python that can import `transformers`.
+pub fn run(steps: &mut Steps) -> Result<PathBuf> {
+    steps.run("rust target and components", rust)?;
+    steps.run("vulkan adapter", vulkan::ensure)?;
+    steps.run("python with transformers", python::ensure)
+}
+
+fn rust() -> Result<()> {
+    if !has_browser_target()? {
+        rustup(&["target", "add", BROWSER])?;
+    }
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !succeeds(cargo(subcommand).arg("--version")) {
+            rustup(&["component", "add", component])?;
+        }
+    }
+    Ok(())
+}
+
+/// rustc is asked rather than rustup, so that a distribution's Rust will do as well.
+fn has_browser_target() -> Result<bool> {
+    let mut rustc = command("rustc");
+    let libraries = quiet(rustc.args(["--print", "target-libdir", "--target", BROWSER]))?;
+    Ok(Path::new(&libraries).is_dir())
+}
+
+fn rustup(arguments: &[&str]) -> Result<()> {
+    if !succeeds(command("rustup").arg("--version")) {
+        let wanted = arguments.join(" ");
+        bail!("rustup is missing: install what `rustup {wanted}` would");
+    }
+    loud(command("rustup").args(arguments))
+}
