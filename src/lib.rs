@@ -1,1 +1,10 @@
-//! x
+//! Set Supervised Fine-Tuning with global forking tokens, for any GPU (arXiv 2510.05132).
+//!
+//! A facade over the crates of this workspace; `docs/architecture.md` shows how they fit together.
+
+pub use ssft_cli as cli;
+pub use ssft_data as data;
+pub use ssft_decode as decode;
+pub use ssft_kernels as kernels;
+pub use ssft_model as model;
+pub use ssft_train as train;

@@ -1,2 +1,5 @@
-//! bin
-fn main(){}
+//! The `ssft-wgpu` program.
+
+fn main() -> std::process::ExitCode {
+    ssft_wgpu::cli::main()
+}

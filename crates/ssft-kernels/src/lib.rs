@@ -8,6 +8,7 @@
 //! This is the only crate that may name a backend or hold a shader. [`reference`] states every operation
 //! in plain tensors: it runs on every device, has gradients, and is what a shader is tested against.
 
+pub mod adapters;
 pub mod reference;
 
 pub use reference::{linear_nll, segment_mean};

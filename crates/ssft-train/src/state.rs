@@ -6,6 +6,7 @@
 use crate::directory::Files;
 use crate::error::TrainError;
 use crate::step::{EpochCoverage, Trainer};
+use ssft_data::encode::EncodedQuestion;
 use serde::{Deserialize, Serialize};
 use ssft_model::checkpoint::{from_safetensors, to_safetensors};
 
@@ -23,6 +24,8 @@ pub struct TrainerState {
     pub updates: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// [`fingerprint`] of the data.
+    pub data: u64,
     /// Coverage of the epoch under way and of the last whole one.
     pub coverage: EpochCoverage,
 }
@@ -35,7 +38,8 @@ impl Trainer {
     pub async fn state_files(&self) -> Result<Files, TrainError> {
         let (moments, updates) = self.optimizer.save(self.step).await?;
         let (step, seed, coverage) = (self.step, self.settings.seed, self.coverage.clone());
-        let state = TrainerState { step, updates, seed, coverage };
+        let data = self.data_fingerprint;
+        let state = TrainerState { step, updates, seed, data, coverage };
         let json = serde_json::to_vec_pretty(&state).map_err(|error| unusable(&error.to_string()))?;
         Ok(vec![(OPTIMIZER_FILE.to_owned(), to_safetensors(&moments)?), (STATE_FILE.to_owned(), json)])
     }
@@ -53,6 +57,9 @@ impl Trainer {
         if state.coverage.current.counts.len() != self.coverage.current.counts.len() {
             return Err(unusable("the run was started with another number of --forks"));
         }
+        if state.data != self.data_fingerprint {
+            return Err(unusable("the data is not what the run was started with; resume with the same file and the same context"));
+        }
         let device = self.model.device().inner();
         self.optimizer.restore(&self.model, from_safetensors(optimizer)?, state.updates, &device)?;
         self.step = state.step;
@@ -63,4 +70,22 @@ impl Trainer {
 
 fn unusable(what: &str) -> TrainError {
     TrainError::State { what: what.to_owned() }
+}
+
+/// A number that changes when any token of the data does (64-bit FNV-1a over lengths and ids).
+pub fn fingerprint(data: &[EncodedQuestion]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut mix = |word: u32| {
+        for byte in word.to_le_bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for question in data {
+        let rows = std::iter::once(&question.prompt).chain(question.traces.iter().map(|trace| &trace.tokens));
+        for row in rows {
+            mix(row.len() as u32);
+            row.iter().for_each(|&token| mix(token));
+        }
+    }
+    hash
 }

@@ -10,6 +10,7 @@ use crate::rng::{Purpose, generator};
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
 use crate::set_loss::{matched_trees, set_loss};
+use crate::state::fingerprint;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
@@ -45,6 +46,7 @@ pub struct Trainer {
     pub(crate) settings: Settings,
     pub(crate) step: usize,
     pub(crate) coverage: EpochCoverage,
+    pub(crate) data_fingerprint: u64,
     sampler: Sampler,
     leads: Vec<Vec<u32>>,
 }
@@ -111,12 +113,16 @@ struct Spent {
 
 impl Trainer {
     /// A trainer at step 0. `model` is on an autodiff device; `leads[i]` is the forking token of fork i and
-    /// what follows it by rule; `questions` is how many there are to learn from.
-    pub fn new(model: Decoder, leads: Vec<Vec<u32>>, questions: usize, settings: Settings) -> Self {
+    /// what follows it by rule; `data` is what every step draws from.
+    ///
+    /// # Panics
+    /// If there is no data.
+    pub fn new(model: Decoder, leads: Vec<Vec<u32>>, data: &[EncodedQuestion], settings: Settings) -> Self {
         Self {
             optimizer: Optimizer::new(&settings.adamw),
-            sampler: Sampler::new(questions, settings.batch_questions * settings.accumulate, settings.seed),
+            sampler: Sampler::new(data.len(), settings.batch_questions * settings.accumulate, settings.seed),
             coverage: EpochCoverage { epoch: 0, current: CoverageGraph::new(leads.len()), last: None },
+            data_fingerprint: fingerprint(data),
             step: 0,
             model,
             settings,
@@ -144,7 +150,7 @@ impl Trainer {
         self.coverage.last.as_ref().unwrap_or(&self.coverage.current)
     }
 
-    /// Trains on the next questions of `data`.
+    /// Trains on the next questions of `data`, the same that the trainer was made for.
     ///
     /// # Errors
     /// [`TrainError`]; the weights are then what they were before the call.

@@ -1,0 +1,287 @@
+//! What a user types. Every flag of `train` has the same key in `--config FILE.toml`.
+
+use crate::device::DeviceChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Set Supervised Fine-Tuning with global forking tokens, for any GPU.
+#[derive(Debug, Parser)]
+#[command(name = "ssft-wgpu", version, about, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One command of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model; without any argument: the built-in arithmetic task, a few minutes on a laptop CPU
+    Train(Box<TrainArgs>),
+    /// Make, check or import data
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Show what training sees of one question: rows with target mask, cost matrix, matching
+    Inspect(InspectArgs),
+    /// List every adapter that wgpu sees, and which one `auto` would take
+    Devices,
+}
+
+/// Commands about data.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Write a built-in task as JSONL
+    Make(MakeArgs),
+    /// Validate a JSONL file, without training
+    Check(CheckArgs),
+}
+
+/// Which questions, from which model, with which method, how long. All optional: the defaults are a complete run.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainArgs {
+    /// Settings from a TOML file with the flags' names as keys; flags win
+    #[arg(long, value_name = "FILE.toml")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Built-in task to learn
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// Your own questions: JSONL, one question with its correct traces a line
+    #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Level of the built-in task, from 1
+    #[arg(long, value_name = "LEVEL", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difficulty: Option<u8>,
+    /// Questions to generate for a built-in task
+    #[arg(long, value_name = "COUNT", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_questions: Option<usize>,
+    /// Held-out questions for the final evaluation; of your own data, as many are set aside
+    #[arg(long, value_name = "COUNT", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_questions: Option<usize>,
+    /// Longest row, in tokens
+    #[arg(long, value_name = "TOKENS", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
+    /// Vocabulary of the byte-level tokenizer that is trained on your own data
+    #[arg(long, value_name = "TOKENS", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab_size: Option<usize>,
+
+    /// Shape of a model that starts from random weights
+    #[arg(long, value_enum, value_name = "SHAPE", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<PresetName>,
+    /// Start from this Hugging Face directory, written by this program, instead of random weights
+    #[arg(long, value_name = "DIR", conflicts_with = "preset", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+
+    /// Which forking token stands in front of a trace
+    #[arg(long, value_enum, value_name = "ARM", help_heading = "Method")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<MethodName>,
+    /// N: number of forking tokens; at least as many as a question has traces
+    #[arg(long, value_name = "N", help_heading = "Method")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forks: Option<usize>,
+    /// L: how many trace tokens enter the matching cost
+    #[arg(long, value_name = "L", help_heading = "Method")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_tokens: Option<usize>,
+
+    /// Optimizer steps
+    #[arg(long, value_name = "COUNT", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Passes over the data, instead of steps
+    #[arg(long, value_name = "COUNT", conflicts_with = "steps", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// Questions in one forward pass
+    #[arg(long, value_name = "B", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_questions: Option<usize>,
+    /// Forward passes in one optimizer step
+    #[arg(long, value_name = "K", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accumulate: Option<usize>,
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// Steps until the highest learning rate
+    #[arg(long, value_name = "COUNT", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<usize>,
+    /// What the learning rate does after the warm-up
+    #[arg(long, value_enum, value_name = "SHAPE", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleName>,
+    /// AdamW's decay of matrices, times the learning rate
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// Largest norm of all gradients together; 0 for no limit
+    #[arg(long, value_name = "NORM", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Seed of data, weights, order and random assignments
+    #[arg(long, value_name = "SEED", help_heading = "Training")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+
+    /// Evaluate on a few held-out questions every so many steps; 0 for only at the end
+    #[arg(long, value_name = "STEPS", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eval_every: Option<usize>,
+    /// Save a checkpoint every so many steps; 0 for only at the end
+    #[arg(long, value_name = "STEPS", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub save_every: Option<usize>,
+    /// Checkpoints to keep
+    #[arg(long, value_name = "COUNT", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<usize>,
+    /// Directory of the run [default: runs/TASK-METHOD, numbered when taken]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
+    #[serde(skip)]
+    pub out: Option<PathBuf>,
+    /// Go on from the newest checkpoint of --out, with the settings it was started with
+    #[arg(long, help_heading = "Run")]
+    #[serde(skip)]
+    pub resume: bool,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceChoice>,
+    /// Print errors only
+    #[arg(long, help_heading = "Run")]
+    #[serde(skip)]
+    pub quiet: bool,
+    /// Print the final evaluation as JSON on standard output, and nothing else there
+    #[arg(long, help_heading = "Run")]
+    #[serde(skip)]
+    pub json: bool,
+}
+
+/// `--preset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PresetName {
+    /// 0.9 M parameters: minutes on a laptop CPU
+    Tiny,
+    /// 0.6 M parameters: small enough for a web page
+    Demo,
+    /// 14 M parameters
+    Small,
+}
+
+/// `--method`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
+    /// The first trace of each question, always <think1>
+    Sft,
+    /// All traces, always <think1>
+    SftMixed,
+    /// All traces, a random injective assignment each step
+    SsftRandom,
+    /// All traces, the optimal matching
+    Ssft,
+}
+
+/// `--schedule`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleName {
+    /// Half a cosine down to a tenth
+    Cosine,
+    /// A straight line down to a tenth
+    Linear,
+    /// No change
+    Constant,
+}
+
+/// `data make`.
+#[derive(Debug, Args)]
+pub struct MakeArgs {
+    /// Built-in task
+    #[arg(long, default_value = "arithmetic")]
+    pub task: String,
+    /// Training questions
+    #[arg(long, default_value_t = 4000)]
+    pub train: usize,
+    /// Held-out questions
+    #[arg(long, default_value_t = 200)]
+    pub test: usize,
+    /// Level of the task, from 1
+    #[arg(long, default_value_t = 2)]
+    pub difficulty: u8,
+    /// The same seed gives the same files
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Directory for train.jsonl and test.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `data check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The JSONL file
+    pub file: PathBuf,
+    /// N: forking tokens the file is meant for
+    #[arg(long, default_value_t = 6)]
+    pub forks: usize,
+    /// Longest row, in tokens
+    #[arg(long, default_value_t = 512)]
+    pub context: usize,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A model directory or a checkpoint; without one, a fresh model with random weights
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// JSONL file to take the question from
+    #[arg(long, value_name = "FILE", conflicts_with = "task")]
+    pub data: Option<PathBuf>,
+    /// Built-in task to take the question from
+    #[arg(long, default_value = "arithmetic")]
+    pub task: String,
+    /// Level of the task, from 1
+    #[arg(long, default_value_t = 2)]
+    pub difficulty: u8,
+    /// Id of the question [default: the first]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// N, for a fresh model
+    #[arg(long, default_value_t = 6)]
+    pub forks: usize,
+    /// L: how many trace tokens enter the matching cost
+    #[arg(long, default_value_t = 32)]
+    pub match_tokens: usize,
+    /// Seed of the task and of a fresh model
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,115 @@
+//! `inspect`: what training sees of one question.
+
+use crate::args::InspectArgs;
+use crate::exit::Failure;
+use crate::setup::{self, LoadedModel};
+use crate::table;
+use burn::tensor::Device;
+use serde_json::json;
+use ssft_data::dataset::{Limits, read_records};
+use ssft_data::encode::{EncodedQuestion, Encoder};
+use ssft_data::forks::{ForkLead, fork_name};
+use ssft_data::record::Record;
+use ssft_data::tasks::TaskSpec;
+use ssft_data::template::Template;
+use ssft_data::tokenizer::Tokenizer;
+use ssft_model::config::Preset;
+use ssft_model::{Decoder, DecoderConfig};
+use ssft_train::pairwise::pairwise;
+use ssft_train::{Assignment, CostMatrix};
+
+pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let device = args.device.open()?;
+    let record = record(args)?;
+    let (model, encoder) = match &args.model {
+        Some(directory) => from_directory(setup::load_model(directory, &device.device)?)?,
+        None => fresh(args, &device.device)?,
+    };
+    let question = encoder.encode(&record).map_err(Failure::usage)?;
+    let forks = encoder.tokenizer().forks().len();
+    let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
+    let costs = pollster::block_on(pairwise(&model, &[&question], &leads, args.match_tokens).read(0));
+    let costs = costs.map_err(Failure::run)?.remove(0);
+    let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
+    if args.json {
+        print_json(&record, &question, &leads, &costs, &matched);
+        return Ok(());
+    }
+    println!("question {}: {:?}", record.id, setup::question_text(&record));
+    println!("\nrows as trained; tokens that are targets stand in [brackets]");
+    for (trace, &fork) in question.traces.iter().zip(&matched.forks) {
+        println!("{}", row(&encoder, &question, &leads[fork], &trace.tokens)?);
+    }
+    let sources: Vec<String> = question.traces.iter().map(|trace| trace.source.clone()).collect();
+    println!("\ncosts over the first {} trace tokens; * marks the optimal matching", args.match_tokens);
+    println!("{}", table::costs(&costs, &sources, &matched.forks));
+    for (trace, &fork) in matched.forks.iter().enumerate() {
+        println!("trace {} ({}) -> {}", trace + 1, sources[trace], fork_name(fork));
+    }
+    Ok(())
+}
+
+fn record(args: &InspectArgs) -> Result<Record, Failure> {
+    let records = match &args.data {
+        Some(path) => read_records(path, &Limits::default()).map_err(Failure::usage)?,
+        None => {
+            let spec = TaskSpec { train: 100, test: 20, difficulty: args.difficulty, seed: args.seed };
+            setup::task(&args.task)?.make(&spec).map_err(Failure::usage)?.train
+        }
+    };
+    let found = match &args.id {
+        Some(id) => records.into_iter().find(|record| record.id == *id),
+        None => records.into_iter().next(),
+    };
+    found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", args.id.as_deref().unwrap_or_default())))
+}
+
+fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
+    if loaded.tokenizer.forks().is_empty() {
+        return Err(Failure::Usage("the model has no forking tokens; train it first".to_owned()));
+    }
+    let lead = loaded.forks.map_or_else(ForkLead::bare, |forks| forks.lead);
+    let context = loaded.model.config().max_position_embeddings;
+    let encoder = Encoder::new(loaded.tokenizer, loaded.template, &lead, context).map_err(Failure::usage)?;
+    Ok((loaded.model, encoder))
+}
+
+fn fresh(args: &InspectArgs, device: &Device) -> Result<(Decoder, Encoder), Failure> {
+    let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
+    let config = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
+    let context = config.max_position_embeddings;
+    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), context).map_err(Failure::usage)?;
+    Ok((Decoder::init(&config, args.seed, device), encoder))
+}
+
+/// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.
+fn row(encoder: &Encoder, question: &EncodedQuestion, lead: &[u32], trace: &[u32]) -> Result<String, Failure> {
+    let tokenizer = encoder.tokenizer();
+    let text = |token: &u32| -> Result<String, Failure> {
+        if let Some(fork) = tokenizer.forks().iter().position(|id| id == token) {
+            return Ok(fork_name(fork));
+        }
+        if *token == tokenizer.eos() {
+            return Ok(tokenizer.eos_token().to_owned());
+        }
+        let text = tokenizer.decode(&[*token]).map_err(Failure::usage)?;
+        Ok(if text.is_empty() { format!("<{token}>") } else { text.escape_debug().to_string() })
+    };
+    let mut line = String::new();
+    for token in question.prompt.iter().chain(lead) {
+        line += &text(token)?;
+    }
+    for token in trace {
+        line += &format!("[{}]", text(token)?);
+    }
+    Ok(line)
+}
+
+fn print_json(record: &Record, question: &EncodedQuestion, leads: &[Vec<u32>], costs: &CostMatrix, matched: &Assignment) {
+    let rows: Vec<_> = (question.traces.iter().zip(&matched.forks))
+        .map(|(trace, &fork)| json!({"source": trace.source, "fork": fork + 1, "prompt": question.prompt, "lead": leads[fork], "targets": trace.tokens}))
+        .collect();
+    let matrix: Vec<&[f32]> = costs.values.chunks(costs.traces).collect();
+    let forks: Vec<usize> = matched.forks.iter().map(|fork| fork + 1).collect();
+    println!("{}", json!({"id": record.id, "rows": rows, "costs": matrix, "matching": forks}));
+}

@@ -1,0 +1,23 @@
+//! One file a command.
+
+mod data;
+mod devices;
+mod inspect;
+mod train;
+
+use crate::args::{Cli, Command, DataCommand};
+use crate::exit::Failure;
+
+/// Runs the command of `cli`.
+///
+/// # Errors
+/// [`Failure`] says how the program is to end.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Train(args) => train::train(&args),
+        Command::Data(DataCommand::Make(args)) => data::make(&args),
+        Command::Data(DataCommand::Check(args)) => data::check(&args),
+        Command::Inspect(args) => inspect::inspect(&args),
+        Command::Devices => devices::devices(),
+    }
+}

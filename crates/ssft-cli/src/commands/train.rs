@@ -1,0 +1,295 @@
+//! `train`: the whole run, from settings to report.
+
+use crate::args::TrainArgs;
+use crate::config::{Resolved, RunConfig};
+use crate::device::NamedDevice;
+use crate::exit::{Failure, explain_panic};
+use crate::metrics::Metrics;
+use crate::run::{Run, restore};
+use crate::setup::{self, Questions};
+use crate::{report, table};
+use indicatif::{ProgressBar, ProgressStyle};
+use ssft_decode::Evaluation;
+use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_model::config::Preset;
+use ssft_model::{Decoder, DecoderConfig};
+use ssft_train::optimizer::AdamWSettings;
+use ssft_train::schedule::Schedule;
+use ssft_train::step::Settings;
+use ssft_train::{StepReport, Trainer};
+use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Held-out questions of an evaluation during training; the final one takes all.
+const INTERIM_QUESTIONS: usize = 50;
+/// Questions decoded together.
+const DECODE_BATCH: usize = 50;
+
+pub fn train(args: &TrainArgs) -> Result<(), Failure> {
+    let interrupted = catch_interrupts()?;
+    let stem = stem(args)?;
+    let out = args.out.as_deref();
+    let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
+    let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
+    let resolved = Resolved::new(args, file.as_deref())?;
+    let device = resolved.config.device.open()?;
+    let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
+    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.map(|(_, path)| path))?;
+    run.write("config.toml", resolved.to_toml().as_bytes())?;
+    let voice = Voice { quiet: args.quiet || args.json };
+    introduce(&voice, &resolved, &device, &questions, &trainer, steps, &run);
+    let metrics = Metrics::open(&run.file("metrics.jsonl"), trainer.steps_done()).map_err(|error| run.failed("metrics.jsonl", error))?;
+    let mut session = Session { config: resolved.config, run, questions, trainer, metrics, voice, steps, interrupted };
+    session.steps()?;
+    let evaluation = session.finish()?;
+    session.conclude(args.json, evaluation)
+}
+
+/// A run under way.
+struct Session {
+    config: RunConfig,
+    run: Run,
+    questions: Questions,
+    trainer: Trainer,
+    metrics: Metrics,
+    voice: Voice,
+    steps: usize,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Speaks to people on standard error, or not at all.
+struct Voice {
+    quiet: bool,
+}
+
+impl Voice {
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            eprintln!("{line}");
+        }
+    }
+}
+
+fn catch_interrupts() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&flag);
+    let caught = ctrlc::set_handler(move || {
+        // The first asks for a save; whoever presses twice wants out, and the last checkpoint is whole.
+        if handler.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    caught.map_err(|error| Failure::run(format!("Ctrl-C cannot be caught ({error})")))?;
+    Ok(flag)
+}
+
+/// What the run is called when nobody names it.
+fn stem(args: &TrainArgs) -> Result<String, Failure> {
+    let config = Resolved::new(args, args.config.as_deref())?.config;
+    let data = match (&config.data, &config.task) {
+        (Some(path), _) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
+        (None, task) => task.clone().unwrap_or_default(),
+    };
+    Ok(format!("{data}-{}", config.method.name()))
+}
+
+fn prepare(resolved: &Resolved, device: &NamedDevice, checkpoint: Option<PathBuf>) -> Result<(Questions, Trainer, usize), Failure> {
+    let config = &resolved.config;
+    let autodiff = device.device.clone().autodiff();
+    let (questions, given) = setup::questions(resolved, &autodiff)?;
+    let model = match (&checkpoint, given) {
+        (Some(directory), _) => setup::load_model(directory, &autodiff)?.model,
+        (None, Some(model)) => model,
+        (None, None) => fresh(config, &questions, &autodiff),
+    };
+    let per_step = config.batch_questions * config.accumulate;
+    let steps = match (config.steps, config.epochs) {
+        (_, Some(epochs)) => ((epochs * questions.train.len() as f64 / per_step as f64).ceil() as usize).max(1),
+        (steps, None) => steps.unwrap_or(1),
+    };
+    let leads = (0..questions.encoder.tokenizer().forks().len()).map(|fork| questions.encoder.lead(fork)).collect();
+    let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps));
+    if let Some(directory) = &checkpoint {
+        restore(&mut trainer, directory)?;
+    }
+    Ok((questions, trainer, steps))
+}
+
+fn fresh(config: &RunConfig, questions: &Questions, device: &burn::tensor::Device) -> Decoder {
+    let vocabulary = questions.encoder.tokenizer().vocab_size();
+    let mut shape = DecoderConfig::preset(config.preset.unwrap_or(Preset::Tiny), vocabulary);
+    shape.max_position_embeddings = config.context;
+    Decoder::init(&shape, config.seed, device)
+}
+
+fn settings(config: &RunConfig, steps: usize) -> Settings {
+    Settings {
+        method: config.method,
+        match_tokens: config.match_tokens,
+        batch_questions: config.batch_questions,
+        accumulate: config.accumulate,
+        schedule: Schedule { peak: config.lr, warmup_steps: config.warmup_steps, steps, shape: config.schedule },
+        adamw: AdamWSettings {
+            beta1: 0.9,
+            beta2: 0.95,
+            epsilon: 1e-8,
+            weight_decay: config.weight_decay,
+            clip_norm: config.clip_norm,
+        },
+        seed: config.seed,
+    }
+}
+
+fn introduce(voice: &Voice, resolved: &Resolved, device: &NamedDevice, questions: &Questions, trainer: &Trainer, steps: usize, run: &Run) {
+    let config = &resolved.config;
+    let data = match &config.data {
+        Some(path) => path.display().to_string(),
+        None => format!("{}, difficulty {}", config.task.as_deref().unwrap_or_default(), config.difficulty),
+    };
+    let parameters = trainer.model().config().parameters() as f64 / 1e6;
+    let forks = questions.encoder.tokenizer().forks().len();
+    voice.say(&format!("device   {}", device.name));
+    voice.say(&format!("data     {data}: {} questions, {} held out", questions.train.len(), questions.eval.len()));
+    voice.say(&format!("model    {parameters:.2} M parameters, {} tokens in the vocabulary", questions.encoder.tokenizer().vocab_size()));
+    voice.say(&format!(
+        "method   {}: {forks} forks, matching on {} tokens, {} questions x {} a step, {steps} steps, seed {}",
+        config.method.name(), config.match_tokens, config.batch_questions, config.accumulate, config.seed
+    ));
+    voice.say(&format!("run      {} (every setting in config.toml)", run.directory().display()));
+    if trainer.steps_done() > 0 {
+        voice.say(&format!("resumed  after step {}", trainer.steps_done()));
+    }
+}
+
+impl Session {
+    fn steps(&mut self) -> Result<(), Failure> {
+        let bar = self.bar();
+        while self.trainer.steps_done() < self.steps {
+            let report = self.step()?;
+            let done = report.step;
+            let evaluation = match due(done, self.config.eval_every) && done < self.steps {
+                true => self.evaluate(INTERIM_QUESTIONS)?,
+                false => None,
+            };
+            self.metrics.append(&report, evaluation.as_ref()).map_err(|error| self.run.failed("metrics.jsonl", error))?;
+            self.show(&bar, &report, evaluation.as_ref());
+            let stop = self.interrupted.load(Ordering::SeqCst) && done < self.steps;
+            if due(done, self.config.save_every) || done == self.steps || stop {
+                self.run.save_checkpoint(&self.trainer, &self.questions, self.config.keep)?;
+            }
+            if stop {
+                bar.abandon();
+                let name = self.run.directory().display();
+                return Err(Failure::Interrupted(format!("saved after step {done}; go on with: ssft-wgpu train --out {name} --resume")));
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// One step, in which neither an error nor a lost device harms what is saved.
+    fn step(&mut self) -> Result<StepReport, Failure> {
+        let started = Instant::now();
+        let clock = move || started.elapsed().as_secs_f64() * 1e3;
+        let (trainer, data) = (&mut self.trainer, &self.questions.train);
+        let outcome = catch_unwind(AssertUnwindSafe(|| pollster::block_on(trainer.step(data, &clock))));
+        match outcome {
+            Ok(result) => result.map_err(|error| self.stopped(&error.to_string())),
+            Err(panic) => Err(self.stopped(&explain_panic(panic.as_ref()))),
+        }
+    }
+
+    /// A failed step, with what is left to go on from.
+    fn stopped(&self, what: &str) -> Failure {
+        let saved = match self.run.newest_checkpoint() {
+            Ok(Some((_, path))) => format!("the last checkpoint is intact: {}", path.display()),
+            _ => "there was no checkpoint yet".to_owned(),
+        };
+        Failure::Run(format!("{what}; {saved}"))
+    }
+
+    fn bar(&self) -> ProgressBar {
+        if self.voice.quiet || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {eta} left");
+        let bar = ProgressBar::new(self.steps as u64).with_position(self.trainer.steps_done() as u64);
+        bar.reset_eta();
+        match style {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
+    }
+
+    fn show(&self, bar: &ProgressBar, report: &StepReport, evaluation: Option<&Evaluation>) {
+        let figures = format!("loss {:.4}  {:.0} tokens/s", report.loss, report.tokens_per_s);
+        bar.set_position(report.step as u64);
+        bar.set_message(figures.clone());
+        // Without a terminal there is no bar: twenty lines a run instead.
+        let line = !std::io::stderr().is_terminal() && due(report.step, (self.steps / 20).max(1));
+        if line || evaluation.is_some() {
+            let mut text = format!("step {}/{}  {figures}", report.step, self.steps);
+            if let Some(evaluation) = evaluation {
+                let (forks, vote) = (evaluation.forks.len(), table::percent(evaluation.native_cons_at_n));
+                text += &format!("  held out: Cons@{forks} {vote}");
+            }
+            bar.suspend(|| self.voice.say(&text));
+        }
+    }
+
+    fn evaluate(&self, most: usize) -> Result<Option<Evaluation>, Failure> {
+        let records = &self.questions.eval[..most.min(self.questions.eval.len())];
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let protocol = Protocol {
+            batch: DECODE_BATCH,
+            max_tokens: self.longest_trace(),
+            judge: self.questions.judge,
+            chosen_fork: self.trainer.coverage().chosen_fork().map(|fork| fork + 1),
+        };
+        let model = self.trainer.frozen();
+        let future = evaluate(&model, &self.questions.encoder, records, protocol, |_| ());
+        pollster::block_on(future).map(Some).map_err(Failure::run)
+    }
+
+    /// Room for an answer: a quarter more than the longest trace there is to learn.
+    fn longest_trace(&self) -> usize {
+        let traces = self.questions.train.iter().flat_map(|question| &question.traces);
+        let longest = traces.map(|trace| trace.tokens.len()).max().unwrap_or(1);
+        longest + longest.div_ceil(4)
+    }
+
+    fn finish(&self) -> Result<Option<Evaluation>, Failure> {
+        let model = self.run.save_model(&self.trainer, &self.questions)?;
+        self.voice.say(&format!("model    {}", model.display()));
+        let evaluation = self.evaluate(usize::MAX)?;
+        let report = report::html(&self.config, &self.run, evaluation.as_ref())?;
+        self.run.write("report.html", report.as_bytes())?;
+        self.voice.say(&format!("report   {}", self.run.file("report.html").display()));
+        Ok(evaluation)
+    }
+
+    fn conclude(&self, json: bool, evaluation: Option<Evaluation>) -> Result<(), Failure> {
+        let Some(evaluation) = evaluation else {
+            self.voice.say("no held-out question has an answer, so nothing was evaluated");
+            return Ok(());
+        };
+        if json {
+            println!("{}", serde_json::to_string(&evaluation).map_err(Failure::run)?);
+        } else if !self.voice.quiet {
+            println!("\n{} held-out questions, one greedy answer a fork\n{}", evaluation.n_questions, table::evaluation(&evaluation));
+            println!("\n{}", table::first_answers(&evaluation));
+        }
+        Ok(())
+    }
+}
+
+/// True every `every` steps; never if `every` is 0.
+fn due(step: usize, every: usize) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}

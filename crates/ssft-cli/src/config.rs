@@ -1,0 +1,283 @@
+//! What a run is made of: defaults, overridden by a file, overridden by flags, each value with its origin.
+
+use crate::args::TrainArgs;
+use crate::device::DeviceChoice;
+use crate::exit::Failure;
+use serde::{Deserialize, Serialize};
+use ssft_model::config::Preset;
+use ssft_train::Method;
+use ssft_train::schedule::Shape;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Every setting of a run, resolved. The keys of `config.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs)] // each field is the flag of the same name: see `TrainArgs`
+pub struct RunConfig {
+    pub task: Option<String>,
+    pub data: Option<PathBuf>,
+    pub difficulty: u8,
+    pub train_questions: usize,
+    pub eval_questions: usize,
+    pub context: usize,
+    pub vocab_size: usize,
+    pub preset: Option<Preset>,
+    pub model: Option<PathBuf>,
+    pub method: Method,
+    pub forks: usize,
+    pub match_tokens: usize,
+    pub steps: Option<usize>,
+    pub epochs: Option<f64>,
+    pub batch_questions: usize,
+    pub accumulate: usize,
+    pub lr: f64,
+    pub warmup_steps: usize,
+    pub schedule: Shape,
+    pub weight_decay: f64,
+    pub clip_norm: f64,
+    pub seed: u64,
+    pub eval_every: usize,
+    pub save_every: usize,
+    pub keep: usize,
+    pub device: DeviceChoice,
+}
+
+impl Default for RunConfig {
+    /// The run that `ssft-wgpu train` does.
+    fn default() -> Self {
+        Self {
+            task: Some("arithmetic".to_owned()),
+            data: None,
+            difficulty: 2,
+            train_questions: 20_000,
+            eval_questions: 200,
+            context: 512,
+            vocab_size: 1024,
+            preset: Some(Preset::Tiny),
+            model: None,
+            method: Method::Ssft,
+            forks: 6,
+            match_tokens: 16,
+            steps: Some(1000),
+            epochs: None,
+            batch_questions: 8,
+            accumulate: 1,
+            lr: 3e-3,
+            warmup_steps: 50,
+            schedule: Shape::Cosine,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            seed: 1,
+            eval_every: 0,
+            save_every: 200,
+            keep: 2,
+            device: DeviceChoice::Auto,
+        }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said otherwise.
+    Default,
+    /// The file given by `--config`, or the one of the run that is resumed.
+    File,
+    /// A flag.
+    Flag,
+}
+
+/// A configuration with the origin of each value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The values.
+    pub config: RunConfig,
+    /// Origin of each key.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Settings of which one displaces the others.
+const EXCLUSIVE: [&[&str]; 3] = [&["task", "data"], &["preset", "model"], &["steps", "epochs"]];
+
+impl Resolved {
+    /// Merges defaults, the file at `file` and flags.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the file cannot be read, has an unknown key, a value of the wrong type, or a
+    /// setting is out of range.
+    pub fn new(args: &TrainArgs, file: Option<&Path>) -> Result<Self, Failure> {
+        let mut merged = Layers::default();
+        merged.add(to_table(&RunConfig::default())?, Origin::Default);
+        if let Some(path) = file {
+            merged.add(read_file(path)?, Origin::File);
+        }
+        merged.add(to_table(args)?, Origin::Flag);
+        let config: RunConfig = Value::Table(merged.values).try_into().map_err(Failure::usage)?;
+        check(&config)?;
+        Ok(Self { config, origins: merged.origins })
+    }
+
+    /// The text of `config.toml`: valid TOML that `--config` takes back, with the origin of each value beside it.
+    pub fn to_toml(&self) -> String {
+        let table = to_table(&self.config).unwrap_or_default();
+        let mut text = String::from("# Every setting of this run. Repeat it with: ssft-wgpu train --config config.toml\n");
+        for (key, value) in &table {
+            let origin = match self.origins.get(key) {
+                Some(Origin::File) => "file",
+                Some(Origin::Flag) => "flag",
+                _ => "default",
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{:<40} # {origin}", format!("{key} = {value}"));
+        }
+        text
+    }
+}
+
+#[derive(Default)]
+struct Layers {
+    values: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    fn add(&mut self, layer: Table, origin: Origin) {
+        for group in EXCLUSIVE {
+            if group.iter().any(|key| layer.contains_key(*key)) {
+                for key in group {
+                    self.values.remove(*key);
+                }
+            }
+        }
+        for (key, value) in layer {
+            self.origins.insert(key.clone(), origin);
+            self.values.insert(key, value);
+        }
+    }
+}
+
+fn to_table(value: &impl Serialize) -> Result<Table, Failure> {
+    Table::try_from(value).map_err(Failure::usage)
+}
+
+fn read_file(path: &Path) -> Result<Table, Failure> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{name}: cannot be read ({error}); check the path given to --config")))?;
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        Failure::Usage(format!("{name}:{line}: not valid TOML ({}); write lines like `steps = 500`", error.message()))
+    })?;
+    // Checked here, where the file can be named; a flag of that name cannot exist.
+    let known = to_table(&RunConfig::default())?;
+    let extra = ["data", "model", "epochs"];
+    if let Some(key) = table.keys().find(|key| !known.contains_key(*key) && !extra.contains(&key.as_str())) {
+        return Err(Failure::Usage(format!("{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes")));
+    }
+    for (key, value) in &table {
+        let mut trial = known.clone();
+        trial.insert(key.clone(), value.clone());
+        let fits: Result<RunConfig, _> = Value::Table(trial).try_into();
+        if let Err(error) = fits {
+            return Err(Failure::Usage(format!("{name}: {key} = {value} cannot be used ({})", error.message())));
+        }
+    }
+    Ok(table)
+}
+
+fn check(config: &RunConfig) -> Result<(), Failure> {
+    let positive = [
+        ("--forks", config.forks),
+        ("--match-tokens", config.match_tokens),
+        ("--batch-questions", config.batch_questions),
+        ("--accumulate", config.accumulate),
+        ("--keep", config.keep),
+        ("--context", config.context),
+        ("--train-questions", config.train_questions),
+        ("--steps", config.steps.unwrap_or(1)),
+    ];
+    if let Some((flag, _)) = positive.iter().find(|(_, value)| *value == 0) {
+        return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
+    }
+    let numbers = [
+        ("--lr", config.lr, f64::MIN_POSITIVE),
+        ("--weight-decay", config.weight_decay, 0.0),
+        ("--clip-norm", config.clip_norm, 0.0),
+        ("--epochs", config.epochs.unwrap_or(1.0), f64::MIN_POSITIVE),
+    ];
+    if let Some((flag, value, _)) = numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least) {
+        return Err(Failure::Usage(format!("{flag} is {value}; give a number above 0")));
+    }
+    if config.forks > MOST_FORKS {
+        return Err(Failure::Usage(format!("--forks is {}; at most {MOST_FORKS} are supported", config.forks)));
+    }
+    Ok(())
+}
+
+/// More forks than anyone has traces for; keeps a slip of the finger from reserving a huge vocabulary.
+const MOST_FORKS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        std::fs::write(file.path(), text).expect("write");
+        file
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let file = file("steps = 7\nlr = 0.5\n");
+        let args = TrainArgs { lr: Some(0.25), ..TrainArgs::default() };
+        let resolved = Resolved::new(&args, Some(file.path())).expect("resolves");
+        assert_eq!((resolved.config.steps, resolved.config.lr, resolved.config.forks), (Some(7), 0.25, 6));
+        let origin = |key: &str| resolved.origins[key];
+        assert_eq!((origin("steps"), origin("lr"), origin("forks")), (Origin::File, Origin::Flag, Origin::Default));
+    }
+
+    #[test]
+    fn one_of_a_group_displaces_the_others() {
+        let args = TrainArgs { epochs: Some(2.0), data: Some("a.jsonl".into()), ..TrainArgs::default() };
+        let config = Resolved::new(&args, None).expect("resolves").config;
+        assert_eq!((config.steps, config.epochs), (None, Some(2.0)));
+        assert_eq!((config.task, config.data), (None, Some("a.jsonl".into())));
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let args = TrainArgs { steps: Some(3), seed: Some(u64::from(u32::MAX)), ..TrainArgs::default() };
+        let resolved = Resolved::new(&args, None).expect("resolves");
+        let file = file(&resolved.to_toml());
+        let again = Resolved::new(&TrainArgs::default(), Some(file.path())).expect("reads back");
+        assert_eq!(again.config, resolved.config);
+        assert!(resolved.to_toml().contains("# flag"));
+    }
+
+    #[test]
+    fn bad_settings_are_named() {
+        for (text, says) in [
+            ("stepz = 1", "unknown key \"stepz\"; keys are the flags of `ssft-wgpu train` without the dashes"),
+            ("steps = \"many\"", "steps = \"many\" cannot be used (invalid type: string \"many\", expected usize)"),
+            ("method = \"ppo\"", "method = \"ppo\" cannot be used (unknown variant `ppo`, expected one of `sft`, `sft-mixed`, `ssft-random`, `ssft`)"),
+        ] {
+            let file = file(text);
+            let error = Resolved::new(&TrainArgs::default(), Some(file.path())).expect_err(text).to_string();
+            assert_eq!(error.trim_end(), format!("{}: {says}", file.path().display()));
+        }
+        let broken = file("steps = 1\nlr = = 2");
+        let error = Resolved::new(&TrainArgs::default(), Some(broken.path())).expect_err("not TOML").to_string();
+        assert!(error.contains(":2: not valid TOML ("), "{error}");
+        for (args, says) in [
+            (TrainArgs { forks: Some(0), ..TrainArgs::default() }, "--forks is 0; give at least 1"),
+            (TrainArgs { lr: Some(f64::NAN), ..TrainArgs::default() }, "--lr is NaN; give a number above 0"),
+            (TrainArgs { forks: Some(999), ..TrainArgs::default() }, "--forks is 999; at most 256 are supported"),
+        ] {
+            assert_eq!(Resolved::new(&args, None).expect_err(says).to_string(), says);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! From `--device` to a device.
+
+use crate::exit::Failure;
+use burn::tensor::Device;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use ssft_kernels::adapters::{Adapter, AdapterError, adapters};
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A real GPU if there is one, else the CPU.
+    Auto,
+    /// The best adapter wgpu sees, a software one if need be.
+    Wgpu,
+    /// The CPU, multi-threaded.
+    Cpu,
+}
+
+/// A device with its name.
+#[derive(Debug, Clone)]
+pub struct NamedDevice {
+    /// The device, without autodiff.
+    pub device: Device,
+    /// For people.
+    pub name: String,
+}
+
+impl DeviceChoice {
+    /// Starts the chosen device.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if `wgpu` is asked for and there is no adapter, or the adapter does not start.
+    pub fn open(self) -> Result<NamedDevice, Failure> {
+        pollster::block_on(async {
+            match pick(self, &if self == Self::Cpu { Vec::new() } else { adapters().await }) {
+                None if self == Self::Wgpu => Err(Failure::usage(AdapterError::None)),
+                None => Ok(NamedDevice { device: Device::flex(), name: cpu_name() }),
+                Some(adapter) => {
+                    let device = adapter.start().await.map_err(Failure::usage)?;
+                    Ok(NamedDevice { device, name: adapter.describe() })
+                }
+            }
+        })
+    }
+}
+
+/// The adapter to use out of those there are, best first; `None` for the CPU.
+pub fn pick(choice: DeviceChoice, adapters: &[Adapter]) -> Option<&Adapter> {
+    let best = adapters.first()?;
+    match choice {
+        DeviceChoice::Cpu => None,
+        DeviceChoice::Wgpu => Some(best),
+        DeviceChoice::Auto => Some(best).filter(|adapter| adapter.is_hardware()),
+    }
+}
+
+/// The CPU device for people.
+pub fn cpu_name() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("CPU ({threads} threads)")
+}

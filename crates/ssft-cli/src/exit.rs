@@ -1,0 +1,95 @@
+//! How the program ends: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interrupted.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// A way to end that is not success.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The arguments or the input cannot be used; nothing was done.
+    #[error("{0}")]
+    Usage(String),
+    /// The run failed.
+    #[error("{0}")]
+    Run(String),
+    /// The user stopped the run, and it saved its state.
+    #[error("{0}")]
+    Interrupted(String),
+}
+
+impl Failure {
+    /// An unusable input, in the words of `error`.
+    pub fn usage(error: impl std::fmt::Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// A failed run, in the words of `error`.
+    pub fn run(error: impl std::fmt::Display) -> Self {
+        Self::Run(error.to_string())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Run(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Interrupted(_) => 130,
+        }
+    }
+}
+
+/// Silences the panic hook, unless `RUST_BACKTRACE` asks for it: [`guard`] reports panics as one line.
+pub fn quiet_panics() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
+        panic::set_hook(Box::new(|_| {}));
+    }
+}
+
+/// Runs `command` and turns whatever happens into one line and an exit status.
+///
+/// burn and CubeCL panic when a device is lost or out of memory; that too must end in one clear line.
+pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(command))
+        .unwrap_or_else(|panic| Err(Failure::Run(explain_panic(panic.as_ref()))));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let label = if matches!(failure, Failure::Interrupted(_)) { "stopped" } else { "error" };
+            eprintln!("{label}: {}", one_line(&failure.to_string()));
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// What a panic means to a user. Public so that the training loop can say it together with the last checkpoint.
+pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let words = one_line(words.unwrap_or("no further word"));
+    let lower = words.to_lowercase();
+    if lower.contains("memory") || lower.contains("alloc") {
+        return format!("out of memory on the device; use a smaller --batch-questions or --device cpu ({words})");
+    }
+    if lower.contains("device") && lower.contains("lost") {
+        return format!("the device was lost; start again, or use --device cpu ({words})");
+    }
+    format!("something broke that should not; please report it with RUST_BACKTRACE=1 ({words})")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panics_become_advice() {
+        let says = |words: &str| explain_panic(&words.to_owned() as &(dyn Any + Send));
+        assert!(says("Unable to allocate\n 3 GB").starts_with("out of memory on the device; use a smaller"));
+        assert!(says("Device is lost").starts_with("the device was lost;"));
+        assert!(says("index 4").starts_with("something broke that should not;"));
+        assert!(!says("a\nb").contains('\n'));
+    }
+}

@@ -1,0 +1,182 @@
+//! Directories that appear whole or not at all.
+
+use ssft_train::directory::Files;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Leads the name of a directory that is still being written.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Writes `files` as the directory `target`: under a temporary name first, synced, then renamed. A directory
+/// that was there before is moved aside and removed once the new one is complete.
+///
+/// # Errors
+/// Whatever the file system says; `target` is then as it was.
+pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
+    let parent = target.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
+    remove(&unfinished)?;
+    for (name, bytes) in files {
+        write_synced(&unfinished.join(name), bytes)?;
+    }
+    sync_tree(&unfinished)?;
+    let replaced = parent.join(format!("{UNFINISHED}old-{}", file_name(target)));
+    remove(&replaced)?;
+    if target.exists() {
+        fs::rename(target, &replaced)?;
+    }
+    fs::rename(&unfinished, target)?;
+    sync(parent)?;
+    remove(&replaced)
+}
+
+/// Writes one file under a temporary name, synced, then renamed.
+///
+/// # Errors
+/// Whatever the file system says; `target` is then as it was.
+pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let parent = target.parent().unwrap_or(Path::new("."));
+    let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
+    write_synced(&unfinished, bytes)?;
+    fs::rename(&unfinished, target)?;
+    sync(parent)
+}
+
+/// Removes what a run that was killed left half written in `parent`.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn sweep(parent: &Path) -> io::Result<()> {
+    if !parent.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if file_name(&path).starts_with(UNFINISHED) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        }
+    }
+    sync(directory)
+}
+
+/// Makes a rename survive a power cut. Windows keeps directories in order by itself and cannot open them.
+fn sync(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The directory of checkpoint `step` in a run.
+pub fn checkpoint(run: &Path, step: usize) -> PathBuf {
+    run.join("checkpoints").join(format!("step-{step}"))
+}
+
+/// The checkpoints of a run, oldest first.
+///
+/// # Errors
+/// Whatever the file system says; a run without checkpoints has none.
+pub fn checkpoints(run: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
+    let parent = run.join("checkpoints");
+    if !parent.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent)? {
+        let path = entry?.path();
+        if let Some(step) = file_name(&path).strip_prefix("step-").and_then(|step| step.parse().ok()) {
+            found.push((step, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes all but the newest `keep` checkpoints of a run.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn rotate(run: &Path, keep: usize) -> io::Result<()> {
+    let found = checkpoints(run)?;
+    for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {
+        remove(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(text: &str) -> Files {
+        vec![("a.json".into(), text.into()), ("trainer/state.json".into(), b"{}".to_vec())]
+    }
+
+    #[test]
+    fn a_directory_is_replaced_whole() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let target = home.path().join("model");
+        publish(&target, &files("one")).expect("first");
+        publish(&target, &files("two")).expect("second");
+        assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "two");
+        assert_eq!(fs::read_to_string(target.join("trainer/state.json")).expect("state"), "{}");
+        assert_eq!(fs::read_dir(home.path()).expect("list").count(), 1, "nothing unfinished is left");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_directory() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let target = home.path().join("model");
+        publish(&target, &files("one")).expect("first");
+        let clash: Files = vec![("a".into(), b"file".to_vec()), ("a/b".into(), b"needs a directory".to_vec())];
+        publish(&target, &clash).expect_err("a file cannot be a directory");
+        assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
+        sweep(home.path()).expect("sweep");
+        assert_eq!(fs::read_dir(home.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn rotation_keeps_the_newest_by_number() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        for step in [5, 100, 20] {
+            publish(&checkpoint(home.path(), step), &files("x")).expect("publish");
+        }
+        rotate(home.path(), 2).expect("rotate");
+        let steps: Vec<usize> = checkpoints(home.path()).expect("list").into_iter().map(|(step, _)| step).collect();
+        assert_eq!(steps, [20, 100]);
+    }
+}

@@ -1,0 +1,85 @@
+//! `metrics.jsonl`: one object a step, appended as the run goes.
+
+use serde_json::Value;
+use ssft_decode::Evaluation;
+use ssft_train::StepReport;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+/// The open file of a run.
+#[derive(Debug)]
+pub struct Metrics {
+    file: File,
+}
+
+impl Metrics {
+    /// Opens the file at `path` to go on after step `done`; lines of later steps, which a killed run may have
+    /// left, are dropped.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn open(path: &Path, done: usize) -> io::Result<Self> {
+        let kept: Vec<String> = read_lines(path)?.into_iter().filter(|line| step_of(line).is_some_and(|step| step <= done)).collect();
+        let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
+        crate::files::publish_file(path, text.as_bytes())?;
+        Ok(Self { file: OpenOptions::new().append(true).open(path)? })
+    }
+
+    /// Appends one step, with the evaluation made after it, if any.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn append(&mut self, report: &StepReport, evaluation: Option<&Evaluation>) -> io::Result<()> {
+        let mut line = serde_json::to_value(report)?;
+        if let (Value::Object(fields), Some(evaluation)) = (&mut line, evaluation) {
+            fields.insert("eval".to_owned(), without_samples(evaluation)?);
+        }
+        // One write: a kill leaves a line whole or not at all.
+        self.file.write_all(format!("{line}\n").as_bytes())
+    }
+}
+
+/// An evaluation without the text of every answer.
+fn without_samples(evaluation: &Evaluation) -> io::Result<Value> {
+    let mut value = serde_json::to_value(evaluation)?;
+    if let Value::Object(fields) = &mut value {
+        fields.shift_remove("samples");
+    }
+    Ok(value)
+}
+
+/// Every step of a `metrics.jsonl`, oldest first; a last line that was cut off is skipped.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn read(path: &Path) -> io::Result<Vec<Value>> {
+    Ok(read_lines(path)?.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+fn read_lines(path: &Path) -> io::Result<Vec<String>> {
+    match File::open(path) {
+        Ok(file) => BufReader::new(file).lines().collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn step_of(line: &str) -> Option<usize> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    value["step"].as_u64().map(|step| step as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resuming_drops_later_steps_and_a_line_that_was_cut_off() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let path = home.path().join("metrics.jsonl");
+        std::fs::write(&path, "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"st").expect("write");
+        Metrics::open(&path, 2).expect("open");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "{\"step\":1}\n{\"step\":2}\n");
+    }
+}

@@ -1,0 +1,96 @@
+//! Tables and figures for a terminal.
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use ssft_data::forks::fork_name;
+use ssft_decode::Evaluation;
+use ssft_train::CostMatrix;
+
+/// An empty table in the house style.
+pub fn plain<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+}
+
+/// What an evaluation says, fork by fork and together.
+pub fn evaluation(evaluation: &Evaluation) -> String {
+    let mut table = plain(["fork", "correct"]);
+    if let Some(header) = table.header() {
+        let mut header = header.clone();
+        for name in &evaluation.strategies {
+            header.add_cell(Cell::new(name));
+        }
+        table.set_header(header);
+    }
+    for score in &evaluation.forks {
+        let mut row = vec![Cell::new(fork_name(score.fork - 1)), Cell::new(percent(score.pass_at_1))];
+        row.extend(score.strategies.iter().map(Cell::new));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!("{}\n{}", trimmed(&table), summary(evaluation))
+}
+
+fn summary(evaluation: &Evaluation) -> String {
+    let forks = evaluation.forks.len();
+    let mut parts = vec![
+        format!("native Cons@{forks} {}", percent(evaluation.native_cons_at_n)),
+        format!("some fork right {}", percent(evaluation.any_correct)),
+        format!("answers a question {:.2}", evaluation.distinct_answers),
+    ];
+    parts.extend(evaluation.distinct_strategies.map(|count| format!("strategies a question {count:.2}")));
+    parts.extend(evaluation.mutual_information.map(|bits| format!("I(fork; strategy) {bits:.2} bits")));
+    parts.extend(evaluation.chosen_fork.map(|fork| format!("chosen fork {}", fork_name(fork - 1))));
+    parts.join("\n")
+}
+
+/// The answers of all forks to the first question.
+pub fn first_answers(evaluation: &Evaluation) -> String {
+    let ours = evaluation.samples.iter().take(evaluation.forks.len());
+    let mut table = plain(["fork", "", "answer to "]);
+    if let Some(question) = evaluation.samples.first().and_then(|sample| sample.question.as_deref()) {
+        table.set_header(["fork", "", &format!("answer to {}", question.escape_debug())]);
+    }
+    for sample in ours {
+        let mark = if sample.correct { "right" } else { "wrong" };
+        table.add_row([fork_name(sample.fork - 1), mark.to_owned(), shortened(&sample.text)]);
+    }
+    trimmed(&table)
+}
+
+/// A cost matrix with the matched cells marked.
+pub fn costs(costs: &CostMatrix, sources: &[String], matched: &[usize]) -> String {
+    let mut table = plain(["nats a token"]);
+    let mut header = vec!["nats a token".to_owned()];
+    header.extend(sources.iter().enumerate().map(|(trace, source)| format!("{} {source}", trace + 1)));
+    table.set_header(header);
+    for fork in 0..costs.forks {
+        let mut row = vec![fork_name(fork)];
+        for trace in 0..costs.traces {
+            let mark = if matched[trace] == fork { "*" } else { " " };
+            row.push(format!("{:.4}{mark}", costs.at(fork, trace)));
+        }
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    trimmed(&table)
+}
+
+/// `0.715` as `71.5 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn shortened(text: &str) -> String {
+    let line: String = text.escape_debug().take(100).collect();
+    if line.len() < text.len() { format!("{line}..") } else { line }
+}
+
+/// The table without the blanks that comfy-table leaves at line ends.
+pub fn trimmed(table: &Table) -> String {
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
