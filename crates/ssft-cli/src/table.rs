@@ -92,5 +92,6 @@ fn shortened(text: &str) -> String {
 
 /// The table without the blanks that comfy-table leaves at line ends.
 pub fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    let unpadded = |line: String| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned();
+    table.lines().map(unpadded).collect::<Vec<_>>().join("\n")
 }

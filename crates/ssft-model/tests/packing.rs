@@ -1,0 +1,152 @@
+//! Packing changes where numbers stand, never what they are.
+
+use burn::tensor::{Device, Tensor};
+use ssft_data::pack::{Branch, PackedTrees, Tree};
+use ssft_model::{Decoder, DecoderConfig, config::Preset};
+
+/// Shapes of all three families, with grouped queries and without.
+fn shapes() -> Vec<DecoderConfig> {
+    let base = DecoderConfig {
+        hidden_size: 24,
+        intermediate_size: 40,
+        num_hidden_layers: 2,
+        num_attention_heads: 6,
+        num_key_value_heads: 6,
+        head_dim: 4,
+        ..DecoderConfig::preset(Preset::Tiny, 50)
+    };
+    vec![
+        base.clone(),
+        DecoderConfig { num_key_value_heads: 2, qkv_bias: true, tie_word_embeddings: false, ..base.clone() },
+        DecoderConfig { num_key_value_heads: 3, qk_norm: true, head_dim: 8, ..base },
+    ]
+}
+
+fn trees() -> Vec<Tree> {
+    let branch = |lead: &[u32], trace: &[u32]| Branch::new(lead, trace, usize::MAX);
+    vec![
+        Tree {
+            prompt: vec![1, 2, 3, 4, 5],
+            branches: vec![branch(&[40, 9], &[6, 7, 8]), branch(&[41, 9], &[8, 7, 6, 5, 4, 3]), branch(&[42, 9], &[1])],
+        },
+        Tree { prompt: vec![11], branches: vec![branch(&[42, 9], &[12, 13])] },
+        Tree { prompt: vec![3, 1], branches: vec![branch(&[40, 9], &[20, 21, 22]), branch(&[43, 9], &[20, 21, 23])] },
+    ]
+}
+
+fn rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, width] = tensor.dims();
+    tensor.into_data().try_to_vec::<f32>().expect("f32").chunks(width).map(<[f32]>::to_vec).collect()
+}
+
+/// One plain row, the way everybody else trains: prompt and branch as one causal sequence.
+fn alone(model: &Decoder, prompt: &[u32], branch: &[u32]) -> Vec<Vec<f32>> {
+    let row = Tree { prompt: [prompt, branch].concat(), branches: Vec::new() };
+    rows(model.forward(&PackedTrees::new(&[row])))
+}
+
+/// Two orders of summation of the same f32 numbers of magnitude about 1, over rows of at most 11 keys.
+const TOLERANCE: f32 = 2e-5;
+
+fn assert_close(ours: &[f32], expected: &[f32], what: &str) {
+    for (a, b) in ours.iter().zip(expected) {
+        assert!((a - b).abs() <= TOLERANCE, "{what}: {a} against {b}");
+    }
+}
+
+#[test]
+fn packed_trees_equal_separate_rows() {
+    for config in shapes() {
+        let model = Decoder::init(&config, 7, &Device::flex());
+        let trees = trees();
+        let packed = PackedTrees::new(&trees);
+        let hidden = rows(model.forward(&packed));
+        let (mut prompt_row, mut branch_row) = (0, packed.prompts.tokens);
+        for tree in &trees {
+            for branch in &tree.branches {
+                let expected = alone(&model, &tree.prompt, &branch.tokens);
+                for (offset, state) in expected.iter().enumerate() {
+                    let row = match offset < tree.prompt.len() {
+                        true => prompt_row + offset,
+                        false => branch_row + offset - tree.prompt.len(),
+                    };
+                    assert_close(&hidden[row], state, &format!("{config:?} row {row}"));
+                }
+                branch_row += branch.tokens.len();
+            }
+            prompt_row += tree.prompt.len();
+        }
+    }
+}
+
+#[test]
+fn cached_forks_equal_separate_rows() {
+    let forks = [vec![40u32, 9, 6, 7], vec![41, 9, 8, 1], vec![42, 9, 3, 3]];
+    let prompts = [vec![1u32, 2, 3, 4, 5], vec![11], vec![3, 1]];
+    for config in shapes() {
+        let model = Decoder::init(&config, 7, &Device::flex());
+        let trees: Vec<Tree> = prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: vec![] }).collect();
+        let (_, mut cache) = model.prefill(&PackedTrees::new(&trees));
+        // The lead of two tokens at once, then one token at a time.
+        let mut states = vec![Vec::new(); 9];
+        for chunk in [0..2, 2..3, 3..4] {
+            let tokens: Vec<i32> =
+                prompts.iter().flat_map(|_| forks.iter().flat_map(|fork| fork[chunk.clone()].iter().map(|&t| t as i32))).collect();
+            let hidden = rows(model.extend(&tokens, [3, 3, chunk.len()], &mut cache));
+            for (row, state) in hidden.into_iter().enumerate() {
+                states[row / chunk.len()].push(state);
+            }
+        }
+        for (question, prompt) in prompts.iter().enumerate() {
+            for (fork, tokens) in forks.iter().enumerate() {
+                let expected = &alone(&model, prompt, tokens)[prompt.len()..];
+                for (ours, state) in states[question * 3 + fork].iter().zip(expected) {
+                    assert_close(ours, state, &format!("{config:?} question {question} fork {fork}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_prompts_cache_is_held_once() {
+    let config = &shapes()[0];
+    let model = Decoder::init(config, 7, &Device::flex());
+    let (_, mut cache) = model.prefill(&PackedTrees::new(&[Tree { prompt: vec![1; 10], branches: vec![] }]));
+    let token = 2 * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
+    assert_eq!(cache.bytes(), 10 * token);
+    model.extend(&[1, 2, 3, 4, 5, 6], [1, 6, 1], &mut cache);
+    assert_eq!(cache.bytes(), 10 * token + 6 * token);
+}
+
+#[test]
+fn a_loaded_model_is_the_saved_one() {
+    use ssft_model::checkpoint::{from_safetensors, load, to_safetensors, weights};
+    for config in shapes() {
+        let device = Device::flex();
+        let model = Decoder::init(&config, 7, &device);
+        let saved = pollster::block_on(weights(&model)).expect("readback");
+        assert_eq!(saved.iter().map(|tensor| tensor.values.len()).sum::<usize>(), config.parameters());
+        let bytes = to_safetensors(&saved).expect("serializes");
+        let again = load(&config, from_safetensors(&bytes).expect("parses"), &device).expect("fits");
+        assert_eq!(pollster::block_on(weights(&again)).expect("readback"), saved);
+    }
+}
+
+#[test]
+fn every_misfit_is_listed() {
+    use ssft_model::checkpoint::{NamedTensor, from_safetensors, load, to_safetensors, weights};
+    let config = &shapes()[0];
+    let device = Device::flex();
+    let mut saved = pollster::block_on(weights(&Decoder::init(config, 7, &device))).expect("readback");
+    saved.retain(|tensor| tensor.name != "model.norm.weight");
+    saved[0].shape = vec![saved[0].values.len()];
+    saved.push(NamedTensor { name: "extra".into(), shape: vec![1], values: vec![0.0] });
+    let file = from_safetensors(&to_safetensors(&saved).expect("serializes")).expect("parses");
+    let error = load(config, file, &device).expect_err("misfits").to_string();
+    assert_eq!(
+        error,
+        "model.safetensors does not fit config.json: model.embed_tokens.weight has shape [1200], expected [50, 24]; model.norm.weight is missing; extra has no place in the model"
+    );
+    assert!(from_safetensors(&[1, 2, 3]).expect_err("truncated").to_string().starts_with("model.safetensors: "));
+}

@@ -1,0 +1,300 @@
+//! What a training step must and must not depend on.
+
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use ssft_data::encode::{EncodedQuestion, EncodedTrace};
+use ssft_data::pack::{PackedTrees, Tree};
+use ssft_kernels::linear_nll;
+use ssft_model::checkpoint::{NamedTensor, load, weights};
+use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_train::optimizer::AdamWSettings;
+use ssft_train::schedule::{Schedule, Shape};
+use ssft_train::set_loss::{matched_trees, set_loss};
+use ssft_train::step::Settings;
+use ssft_train::{Assignment, CostMatrix, Method, Trainer};
+
+const FORKS: usize = 4;
+
+fn shape() -> DecoderConfig {
+    DecoderConfig {
+        hidden_size: 16,
+        intermediate_size: 24,
+        num_hidden_layers: 2,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 4,
+        ..DecoderConfig::preset(Preset::Tiny, 40)
+    }
+}
+
+fn model() -> Decoder {
+    Decoder::init(&shape(), 3, &Device::flex().autodiff())
+}
+
+fn leads(forks: usize) -> Vec<Vec<u32>> {
+    (0..forks).map(|fork| vec![30 + fork as u32]).collect()
+}
+
+fn question(id: &str, prompt: &[u32], traces: &[&[u32]]) -> EncodedQuestion {
+    let trace = |(index, tokens): (usize, &&[u32])| EncodedTrace { source: format!("s{index}"), tokens: tokens.to_vec() };
+    EncodedQuestion {
+        id: id.into(),
+        prompt: prompt.to_vec(),
+        traces: traces.iter().enumerate().map(trace).collect(),
+        answer: None,
+    }
+}
+
+fn questions() -> Vec<EncodedQuestion> {
+    vec![
+        question("a", &[1, 2, 3], &[&[4, 5, 6, 0], &[7, 8, 0], &[9, 4, 4, 4, 4, 0]]),
+        question("b", &[2], &[&[6, 0], &[5, 5, 0]]),
+        question("c", &[3, 1, 1, 2, 9], &[&[4, 9, 0], &[8, 8, 8, 0], &[5, 0]]),
+        question("d", &[9, 9], &[&[7, 0], &[6, 6, 6, 0], &[1, 2, 3, 0]]),
+    ]
+}
+
+fn settings(method: Method, batch_questions: usize, accumulate: usize) -> Settings {
+    Settings {
+        method,
+        match_tokens: 3,
+        batch_questions,
+        accumulate,
+        schedule: Schedule { peak: 1e-2, warmup_steps: 2, steps: 20, shape: Shape::Cosine },
+        adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
+        seed: 5,
+    }
+}
+
+fn trainer(method: Method, batch_questions: usize, accumulate: usize) -> Trainer {
+    Trainer::new(model(), leads(FORKS), &questions(), settings(method, batch_questions, accumulate))
+}
+
+fn run(trainer: &mut Trainer, steps: usize) -> Vec<f64> {
+    let data = questions();
+    (0..steps).map(|_| pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").loss).collect()
+}
+
+fn weights_of(model: &Decoder) -> Vec<NamedTensor> {
+    pollster::block_on(weights(model)).expect("readback")
+}
+
+/// The loss everybody knows: one causal row a pair, the mean over target tokens, in plain tensors.
+fn plain_loss(model: &Decoder, question: &EncodedQuestion, assignment: &Assignment) -> f64 {
+    let (mut sum, mut targets) = (0.0, 0);
+    for (trace, &fork) in question.traces.iter().zip(&assignment.forks) {
+        let mut row = question.prompt.clone();
+        row.extend(&leads(FORKS)[fork]);
+        row.extend(&trace.tokens);
+        let labels = &row[question.prompt.len() + 1..];
+        let hidden = model.forward(&PackedTrees::new(&[Tree { prompt: row.clone(), branches: vec![] }]));
+        let hidden = hidden.narrow(0, question.prompt.len(), labels.len());
+        let ids = TensorData::new(labels.iter().map(|&id| id as i32).collect::<Vec<_>>(), [labels.len()]);
+        let nll = linear_nll(hidden.clone(), model.head(), Tensor::from_data(ids, &hidden.device()));
+        sum += f64::from(nll.sum().into_scalar::<f32>());
+        targets += labels.len();
+    }
+    sum / targets as f64
+}
+
+fn loss_of(model: &Decoder, questions: &[&EncodedQuestion], assignments: &[Assignment]) -> f64 {
+    let packed = matched_trees(questions, assignments, &leads(FORKS));
+    f64::from(set_loss(model, &packed, packed.targets.len()).into_scalar::<f32>())
+}
+
+#[test]
+fn one_fork_and_one_trace_is_plain_fine_tuning() {
+    let data = [question("a", &[1, 2, 3], &[&[4, 5, 6, 0]])];
+    let one = |method| {
+        let mut trainer = Trainer::new(model(), leads(1), &data, settings(method, 1, 1));
+        let losses: Vec<f64> = (0..5).map(|_| pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").loss).collect();
+        (losses, weights_of(trainer.model()))
+    };
+    let (losses, trained) = one(Method::Ssft);
+    assert_eq!(one(Method::Sft), (losses.clone(), trained), "the same numbers, bit for bit");
+    let expected = plain_loss(&model(), &data[0], &Assignment { forks: vec![0] });
+    assert!((losses[0] - expected).abs() < 1e-5, "{} against {expected}", losses[0]);
+}
+
+#[test]
+fn the_set_loss_is_the_mean_over_separate_rows() {
+    let model = model();
+    for question in &questions() {
+        let assignment = Assignment { forks: (0..question.traces.len()).map(|trace| FORKS - 1 - trace).collect() };
+        let ours = loss_of(&model, &[question], std::slice::from_ref(&assignment));
+        let expected = plain_loss(&model, question, &assignment);
+        // Two orders of summing a dozen f32 terms of about 4.
+        assert!((ours - expected).abs() < 1e-5, "{}: {ours} against {expected}", question.id);
+    }
+}
+
+#[test]
+fn permuting_the_traces_changes_nothing() {
+    let trainer = trainer(Method::Ssft, 1, 1);
+    let question = &questions()[0];
+    let mut permuted = question.clone();
+    permuted.traces.rotate_left(1);
+    let costs = |question: &EncodedQuestion| {
+        pollster::block_on(trainer.costs(1, &[question])).expect("costs").remove(0)
+    };
+    let (before, after) = (costs(question), costs(&permuted));
+    for fork in 0..FORKS {
+        for trace in 0..3 {
+            assert_eq!(before.at(fork, (trace + 1) % 3), after.at(fork, trace), "a cost depends on its own pair only");
+        }
+    }
+    let (mut first, second) = (Assignment::optimal(&before).expect("finite"), Assignment::optimal(&after).expect("finite"));
+    let loss = (loss_of(trainer.model(), &[question], &[first.clone()]), loss_of(trainer.model(), &[&permuted], &[second.clone()]));
+    first.forks.rotate_left(1);
+    assert_eq!(first, second, "each trace keeps its fork");
+    assert!((loss.0 - loss.1).abs() < 1e-6, "{loss:?}");
+}
+
+#[test]
+fn costs_are_means_over_the_first_tokens() {
+    let trainer = trainer(Method::Ssft, 1, 1);
+    let question = &questions()[2];
+    let costs: CostMatrix = pollster::block_on(trainer.costs(1, &[question])).expect("costs").remove(0);
+    for fork in 0..FORKS {
+        for (trace, encoded) in question.traces.iter().enumerate() {
+            let mut prefix = question.clone();
+            // A prefix predicts what the whole trace predicts at the same places.
+            prefix.traces = vec![EncodedTrace { source: String::new(), tokens: encoded.tokens[..encoded.tokens.len().min(3)].to_vec() }];
+            let expected = plain_loss(trainer.model(), &prefix, &Assignment { forks: vec![fork] });
+            let cost = f64::from(costs.at(fork, trace));
+            assert!((cost - expected).abs() < 1e-5, "fork {fork} trace {trace}: {cost} against {expected}");
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_the_slope_of_the_loss() {
+    use burn::module::{Module, ModuleVisitor, Param};
+    #[derive(Default)]
+    struct Slopes {
+        gradients: GradientsParams,
+        found: Vec<Vec<f32>>,
+    }
+    impl ModuleVisitor for Slopes {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = self.gradients.remove::<D>(param.id).expect("every parameter has a gradient");
+            self.found.push(gradient.into_data().try_to_vec::<f32>().expect("f32"));
+        }
+    }
+    // Embeddings of deviation 0.02 would bend under the first norm within one difference step.
+    let mut start = weights_of(&model());
+    start[0].values.iter_mut().for_each(|value| *value *= 10.0);
+    let with = |weights: Vec<NamedTensor>| {
+        let named = weights.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        load(&shape(), named, &Device::flex().autodiff()).expect("fits")
+    };
+    let (model, data) = (with(start.clone()), questions());
+    let batch: Vec<&EncodedQuestion> = data.iter().collect();
+    let assignments: Vec<Assignment> = data.iter().map(|q| Assignment { forks: (0..q.traces.len()).collect() }).collect();
+    let packed = matched_trees(&batch, &assignments, &leads(FORKS));
+    let gradients = set_loss(&model, &packed, packed.targets.len()).backward();
+    let mut slopes = Slopes { gradients: GradientsParams::from_grads(gradients, &model), found: Vec::new() };
+    model.visit(&mut slopes);
+
+    let at = |tensor: usize, index: usize, delta: f32| {
+        let mut moved = start.clone();
+        moved[tensor].values[index] += delta;
+        loss_of(&with(moved), &batch, &assignments)
+    };
+    // Along a coordinate the central difference errs by about h^2 from curvature and by a few
+    // eps * loss / h from rounding; h = 5e-3 keeps both near 1e-4.
+    let h = 5e-3f32;
+    for (tensor, gradient) in slopes.found.iter().enumerate() {
+        let steepest = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).expect("not empty");
+        for index in [steepest, gradient.len() / 2] {
+            let slope = (at(tensor, index, h) - at(tensor, index, -h)) / f64::from(2.0 * h);
+            let ours = f64::from(gradient[index]);
+            let allowed = 5e-4 + 0.02 * slope.abs();
+            assert!((ours - slope).abs() < allowed, "{}[{index}]: {ours} against {slope}", start[tensor].name);
+        }
+    }
+}
+
+#[test]
+fn accumulation_equals_one_large_batch() {
+    let mut large = trainer(Method::Ssft, 4, 1);
+    let mut small = trainer(Method::Ssft, 1, 4);
+    let (a, b) = (run(&mut large, 3), run(&mut small, 3));
+    for (a, b) in a.iter().zip(&b) {
+        assert!((a - b).abs() < 1e-5, "{a} against {b}: sums of the same terms in another order");
+    }
+}
+
+#[test]
+fn every_arm_learns_and_tags_as_it_should() {
+    for method in Method::ALL {
+        let mut trainer = trainer(method, 2, 1);
+        let losses = run(&mut trainer, 20);
+        assert!(losses[19] < losses[0] - 0.3, "{method:?}: {losses:?}");
+        let report = pollster::block_on(trainer.step(&questions(), &|| 0.0)).expect("a step");
+        for matched in &report.matches {
+            let question = questions().into_iter().find(|question| question.id == matched.id).expect("known id");
+            let mut forks = matched.forks.clone();
+            assert_eq!(forks.len(), method.traces(question.traces.len()));
+            forks.sort_unstable();
+            forks.dedup();
+            match method {
+                Method::Sft | Method::SftMixed => assert_eq!(forks, [1]),
+                Method::Ssft | Method::SsftRandom => assert_eq!(forks.len(), matched.forks.len(), "injective"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restored_trainer_goes_on_bit_for_bit() {
+    for method in [Method::Ssft, Method::SsftRandom] {
+        let mut whole = trainer(method, 2, 2);
+        let expected = run(&mut whole, 9);
+        let mut first = trainer(method, 2, 2);
+        run(&mut first, 4);
+        let files = pollster::block_on(first.state_files()).expect("state");
+        let saved = weights_of(first.model()).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let model = load(&shape(), saved, &Device::flex().autodiff()).expect("fits");
+        let mut second = Trainer::new(model, leads(FORKS), &questions(), settings(method, 2, 2));
+        second.restore(&files[0].1, &files[1].1).expect("restores");
+        assert_eq!(run(&mut second, 5), expected[4..], "{method:?}");
+        assert_eq!(weights_of(second.model()), weights_of(whole.model()), "{method:?}");
+        assert_eq!(second.coverage(), whole.coverage());
+    }
+}
+
+#[test]
+fn a_state_of_another_run_is_refused() {
+    let mut first = trainer(Method::Ssft, 2, 1);
+    run(&mut first, 1);
+    let files = pollster::block_on(first.state_files()).expect("state");
+    let refuse = |mut other: Trainer| other.restore(&files[0].1, &files[1].1).expect_err("refused").to_string();
+    let with_seed = Settings { seed: 6, ..settings(Method::Ssft, 2, 1) };
+    let says = refuse(Trainer::new(model(), leads(FORKS), &questions(), with_seed));
+    assert_eq!(says, "trainer state: the run was started with --seed 5, not 6");
+    let says = refuse(Trainer::new(model(), leads(3), &questions(), settings(Method::Ssft, 2, 1)));
+    assert_eq!(says, "trainer state: the run was started with another number of --forks");
+    let says = refuse(Trainer::new(model(), leads(FORKS), &questions()[1..], settings(Method::Ssft, 2, 1)));
+    assert!(says.starts_with("trainer state: the data is not what the run was started with"), "{says}");
+}
+
+#[test]
+fn a_step_that_is_not_a_number_stops_before_the_weights_move() {
+    for method in [Method::Ssft, Method::SftMixed] {
+        let mut saved = weights_of(&model());
+        saved[0].values[5 * 16] = f32::NAN;
+        let broken = saved.clone().into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let model = load(&shape(), broken, &Device::flex().autodiff()).expect("fits");
+        let mut trainer = Trainer::new(model, leads(FORKS), &questions(), settings(method, 4, 1));
+        let error = pollster::block_on(trainer.step(&questions(), &|| 0.0)).expect_err("NaN").to_string();
+        let expected = match method {
+            Method::Ssft => "step 1: the cost of trace ",
+            _ => "step 1: the loss is NaN",
+        };
+        assert!(error.starts_with(expected) && error.contains("lower --lr"), "{error}");
+        assert_eq!(trainer.steps_done(), 0);
+        let same = |a: &NamedTensor, b: &NamedTensor| a.values.iter().zip(&b.values).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(weights_of(trainer.model()).iter().zip(&saved).all(|(a, b)| same(a, b)));
+    }
+}
