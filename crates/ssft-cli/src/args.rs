@@ -19,7 +19,7 @@ pub struct Cli {
 pub enum Command {
     /// Train a model; without any argument: the built-in arithmetic task, a few minutes on a laptop CPU
     Train(Box<TrainArgs>),
-    /// Make, check or import data
+    /// Make or check data
     #[command(subcommand)]
     Data(DataCommand),
     /// Show what training sees of one question: rows with target mask, cost matrix, matching
@@ -42,7 +42,7 @@ pub enum DataCommand {
 #[serde(rename_all = "kebab-case")]
 pub struct TrainArgs {
     /// Settings from a TOML file with the flags' names as keys; flags win
-    #[arg(long, value_name = "FILE.toml")]
+    #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
     /// Built-in task to learn
@@ -91,7 +91,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Method")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forks: Option<usize>,
-    /// L: how many trace tokens enter the matching cost
+    /// L: how many trace tokens enter the matching cost [default: 8 for built-in tasks, 1000 for --data]
     #[arg(long, value_name = "L", help_heading = "Method")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub match_tokens: Option<usize>,

@@ -60,7 +60,7 @@ impl Default for RunConfig {
             model: None,
             method: Method::Ssft,
             forks: 6,
-            match_tokens: 16,
+            match_tokens: 8,
             steps: Some(1000),
             epochs: None,
             batch_questions: 8,
@@ -115,6 +115,7 @@ impl Resolved {
             merged.add(read_file(path)?, Origin::File);
         }
         merged.add(to_table(args)?, Origin::Flag);
+        merged.suit_the_data();
         let config: RunConfig = Value::Table(merged.values).try_into().map_err(Failure::usage)?;
         check(&config)?;
         Ok(Self { config, origins: merged.origins })
@@ -123,7 +124,9 @@ impl Resolved {
     /// The text of `config.toml`: valid TOML that `--config` takes back, with the origin of each value beside it.
     pub fn to_toml(&self) -> String {
         let table = to_table(&self.config).unwrap_or_default();
-        let mut text = String::from("# Every setting of this run. Repeat it with: ssft-wgpu train --config config.toml\n");
+        let mut text = String::from(
+            "# Every setting of this run. Repeat it with: ssft-wgpu train --config config.toml\n",
+        );
         for (key, value) in &table {
             let origin = match self.origins.get(key) {
                 Some(Origin::File) => "file",
@@ -159,30 +162,51 @@ impl Layers {
     }
 }
 
+impl Layers {
+    /// A user's traces are long and begin alike; the default for built-in tasks would not tell them apart.
+    fn suit_the_data(&mut self) {
+        if self.values.contains_key("data") && self.origins["match-tokens"] == Origin::Default {
+            self.values.insert("match-tokens".to_owned(), Value::Integer(PAPER_MATCH_TOKENS));
+        }
+    }
+}
+
+/// L in arXiv 2510.05132.
+const PAPER_MATCH_TOKENS: i64 = 1000;
+
 fn to_table(value: &impl Serialize) -> Result<Table, Failure> {
     Table::try_from(value).map_err(Failure::usage)
 }
 
 fn read_file(path: &Path) -> Result<Table, Failure> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("{name}: cannot be read ({error}); check the path given to --config")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!("{name}: cannot be read ({error}); check the path given to --config"))
+    })?;
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        Failure::Usage(format!("{name}:{line}: not valid TOML ({}); write lines like `steps = 500`", error.message()))
+        Failure::Usage(format!(
+            "{name}:{line}: not valid TOML ({}); write lines like `steps = 500`",
+            error.message()
+        ))
     })?;
     // Checked here, where the file can be named; a flag of that name cannot exist.
     let known = to_table(&RunConfig::default())?;
     let extra = ["data", "model", "epochs"];
     if let Some(key) = table.keys().find(|key| !known.contains_key(*key) && !extra.contains(&key.as_str())) {
-        return Err(Failure::Usage(format!("{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes")));
+        return Err(Failure::Usage(format!(
+            "{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes"
+        )));
     }
     for (key, value) in &table {
         let mut trial = known.clone();
         trial.insert(key.clone(), value.clone());
         let fits: Result<RunConfig, _> = Value::Table(trial).try_into();
         if let Err(error) = fits {
-            return Err(Failure::Usage(format!("{name}: {key} = {value} cannot be used ({})", error.message())));
+            return Err(Failure::Usage(format!(
+                "{name}: {key} = {value} cannot be used ({})",
+                error.message()
+            )));
         }
     }
     Ok(table)
@@ -208,11 +232,16 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         ("--clip-norm", config.clip_norm, 0.0),
         ("--epochs", config.epochs.unwrap_or(1.0), f64::MIN_POSITIVE),
     ];
-    if let Some((flag, value, _)) = numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least) {
+    if let Some((flag, value, _)) =
+        numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least)
+    {
         return Err(Failure::Usage(format!("{flag} is {value}; give a number above 0")));
     }
     if config.forks > MOST_FORKS {
-        return Err(Failure::Usage(format!("--forks is {}; at most {MOST_FORKS} are supported", config.forks)));
+        return Err(Failure::Usage(format!(
+            "--forks is {}; at most {MOST_FORKS} are supported",
+            config.forks
+        )));
     }
     Ok(())
 }
@@ -237,7 +266,10 @@ mod tests {
         let resolved = Resolved::new(&args, Some(file.path())).expect("resolves");
         assert_eq!((resolved.config.steps, resolved.config.lr, resolved.config.forks), (Some(7), 0.25, 6));
         let origin = |key: &str| resolved.origins[key];
-        assert_eq!((origin("steps"), origin("lr"), origin("forks")), (Origin::File, Origin::Flag, Origin::Default));
+        assert_eq!(
+            (origin("steps"), origin("lr"), origin("forks")),
+            (Origin::File, Origin::Flag, Origin::Default)
+        );
     }
 
     #[test]
@@ -246,6 +278,7 @@ mod tests {
         let config = Resolved::new(&args, None).expect("resolves").config;
         assert_eq!((config.steps, config.epochs), (None, Some(2.0)));
         assert_eq!((config.task, config.data), (None, Some("a.jsonl".into())));
+        assert_eq!(config.match_tokens, 1000, "the paper's L for a user's data");
     }
 
     #[test]
@@ -261,21 +294,34 @@ mod tests {
     #[test]
     fn bad_settings_are_named() {
         for (text, says) in [
-            ("stepz = 1", "unknown key \"stepz\"; keys are the flags of `ssft-wgpu train` without the dashes"),
-            ("steps = \"many\"", "steps = \"many\" cannot be used (invalid type: string \"many\", expected usize)"),
-            ("method = \"ppo\"", "method = \"ppo\" cannot be used (unknown variant `ppo`, expected one of `sft`, `sft-mixed`, `ssft-random`, `ssft`)"),
+            (
+                "stepz = 1",
+                "unknown key \"stepz\"; keys are the flags of `ssft-wgpu train` without the dashes",
+            ),
+            (
+                "steps = \"many\"",
+                "steps = \"many\" cannot be used (invalid type: string \"many\", expected usize)",
+            ),
+            (
+                "method = \"ppo\"",
+                "method = \"ppo\" cannot be used (unknown variant `ppo`, expected one of `sft`, `sft-mixed`, `ssft-random`, `ssft`)",
+            ),
         ] {
             let file = file(text);
             let error = Resolved::new(&TrainArgs::default(), Some(file.path())).expect_err(text).to_string();
             assert_eq!(error.trim_end(), format!("{}: {says}", file.path().display()));
         }
         let broken = file("steps = 1\nlr = = 2");
-        let error = Resolved::new(&TrainArgs::default(), Some(broken.path())).expect_err("not TOML").to_string();
+        let error =
+            Resolved::new(&TrainArgs::default(), Some(broken.path())).expect_err("not TOML").to_string();
         assert!(error.contains(":2: not valid TOML ("), "{error}");
         for (args, says) in [
             (TrainArgs { forks: Some(0), ..TrainArgs::default() }, "--forks is 0; give at least 1"),
             (TrainArgs { lr: Some(f64::NAN), ..TrainArgs::default() }, "--lr is NaN; give a number above 0"),
-            (TrainArgs { forks: Some(999), ..TrainArgs::default() }, "--forks is 999; at most 256 are supported"),
+            (
+                TrainArgs { forks: Some(999), ..TrainArgs::default() },
+                "--forks is 999; at most 256 are supported",
+            ),
         ] {
             assert_eq!(Resolved::new(&args, None).expect_err(says).to_string(), says);
         }

@@ -64,11 +64,14 @@ pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
 
 /// What a panic means to a user. Public so that the training loop can say it together with the last checkpoint.
 pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let words =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let words = one_line(words.unwrap_or("no further word"));
     let lower = words.to_lowercase();
     if lower.contains("memory") || lower.contains("alloc") {
-        return format!("out of memory on the device; use a smaller --batch-questions or --device cpu ({words})");
+        return format!(
+            "out of memory on the device; use a smaller --batch-questions or --device cpu ({words})"
+        );
     }
     if lower.contains("device") && lower.contains("lost") {
         return format!("the device was lost; start again, or use --device cpu ({words})");

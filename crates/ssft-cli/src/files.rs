@@ -162,7 +162,8 @@ mod tests {
         let home = tempfile::tempdir().expect("temporary directory");
         let target = home.path().join("model");
         publish(&target, &files("one")).expect("first");
-        let clash: Files = vec![("a".into(), b"file".to_vec()), ("a/b".into(), b"needs a directory".to_vec())];
+        let clash: Files =
+            vec![("a".into(), b"file".to_vec()), ("a/b".into(), b"needs a directory".to_vec())];
         publish(&target, &clash).expect_err("a file cannot be a directory");
         assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
         sweep(home.path()).expect("sweep");
@@ -176,7 +177,8 @@ mod tests {
             publish(&checkpoint(home.path(), step), &files("x")).expect("publish");
         }
         rotate(home.path(), 2).expect("rotate");
-        let steps: Vec<usize> = checkpoints(home.path()).expect("list").into_iter().map(|(step, _)| step).collect();
+        let steps: Vec<usize> =
+            checkpoints(home.path()).expect("list").into_iter().map(|(step, _)| step).collect();
         assert_eq!(steps, [20, 100]);
     }
 }

@@ -20,7 +20,10 @@ impl Metrics {
     /// # Errors
     /// Whatever the file system says.
     pub fn open(path: &Path, done: usize) -> io::Result<Self> {
-        let kept: Vec<String> = read_lines(path)?.into_iter().filter(|line| step_of(line).is_some_and(|step| step <= done)).collect();
+        let kept: Vec<String> = read_lines(path)?
+            .into_iter()
+            .filter(|line| step_of(line).is_some_and(|step| step <= done))
+            .collect();
         let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
         crate::files::publish_file(path, text.as_bytes())?;
         Ok(Self { file: OpenOptions::new().append(true).open(path)? })

@@ -27,7 +27,9 @@ impl Run {
         let directory = asked.map_or_else(|| free_name(stem), Path::to_path_buf);
         if directory.join("config.toml").exists() {
             let name = directory.display();
-            return Err(Failure::Usage(format!("{name} already holds a run; add --resume to go on with it, or give another --out")));
+            return Err(Failure::Usage(format!(
+                "{name} already holds a run; add --resume to go on with it, or give another --out"
+            )));
         }
         Self::lock(directory)
     }
@@ -40,18 +42,24 @@ impl Run {
         let directory = asked.map_or_else(|| newest_name(stem), Path::to_path_buf);
         if !directory.join("config.toml").exists() {
             let name = directory.display();
-            return Err(Failure::Usage(format!("{name} holds no run to resume; check --out, or leave out --resume")));
+            return Err(Failure::Usage(format!(
+                "{name} holds no run to resume; check --out, or leave out --resume"
+            )));
         }
         Self::lock(directory)
     }
 
     fn lock(directory: PathBuf) -> Result<Self, Failure> {
         let name = directory.display().to_string();
-        let usable = |error: std::io::Error| Failure::Usage(format!("{name}: cannot be used ({error}); give another --out"));
+        let usable = |error: std::io::Error| {
+            Failure::Usage(format!("{name}: cannot be used ({error}); give another --out"))
+        };
         fs::create_dir_all(&directory).map_err(usable)?;
         let lock = File::create(directory.join(".lock")).map_err(usable)?;
         if lock.try_lock().is_err() {
-            return Err(Failure::Usage(format!("another process is training in {name}; wait for it, or give another --out")));
+            return Err(Failure::Usage(format!(
+                "another process is training in {name}; wait for it, or give another --out"
+            )));
         }
         for parent in [directory.clone(), directory.join("checkpoints")] {
             files::sweep(&parent).map_err(usable)?;
@@ -81,7 +89,12 @@ impl Run {
     ///
     /// # Errors
     /// [`Failure::Run`] if a readback or a write fails; earlier checkpoints are then intact.
-    pub fn save_checkpoint(&self, trainer: &Trainer, questions: &Questions, keep: usize) -> Result<PathBuf, Failure> {
+    pub fn save_checkpoint(
+        &self,
+        trainer: &Trainer,
+        questions: &Questions,
+        keep: usize,
+    ) -> Result<PathBuf, Failure> {
         let step = trainer.steps_done();
         let mut content = contents(trainer, questions)?;
         content.extend(pollster::block_on(trainer.state_files()).map_err(Failure::run)?);
@@ -97,7 +110,8 @@ impl Run {
     /// [`Failure::Run`] if a readback or a write fails.
     pub fn save_model(&self, trainer: &Trainer, questions: &Questions) -> Result<PathBuf, Failure> {
         let target = self.file("model");
-        files::publish(&target, &contents(trainer, questions)?).map_err(|error| self.failed("model", error))?;
+        files::publish(&target, &contents(trainer, questions)?)
+            .map_err(|error| self.failed("model", error))?;
         Ok(target)
     }
 
@@ -112,7 +126,10 @@ impl Run {
     /// A failed read or write of a part of the run.
     pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
         let path = self.file(name);
-        Failure::Run(format!("{}: cannot be written ({error}); free some space, then add --resume", path.display()))
+        Failure::Run(format!(
+            "{}: cannot be written ({error}); free some space, then add --resume",
+            path.display()
+        ))
     }
 }
 
@@ -123,7 +140,12 @@ impl Run {
 pub fn restore(trainer: &mut Trainer, checkpoint: &Path) -> Result<(), Failure> {
     let read = |name: &str| {
         let path = checkpoint.join(name);
-        fs::read(&path).map_err(|error| Failure::Usage(format!("{}: cannot be read ({error}); remove this checkpoint to resume from an earlier one", path.display())))
+        fs::read(&path).map_err(|error| {
+            Failure::Usage(format!(
+                "{}: cannot be read ({error}); remove this checkpoint to resume from an earlier one",
+                path.display()
+            ))
+        })
     };
     let (optimizer, state) = (read(OPTIMIZER_FILE)?, read(STATE_FILE)?);
     trainer

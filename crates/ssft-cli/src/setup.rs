@@ -72,12 +72,15 @@ pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Fail
         })
     };
     let optional = |name: &str| fs::read(directory.join(name)).ok();
-    let json = serde_json::from_slice(&read("config.json")?).map_err(|error| located(&format!("config.json: {error}")))?;
+    let json = serde_json::from_slice(&read("config.json")?)
+        .map_err(|error| located(&format!("config.json: {error}")))?;
     let config = DecoderConfig::from_hugging_face(&json).map_err(|error| located(&error))?;
     let tokenizer_config = optional("tokenizer_config.json");
-    let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?, tokenizer_config.as_deref()).map_err(|error| located(&error))?;
+    let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?, tokenizer_config.as_deref())
+        .map_err(|error| located(&error))?;
     let jinja = optional("chat_template.jinja").and_then(|bytes| String::from_utf8(bytes).ok());
-    let template = template_of(tokenizer_config.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
+    let template =
+        template_of(tokenizer_config.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
     let forks = optional("forks.json").map(|bytes| ForkTable::from_json("forks.json", &bytes));
     let forks = forks.transpose().map_err(|error| located(&error))?;
     let weights = from_safetensors(&read("model.safetensors")?).map_err(|error| located(&error))?;
@@ -127,7 +130,8 @@ fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Fail
 
 /// Holds questions with a known answer out of a user's data: as many as asked for, but at most a tenth.
 fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Record>) {
-    let mut judged: Vec<usize> = (0..records.len()).filter(|&index| records[index].answer.is_some()).collect();
+    let mut judged: Vec<usize> =
+        (0..records.len()).filter(|&index| records[index].answer.is_some()).collect();
     judged.shuffle(&mut ChaCha8Rng::seed_from_u64(config.seed));
     judged.truncate(config.eval_questions.min(records.len() / 10));
     let (mut train, mut eval) = (Vec::new(), Vec::new());
@@ -137,7 +141,10 @@ fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Reco
     (train, eval)
 }
 
-fn from_model(loaded: LoadedModel, resolved: &Resolved) -> Result<(Encoder, ForkLead, Option<Decoder>), Failure> {
+fn from_model(
+    loaded: LoadedModel,
+    resolved: &Resolved,
+) -> Result<(Encoder, ForkLead, Option<Decoder>), Failure> {
     let config = &resolved.config;
     let there = loaded.tokenizer.forks().len();
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);

@@ -6,22 +6,20 @@ use ssft_decode::Evaluation;
 use ssft_train::CostMatrix;
 
 /// An empty table in the house style.
-pub fn plain<const N: usize>(header: [&str; N]) -> Table {
+pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
     table
 }
 
 /// What an evaluation says, fork by fork and together.
 pub fn evaluation(evaluation: &Evaluation) -> String {
-    let mut table = plain(["fork", "correct"]);
-    if let Some(header) = table.header() {
-        let mut header = header.clone();
-        for name in &evaluation.strategies {
-            header.add_cell(Cell::new(name));
-        }
-        table.set_header(header);
-    }
+    let mut header = vec!["fork", "correct"];
+    header.extend(evaluation.strategies.iter().map(String::as_str));
+    let mut table = plain(header);
     for score in &evaluation.forks {
         let mut row = vec![Cell::new(fork_name(score.fork - 1)), Cell::new(percent(score.pass_at_1))];
         row.extend(score.strategies.iter().map(Cell::new));
@@ -49,10 +47,9 @@ fn summary(evaluation: &Evaluation) -> String {
 /// The answers of all forks to the first question.
 pub fn first_answers(evaluation: &Evaluation) -> String {
     let ours = evaluation.samples.iter().take(evaluation.forks.len());
-    let mut table = plain(["fork", "", "answer to "]);
-    if let Some(question) = evaluation.samples.first().and_then(|sample| sample.question.as_deref()) {
-        table.set_header(["fork", "", &format!("answer to {}", question.escape_debug())]);
-    }
+    let question =
+        evaluation.samples.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
+    let mut table = plain(["fork", "", &format!("answer to {}", question.escape_debug())]);
     for sample in ours {
         let mark = if sample.correct { "right" } else { "wrong" };
         table.add_row([fork_name(sample.fork - 1), mark.to_owned(), shortened(&sample.text)]);
@@ -62,14 +59,13 @@ pub fn first_answers(evaluation: &Evaluation) -> String {
 
 /// A cost matrix with the matched cells marked.
 pub fn costs(costs: &CostMatrix, sources: &[String], matched: &[usize]) -> String {
-    let mut table = plain(["nats a token"]);
     let mut header = vec!["nats a token".to_owned()];
     header.extend(sources.iter().enumerate().map(|(trace, source)| format!("{} {source}", trace + 1)));
-    table.set_header(header);
+    let mut table = plain(header);
     for fork in 0..costs.forks {
         let mut row = vec![fork_name(fork)];
-        for trace in 0..costs.traces {
-            let mark = if matched[trace] == fork { "*" } else { " " };
+        for (trace, &matched) in matched.iter().enumerate() {
+            let mark = if matched == fork { "*" } else { " " };
             row.push(format!("{:.4}{mark}", costs.at(fork, trace)));
         }
         table.add_row(row);

@@ -26,10 +26,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            line_bytes: 16 << 20,
-            problems: 20,
-        }
+        Self { line_bytes: 16 << 20, problems: 20 }
     }
 }
 
@@ -60,14 +57,7 @@ impl Checked {
 /// # Errors
 /// The first problem of the file: it is missing, unreadable or empty, or a line is unusable.
 pub fn read_records(path: &Path, limits: &Limits) -> Result<Vec<Record>, DataError> {
-    check_file(
-        path,
-        &Limits {
-            problems: 1,
-            ..*limits
-        },
-    )
-    .into_records()
+    check_file(path, &Limits { problems: 1, ..*limits }).into_records()
 }
 
 /// Reads the records in `bytes`, the content of a file called `name`. Touches no file system.
@@ -75,15 +65,7 @@ pub fn read_records(path: &Path, limits: &Limits) -> Result<Vec<Record>, DataErr
 /// # Errors
 /// The first problem, as [`read_records`].
 pub fn parse_records(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Record>, DataError> {
-    check_records(
-        name,
-        bytes,
-        &Limits {
-            problems: 1,
-            ..*limits
-        },
-    )
-    .into_records()
+    check_records(name, bytes, &Limits { problems: 1, ..*limits }).into_records()
 }
 
 /// Checks the file at `path` and reports every problem up to [`Limits::problems`].
@@ -91,33 +73,20 @@ pub fn check_file(path: &Path, limits: &Limits) -> Checked {
     let name = path.display().to_string();
     match File::open(path) {
         Ok(file) => check_records(&name, BufReader::new(file), limits),
-        Err(error) => Checked {
-            problems: vec![DataError::reading(name, &error)],
-            ..Checked::default()
-        },
+        Err(error) => Checked { problems: vec![DataError::reading(name, &error)], ..Checked::default() },
     }
 }
 
 /// Checks the lines of `input`, the content of a file called `name`, and reports every problem up to
 /// [`Limits::problems`].
 pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checked {
-    let mut reader = RecordReader {
-        name,
-        limits,
-        checked: Checked::default(),
-        lines: HashMap::new(),
-    };
+    let mut reader = RecordReader { name, limits, checked: Checked::default(), lines: HashMap::new() };
     if let Err(error) = reader.read(input) {
-        reader
-            .checked
-            .problems
-            .push(DataError::reading(name.to_owned(), &error));
+        reader.checked.problems.push(DataError::reading(name.to_owned(), &error));
     }
     let mut checked = reader.checked;
     if checked.records.is_empty() && checked.problems.is_empty() {
-        checked.problems.push(DataError::NoRecords {
-            file: name.to_owned(),
-        });
+        checked.problems.push(DataError::NoRecords { file: name.to_owned() });
     }
     checked
 }
@@ -133,10 +102,7 @@ pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
     written.map_err(|error| {
         // The first error is the one worth telling; that the leftover cannot be removed either follows from it.
         let _ = fs::remove_file(&temporary);
-        DataError::Write {
-            path: path.display().to_string(),
-            reason: one_line(&error.to_string()),
-        }
+        DataError::Write { path: path.display().to_string(), reason: one_line(&error.to_string()) }
     })
 }
 
@@ -146,20 +112,13 @@ fn write_lines(path: &Path, records: &[Record]) -> io::Result<()> {
         serde_json::to_writer(&mut writer, record)?;
         writer.write_all(b"\n")?;
     }
-    writer
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// A name beside `path` that no other running process uses.
 fn temporary_name(path: &Path) -> PathBuf {
     // The browser has no process number (asking for it panics) and no files either.
-    let process = if cfg!(target_family = "wasm") {
-        0
-    } else {
-        std::process::id()
-    };
+    let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{process}.tmp"));
     PathBuf::from(name)
@@ -167,14 +126,9 @@ fn temporary_name(path: &Path) -> PathBuf {
 
 /// The records that have more traces than `forks`, as problems.
 pub fn fork_problems(records: &[Record], forks: usize) -> impl Iterator<Item = DataError> + '_ {
-    records
-        .iter()
-        .filter(move |record| record.traces.len() > forks)
-        .map(move |record| DataError::TooManyTraces {
-            id: quote(&record.id),
-            traces: record.traces.len(),
-            forks,
-        })
+    records.iter().filter(move |record| record.traces.len() > forks).map(move |record| {
+        DataError::TooManyTraces { id: quote(&record.id), traces: record.traces.len(), forks }
+    })
 }
 
 /// Checks M <= N for every record: each trace needs a fork of its own.
@@ -210,12 +164,7 @@ impl RecordReader<'_> {
             let whole = bytes.ends_with(b"\n");
             let content = strip_line(&bytes, line);
             if content.len() > self.limits.line_bytes {
-                self.report(
-                    line,
-                    LineFault::TooLong {
-                        limit: self.limits.line_bytes,
-                    },
-                );
+                self.report(line, LineFault::TooLong { limit: self.limits.line_bytes });
                 if !whole {
                     input.skip_until(b'\n')?;
                 }
@@ -238,13 +187,7 @@ impl RecordReader<'_> {
         let mut faults = record_faults(&record);
         match self.lines.get(&record.id) {
             _ if record.id.is_empty() => {}
-            Some(&first) => faults.insert(
-                0,
-                LineFault::DuplicateId {
-                    id: quote(&record.id),
-                    first,
-                },
-            ),
+            Some(&first) => faults.insert(0, LineFault::DuplicateId { id: quote(&record.id), first }),
             None => drop(self.lines.insert(record.id.clone(), line)),
         }
         if faults.is_empty() {
@@ -257,31 +200,22 @@ impl RecordReader<'_> {
 
     fn report(&mut self, line: usize, fault: LineFault) {
         if self.checked.problems.len() < self.limits.problems.max(1) {
-            self.checked.problems.push(DataError::Line {
-                file: self.name.to_owned(),
-                line,
-                fault,
-            });
+            self.checked.problems.push(DataError::Line { file: self.name.to_owned(), line, fault });
         }
     }
 }
 
 /// The line without its end and, on the first line, without the byte-order mark.
 fn strip_line(bytes: &[u8], line: usize) -> &[u8] {
-    let bytes = if line == 1 {
-        bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-    } else {
-        bytes
-    };
+    let bytes = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
 /// The record of a line, or nothing if the line is blank.
 fn parse_line(content: &[u8]) -> Result<Option<Record>, LineFault> {
-    let text = std::str::from_utf8(content).map_err(|error| LineFault::NotUtf8 {
-        byte: error.valid_up_to() + 1,
-    })?;
+    let text =
+        std::str::from_utf8(content).map_err(|error| LineFault::NotUtf8 { byte: error.valid_up_to() + 1 })?;
     if text.trim().is_empty() {
         return Ok(None);
     }
@@ -304,10 +238,7 @@ fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
     match error.classify() {
         Category::Data if !is_object(text) => LineFault::NotObject,
         Category::Data => LineFault::Field { reason },
-        _ => LineFault::NotJson {
-            column: error.column(),
-            reason,
-        },
+        _ => LineFault::NotJson { column: error.column(), reason },
     }
 }
 
@@ -336,10 +267,7 @@ fn message_faults(id: &str, messages: &[Message]) -> Vec<LineFault> {
         return vec![LineFault::EmptyMessages { id: id.to_owned() }];
     }
     let unknown = |role: &str| !matches!(role, "system" | "user" | "assistant");
-    let faulty = messages
-        .iter()
-        .enumerate()
-        .filter(|(_, message)| unknown(&message.role));
+    let faulty = messages.iter().enumerate().filter(|(_, message)| unknown(&message.role));
     let fault = |(index, message): (usize, &Message)| LineFault::UnknownRole {
         id: id.to_owned(),
         message: index + 1,
@@ -352,10 +280,7 @@ fn trace_faults(id: &str, traces: &[Trace]) -> Vec<LineFault> {
     if traces.is_empty() {
         return vec![LineFault::NoTraces { id: id.to_owned() }];
     }
-    let faulty = traces
-        .iter()
-        .enumerate()
-        .filter(|(_, trace)| trace.text.trim().is_empty());
+    let faulty = traces.iter().enumerate().filter(|(_, trace)| trace.text.trim().is_empty());
     let fault = |(index, trace): (usize, &Trace)| LineFault::EmptyTrace {
         id: id.to_owned(),
         trace: index + 1,

@@ -55,13 +55,7 @@ impl Encoder {
     ) -> Result<Self, DataError> {
         let before = tokenizer.encode_template(&lead.before)?;
         let after = tokenizer.encode_text(&lead.after)?;
-        Ok(Self {
-            tokenizer,
-            template,
-            context,
-            before,
-            after,
-        })
+        Ok(Self { tokenizer, template, context, before, after })
     }
 
     /// The tokenizer.
@@ -106,10 +100,7 @@ impl Encoder {
     /// token can follow the fork.
     pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
         let tokenizer = &self.tokenizer;
-        let named = TemplateTokens {
-            bos: tokenizer.bos_token(),
-            eos: Some(tokenizer.eos_token()),
-        };
+        let named = TemplateTokens { bos: tokenizer.bos_token(), eos: Some(tokenizer.eos_token()) };
         let rendered = self.template.render(messages, named)?;
         // Text of the user alone never turns into a marker; a chat template writes its markers as text.
         let mut prompt = match self.template.is_plain() {
@@ -122,12 +113,7 @@ impl Encoder {
         prompt.extend_from_slice(&self.before);
         let (lead, context) = (1 + self.after.len(), self.context);
         if prompt.len() + lead >= context {
-            return Err(DataError::PromptTooLong {
-                id: quote(id),
-                prompt: prompt.len(),
-                lead,
-                context,
-            });
+            return Err(DataError::PromptTooLong { id: quote(id), prompt: prompt.len(), lead, context });
         }
         Ok(prompt)
     }
@@ -143,17 +129,9 @@ impl Encoder {
         for (index, trace) in record.traces.iter().enumerate() {
             let tokens = self.encode_trace(&record.id, index, trace)?;
             self.check_length(&record.id, index, trace, prompt.len(), tokens.len())?;
-            traces.push(EncodedTrace {
-                source: trace.source.clone(),
-                tokens,
-            });
+            traces.push(EncodedTrace { source: trace.source.clone(), tokens });
         }
-        Ok(EncodedQuestion {
-            id: record.id.clone(),
-            prompt,
-            traces,
-            answer: record.answer.clone(),
-        })
+        Ok(EncodedQuestion { id: record.id.clone(), prompt, traces, answer: record.answer.clone() })
     }
 
     /// Encodes all records.
@@ -166,20 +144,14 @@ impl Encoder {
 
     /// The first problem of each record that cannot be encoded, in order; take as many as are wanted.
     pub fn problems<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = DataError> + 'a {
-        records
-            .iter()
-            .filter_map(|record| self.encode(record).err())
+        records.iter().filter_map(|record| self.encode(record).err())
     }
 
     fn encode_trace(&self, id: &str, index: usize, trace: &Trace) -> Result<Vec<u32>, DataError> {
         let mut tokens = self.tokenizer.encode_text(&trace.text)?;
         if tokens.is_empty() {
             let (id, source_name) = (quote(id), quote(&trace.source));
-            return Err(DataError::NoTargets {
-                id,
-                trace: index + 1,
-                source_name,
-            });
+            return Err(DataError::NoTargets { id, trace: index + 1, source_name });
         }
         tokens.push(self.tokenizer.eos());
         Ok(tokens)
@@ -214,20 +186,12 @@ mod tests {
     use super::*;
 
     fn encoder(template: &str, lead: &ForkLead, context: usize) -> Encoder {
-        Encoder::new(
-            Tokenizer::bytes(2).unwrap(),
-            Template::new(template).unwrap(),
-            lead,
-            context,
-        )
-        .unwrap()
+        Encoder::new(Tokenizer::bytes(2).unwrap(), Template::new(template).unwrap(), lead, context).unwrap()
     }
 
     fn record(question: &str, traces: &[&str]) -> Record {
-        let trace = |(index, text): (usize, &&str)| Trace {
-            source: format!("s{index}"),
-            text: (*text).to_owned(),
-        };
+        let trace =
+            |(index, text): (usize, &&str)| Trace { source: format!("s{index}"), text: (*text).to_owned() };
         Record {
             id: "q7".to_owned(),
             question: Some(question.to_owned()),
@@ -249,23 +213,15 @@ mod tests {
     #[test]
     fn plain_question_by_hand() {
         let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
-        let question = encoder
-            .encode(&record("1+1=", &["2", "<think1>é"]))
-            .unwrap();
+        let question = encoder.encode(&record("1+1=", &["2", "<think1>é"])).unwrap();
         assert_eq!(question.id, "q7");
         assert_eq!(question.answer.as_deref(), Some("2"));
         assert_eq!(question.prompt, bytes("1+1="));
         assert_eq!(
             question.traces[0],
-            EncodedTrace {
-                source: "s0".to_owned(),
-                tokens: vec![u32::from(b'2'), EOS]
-            }
+            EncodedTrace { source: "s0".to_owned(), tokens: vec![u32::from(b'2'), EOS] }
         );
-        assert_eq!(
-            question.traces[1].tokens,
-            [bytes("<think1>é"), vec![EOS]].concat()
-        );
+        assert_eq!(question.traces[1].tokens, [bytes("<think1>é"), vec![EOS]].concat());
         assert_eq!(encoder.lead(1), [THINK2]);
     }
 
@@ -290,31 +246,20 @@ mod tests {
     #[test]
     fn plain_text_never_becomes_a_marker() {
         let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
-        assert_eq!(
-            encoder.prompt_text("-", "a<|im_end|>").unwrap(),
-            bytes("a<|im_end|>")
-        );
+        assert_eq!(encoder.prompt_text("-", "a<|im_end|>").unwrap(), bytes("a<|im_end|>"));
     }
 
     #[test]
     fn context_is_exact() {
         // 4 prompt + 1 fork + 2 trace + 1 end of sequence.
         let record = record("1+1=", &["ab"]);
-        assert!(
-            encoder(crate::template::PLAIN, &ForkLead::bare(), 8)
-                .encode(&record)
-                .is_ok()
-        );
-        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 7)
-            .encode(&record)
-            .unwrap_err();
+        assert!(encoder(crate::template::PLAIN, &ForkLead::bare(), 8).encode(&record).is_ok());
+        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 7).encode(&record).unwrap_err();
         assert_eq!(
             error.to_string(),
             r#"question "q7", trace 1 (source "s0"): prompt 4 + fork 1 + trace 3 = 8 tokens, but the context is 7; shorten it, drop it, or raise --context"#
         );
-        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 5)
-            .encode(&record)
-            .unwrap_err();
+        let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 5).encode(&record).unwrap_err();
         assert_eq!(
             error.to_string(),
             r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or raise --context"#
@@ -323,49 +268,25 @@ mod tests {
 
     #[test]
     fn suffix_of_the_fork_counts() {
-        let lead = ForkLead {
-            before: "<|im_start|>".to_owned(),
-            after: "\n".to_owned(),
-        };
+        let lead = ForkLead { before: "<|im_start|>".to_owned(), after: "\n".to_owned() };
         // 4 + 1 before, 1 + 1 fork, 2 + 1 trace.
         let record = record("1+1=", &["ab"]);
-        assert!(
-            encoder(crate::template::PLAIN, &lead, 10)
-                .encode(&record)
-                .is_ok()
-        );
-        let error = encoder(crate::template::PLAIN, &lead, 9)
-            .encode(&record)
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("prompt 5 + fork 2 + trace 3 = 10 tokens"),
-            "{error}"
-        );
+        assert!(encoder(crate::template::PLAIN, &lead, 10).encode(&record).is_ok());
+        let error = encoder(crate::template::PLAIN, &lead, 9).encode(&record).unwrap_err();
+        assert!(error.to_string().contains("prompt 5 + fork 2 + trace 3 = 10 tokens"), "{error}");
     }
 
     #[test]
     fn nothing_to_read_or_to_learn() {
         let encoder = encoder(crate::template::PLAIN, &ForkLead::bare(), 64);
-        let records = [
-            record("", &["a"]),
-            record("a", &["b"]),
-            record("a", &["b", ""]),
-        ];
-        let problems: Vec<String> = encoder
-            .problems(&records)
-            .map(|problem| problem.to_string())
-            .collect();
+        let records = [record("", &["a"]), record("a", &["b"]), record("a", &["b", ""])];
+        let problems: Vec<String> = encoder.problems(&records).map(|problem| problem.to_string()).collect();
         let expected = [
             r#"question "q7": the prompt has no tokens; give the question some text"#,
             r#"question "q7", trace 2 (source "s1"): no tokens to learn; give the trace some text or drop it"#,
         ];
         assert_eq!(problems, expected);
-        assert_eq!(
-            encoder.encode_all(&records).unwrap_err().to_string(),
-            expected[0]
-        );
+        assert_eq!(encoder.encode_all(&records).unwrap_err().to_string(), expected[0]);
         assert_eq!(encoder.encode_all(&records[1..2]).unwrap().len(), 1);
     }
 }

@@ -23,9 +23,7 @@ pub enum DataError {
         reason: String,
     },
     /// A file could not be written.
-    #[error(
-        "{path}: cannot be written ({reason}); check the folder, its permissions and the free space"
-    )]
+    #[error("{path}: cannot be written ({reason}); check the folder, its permissions and the free space")]
     Write {
         /// The path as given.
         path: String,
@@ -49,9 +47,7 @@ pub enum DataError {
         fault: LineFault,
     },
     /// More traces than forks: no injective assignment exists.
-    #[error(
-        "question {id}: {traces} traces but only {forks} forks; drop traces or use --forks {traces}"
-    )]
+    #[error("question {id}: {traces} traces but only {forks} forks; drop traces or use --forks {traces}")]
     TooManyTraces {
         /// The question's id, quoted.
         id: String,
@@ -136,9 +132,7 @@ pub enum DataError {
         least: usize,
     },
     /// The tokenizer's own machinery failed.
-    #[error(
-        "the tokenizer cannot {action} ({reason}); check that tokenizer.json belongs to this model"
-    )]
+    #[error("the tokenizer cannot {action} ({reason}); check that tokenizer.json belongs to this model")]
     Tokenizer {
         /// `encode the text`, `decode the tokens` ...
         action: &'static str,
@@ -152,9 +146,7 @@ pub enum DataError {
         reason: String,
     },
     /// The chat template stopped while it rendered a question.
-    #[error(
-        "chat template: {reason}; change the messages or the template in tokenizer_config.json"
-    )]
+    #[error("chat template: {reason}; change the messages or the template in tokenizer_config.json")]
     TemplateRender {
         /// What the template engine, or the template's own `raise_exception`, said.
         reason: String,
@@ -174,10 +166,7 @@ impl DataError {
     pub(crate) fn reading(path: String, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
-            _ => Self::Read {
-                path,
-                reason: one_line(&error.to_string()),
-            },
+            _ => Self::Read { path, reason: one_line(&error.to_string()) },
         }
     }
 }
@@ -198,9 +187,7 @@ pub enum LineFault {
         byte: usize,
     },
     /// Not JSON.
-    #[error(
-        "not valid JSON at column {column} ({reason}); put one complete JSON object on each line"
-    )]
+    #[error("not valid JSON at column {column} ({reason}); put one complete JSON object on each line")]
     NotJson {
         /// Column in bytes, from 1.
         column: usize,
@@ -272,9 +259,7 @@ pub enum LineFault {
         id: String,
     },
     /// A trace without a visible character.
-    #[error(
-        "question {id}, trace {trace} (source {source_name}): empty text; write it or drop the trace"
-    )]
+    #[error("question {id}, trace {trace} (source {source_name}): empty text; write it or drop the trace")]
     EmptyTrace {
         /// The question's id, quoted.
         id: String,
@@ -299,11 +284,7 @@ pub(crate) fn quote(text: &str) -> String {
 /// Escapes line breaks and other controls in a library's own message.
 pub(crate) fn one_line(message: &str) -> String {
     let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().collect()
-        } else {
-            c.to_string()
-        }
+        if c.is_control() { c.escape_default().collect() } else { c.to_string() }
     };
     message.chars().map(escape).collect()
 }

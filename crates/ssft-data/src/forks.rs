@@ -13,11 +13,7 @@ pub fn fork_name(index: usize) -> String {
 
 /// The fork, counted from 0, that `name` names.
 pub(crate) fn fork_index(name: &str) -> Option<usize> {
-    let number: usize = name
-        .strip_prefix("<think")?
-        .strip_suffix('>')?
-        .parse()
-        .ok()?;
+    let number: usize = name.strip_prefix("<think")?.strip_suffix('>')?.parse().ok()?;
     let index = number.checked_sub(1)?;
     // Only the canonical spelling: `<think01>` and `<think+1>` parse as well.
     (fork_name(index) == name).then_some(index)
@@ -47,10 +43,7 @@ impl ForkLead {
 
     /// The chat form of the paper's authors: `<|im_start|><think{i}>\n`.
     pub fn chat() -> Self {
-        Self {
-            before: "<|im_start|>".to_owned(),
-            after: "\n".to_owned(),
-        }
+        Self { before: "<|im_start|>".to_owned(), after: "\n".to_owned() }
     }
 }
 
@@ -68,10 +61,7 @@ pub struct CoverageGraph {
 impl CoverageGraph {
     /// The graph of `forks` forks and no matches.
     pub fn new(forks: usize) -> Self {
-        Self {
-            sources: Vec::new(),
-            counts: vec![Vec::new(); forks],
-        }
+        Self { sources: Vec::new(), counts: vec![Vec::new(); forks] }
     }
 
     /// Counts one match of `fork`, from 0, with a trace of `source`.
@@ -79,11 +69,7 @@ impl CoverageGraph {
     /// # Panics
     /// If the graph has no such fork: an assignment never names one.
     pub fn record(&mut self, fork: usize, source: &str) {
-        assert!(
-            fork < self.counts.len(),
-            "fork {fork} of {}",
-            self.counts.len()
-        );
+        assert!(fork < self.counts.len(), "fork {fork} of {}", self.counts.len());
         let column = self.column(source);
         self.counts[fork][column] += 1;
     }
@@ -101,12 +87,7 @@ impl CoverageGraph {
     /// The fork, from 0, joined to most sources; ties go to more matches, then to the lower index. Nothing
     /// if nothing was recorded.
     pub fn chosen_fork(&self) -> Option<usize> {
-        let rank = |row: &Vec<u64>| {
-            (
-                row.iter().filter(|&&n| n > 0).count(),
-                row.iter().sum::<u64>(),
-            )
-        };
+        let rank = |row: &Vec<u64>| (row.iter().filter(|&&n| n > 0).count(), row.iter().sum::<u64>());
         let ranks = self.counts.iter().map(rank).enumerate();
         // Of equal maxima `max_by_key` keeps the last, so the walk goes from high indices to low.
         let (fork, (joined, _)) = ranks.rev().max_by_key(|&(_, rank)| rank)?;
@@ -150,18 +131,9 @@ const REMEDY: &str = "use the forks.json that was written together with model.sa
 impl ForkTable {
     /// The table of the forks with these `ids`, in order, and of what `coverage` says about them.
     pub fn new(ids: &[u32], lead: ForkLead, coverage: CoverageGraph) -> Self {
-        let fork = |(index, &id): (usize, &u32)| Fork {
-            index: index + 1,
-            token: fork_name(index),
-            id,
-        };
+        let fork = |(index, &id): (usize, &u32)| Fork { index: index + 1, token: fork_name(index), id };
         let chosen_fork = coverage.chosen_fork().map(|fork| fork + 1);
-        Self {
-            forks: ids.iter().enumerate().map(fork).collect(),
-            lead,
-            coverage,
-            chosen_fork,
-        }
+        Self { forks: ids.iter().enumerate().map(fork).collect(), lead, coverage, chosen_fork }
     }
 
     /// Reads the content of a `forks.json` called `name`.
@@ -170,13 +142,9 @@ impl ForkTable {
     /// [`DataError::ModelFile`] if it is not such a table: no JSON, forks out of order, a graph of another
     /// shape, or a chosen fork that does not exist.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, DataError> {
-        let fail = |reason: String| DataError::ModelFile {
-            file: name.to_owned(),
-            reason,
-            remedy: REMEDY,
-        };
-        let table: Self = serde_json::from_slice(json)
-            .map_err(|error| fail(crate::error::one_line(&error.to_string())))?;
+        let fail = |reason: String| DataError::ModelFile { file: name.to_owned(), reason, remedy: REMEDY };
+        let table: Self =
+            serde_json::from_slice(json).map_err(|error| fail(crate::error::one_line(&error.to_string())))?;
         match table.inconsistency() {
             Some(reason) => Err(fail(reason)),
             None => Ok(table),
@@ -191,25 +159,17 @@ impl ForkTable {
 
     fn inconsistency(&self) -> Option<String> {
         let forks = self.forks.len();
-        let named =
-            |(row, fork): (usize, &Fork)| fork.index == row + 1 && fork.token == fork_name(row);
+        let named = |(row, fork): (usize, &Fork)| fork.index == row + 1 && fork.token == fork_name(row);
         if !self.forks.iter().enumerate().all(named) {
             return Some("the forks are not <think1>, <think2> .. in order".to_owned());
         }
         let CoverageGraph { sources, counts } = &self.coverage;
         let shaped = counts.len() == forks && counts.iter().all(|row| row.len() == sources.len());
         if !shaped && !counts.is_empty() {
-            return Some(format!(
-                "the coverage counts are not {forks} rows of {}",
-                sources.len()
-            ));
+            return Some(format!("the coverage counts are not {forks} rows of {}", sources.len()));
         }
-        let chosen = self
-            .chosen_fork
-            .filter(|chosen| !(1..=forks).contains(chosen))?;
-        Some(format!(
-            "chosen_fork is {chosen}, but the forks are 1 to {forks}"
-        ))
+        let chosen = self.chosen_fork.filter(|chosen| !(1..=forks).contains(chosen))?;
+        Some(format!("chosen_fork is {chosen}, but the forks are 1 to {forks}"))
     }
 }
 
@@ -221,23 +181,13 @@ mod tests {
     fn names_count_from_one() {
         assert_eq!(fork_name(0), "<think1>");
         assert_eq!(fork_name(11), "<think12>");
-        let cases = [
-            ("<think1>", Some(0)),
-            ("<think12>", Some(11)),
-            ("<think>", None),
-            ("<think0>", None),
-        ];
+        let cases = [("<think1>", Some(0)), ("<think12>", Some(11)), ("<think>", None), ("<think0>", None)];
         for (name, index) in cases {
             assert_eq!(fork_index(name), index, "{name}");
         }
-        for name in [
-            "<think01>",
-            "<think+1>",
-            "<think1",
-            "think1>",
-            "<think-1>",
-            "<think99999999999999999999>",
-        ] {
+        for name in
+            ["<think01>", "<think+1>", "<think1", "think1>", "<think-1>", "<think99999999999999999999>"]
+        {
             assert_eq!(fork_index(name), None, "{name}");
         }
     }
@@ -264,15 +214,9 @@ mod tests {
         assert_eq!(graph(4, &[]).chosen_fork(), None);
         assert_eq!(graph(0, &[]).chosen_fork(), None);
         // Fork 2 is joined to two sources with 2 matches; 9 matches with one source do not outweigh that.
-        assert_eq!(
-            graph(3, &[(0, "a", 9), (2, "a", 1), (2, "b", 1)]).chosen_fork(),
-            Some(2)
-        );
+        assert_eq!(graph(3, &[(0, "a", 9), (2, "a", 1), (2, "b", 1)]).chosen_fork(), Some(2));
         // Two sources each: 5 matches beat 4.
-        assert_eq!(
-            graph(3, &[(0, "a", 3), (0, "b", 1), (1, "a", 1), (1, "b", 4)]).chosen_fork(),
-            Some(1)
-        );
+        assert_eq!(graph(3, &[(0, "a", 3), (0, "b", 1), (1, "a", 1), (1, "b", 4)]).chosen_fork(), Some(1));
         // Two sources and 3 matches each: the lower index.
         let tie = [(2, "a", 2), (2, "b", 1), (1, "b", 2), (1, "c", 1)];
         assert_eq!(graph(3, &tie).chosen_fork(), Some(1));
@@ -297,23 +241,16 @@ mod tests {
             "chosen_fork": 2,
         });
         assert_eq!(json, expected);
-        assert_eq!(
-            ForkTable::from_json("forks.json", table.to_json().as_bytes()).unwrap(),
-            table
-        );
+        assert_eq!(ForkTable::from_json("forks.json", table.to_json().as_bytes()).unwrap(), table);
     }
 
     #[test]
     fn broken_tables_say_so() {
         let fork = r#"{"index":1,"token":"<think1>","id":259}"#;
         let cases = [
+            ("{".to_owned(), "EOF while parsing an object at line 1 column 1"),
             (
-                "{".to_owned(),
-                "EOF while parsing an object at line 1 column 1",
-            ),
-            (
-                r#"{"forks":[{"index":2,"token":"<think2>","id":259}],"chosen_fork":null}"#
-                    .to_owned(),
+                r#"{"forks":[{"index":2,"token":"<think2>","id":259}],"chosen_fork":null}"#.to_owned(),
                 "the forks are not <think1>, <think2> .. in order",
             ),
             (
@@ -328,9 +265,7 @@ mod tests {
             ),
         ];
         for (json, reason) in cases {
-            let message = ForkTable::from_json("m/forks.json", json.as_bytes())
-                .unwrap_err()
-                .to_string();
+            let message = ForkTable::from_json("m/forks.json", json.as_bytes()).unwrap_err().to_string();
             assert_eq!(message, format!("m/forks.json: {reason}; {REMEDY}"));
         }
         // The graph may be absent: a model that was given forks but not trained yet.

@@ -13,10 +13,7 @@ use serde_json::{Map, Value, json};
 /// version 4 takes for a map and fails on).
 pub fn tokenizer_config(tokenizer: &Tokenizer, template: &Template, context: usize) -> Value {
     let mut config = special_map(tokenizer);
-    config.insert(
-        "tokenizer_class".to_owned(),
-        json!("PreTrainedTokenizerFast"),
-    );
+    config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
     config.insert("model_max_length".to_owned(), json!(context));
     config.insert("clean_up_tokenization_spaces".to_owned(), json!(false));
     config.insert("chat_template".to_owned(), json!(template.source()));
@@ -29,17 +26,9 @@ pub fn special_tokens_map(tokenizer: &Tokenizer) -> Value {
 }
 
 fn special_map(tokenizer: &Tokenizer) -> Map<String, Value> {
-    let (eos, pad, bos) = (
-        tokenizer.eos_token(),
-        tokenizer.pad_token(),
-        tokenizer.bos_token(),
-    );
+    let (eos, pad, bos) = (tokenizer.eos_token(), tokenizer.pad_token(), tokenizer.bos_token());
     let named = |name: &String| name == eos || name == pad || Some(name.as_str()) == bos;
-    let others: Vec<String> = tokenizer
-        .special_names()
-        .into_iter()
-        .filter(|name| !named(name))
-        .collect();
+    let others: Vec<String> = tokenizer.special_names().into_iter().filter(|name| !named(name)).collect();
     let mut map = Map::new();
     if let Some(bos) = bos {
         map.insert("bos_token".to_owned(), json!(bos));
@@ -57,10 +46,7 @@ fn special_map(tokenizer: &Tokenizer) -> Map<String, Value> {
 /// # Errors
 /// [`DataError::ModelFile`] if `tokenizer_config.json` is no JSON, [`DataError::TemplateSyntax`] if the
 /// template does not compile.
-pub fn template_of(
-    config: Option<&[u8]>,
-    jinja: Option<&str>,
-) -> Result<Option<Template>, DataError> {
+pub fn template_of(config: Option<&[u8]>, jinja: Option<&str>) -> Result<Option<Template>, DataError> {
     if let Some(jinja) = jinja {
         return Template::new(jinja).map(Some);
     }
@@ -72,19 +58,12 @@ pub fn template_of(
         reason: format!("not JSON ({})", one_line(&error.to_string())),
         remedy: "use the tokenizer files of a Hugging Face model as they were published",
     })?;
-    template_source(&config["chat_template"])
-        .map(Template::new)
-        .transpose()
+    template_source(&config["chat_template"]).map(Template::new).transpose()
 }
 
 /// One template, or the one called `default` of a list of named ones.
 fn template_source(value: &Value) -> Option<&str> {
-    let named = || {
-        value
-            .as_array()?
-            .iter()
-            .find(|entry| entry["name"] == "default")
-    };
+    let named = || value.as_array()?.iter().find(|entry| entry["name"] == "default");
     value.as_str().or_else(|| named()?["template"].as_str())
 }
 

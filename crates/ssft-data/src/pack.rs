@@ -81,7 +81,16 @@ impl Grid {
                 scatter.push(cell as i32);
             }
         }
-        Self { questions: lengths.len() / branches.max(1), branches, length, start, tokens, gather, scatter, lengths }
+        Self {
+            questions: lengths.len() / branches.max(1),
+            branches,
+            length,
+            start,
+            tokens,
+            gather,
+            scatter,
+            lengths,
+        }
     }
 
     /// True if the rectangle has no padding, so that laying it out is a mere change of shape.
@@ -146,7 +155,8 @@ impl PackedTrees {
 
     fn push(&mut self, tokens: &[u32], first_position: usize) {
         self.tokens.extend(tokens.iter().map(|&token| token as i32));
-        self.positions.extend((first_position..first_position + tokens.len()).map(|position| position as i32));
+        self.positions
+            .extend((first_position..first_position + tokens.len()).map(|position| position as i32));
     }
 
     fn push_targets(&mut self, branch: &Branch) {
@@ -181,7 +191,10 @@ mod tests {
     #[test]
     fn two_questions_pack_as_worked_by_hand() {
         let trees = [
-            Tree { prompt: vec![10, 11], branches: vec![Branch::new(&[90], &[1, 2], 9), Branch::new(&[91], &[3], 9)] },
+            Tree {
+                prompt: vec![10, 11],
+                branches: vec![Branch::new(&[90], &[1, 2], 9), Branch::new(&[91], &[3], 9)],
+            },
             Tree { prompt: vec![12], branches: vec![Branch::new(&[92, 80], &[4, 5], 9)] },
         ];
         let packed = PackedTrees::new(&trees);

@@ -44,10 +44,7 @@ pub struct Template {
 impl Template {
     /// The template [`PLAIN`].
     pub fn plain() -> Self {
-        Self {
-            environment: Environment::new(),
-            source: PLAIN.to_owned(),
-        }
+        Self { environment: Environment::new(), source: PLAIN.to_owned() }
     }
 
     /// The template [`CHATML`].
@@ -67,13 +64,8 @@ impl Template {
             return Ok(Self::plain());
         }
         let mut environment = environment().map_err(|error| syntax_error(&error))?;
-        environment
-            .add_template_owned(NAME, source.to_owned())
-            .map_err(|error| syntax_error(&error))?;
-        Ok(Self {
-            environment,
-            source: source.to_owned(),
-        })
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax_error(&error))?;
+        Ok(Self { environment, source: source.to_owned() })
     }
 
     /// The Jinja text, as it belongs into `tokenizer_config.json`.
@@ -91,16 +83,9 @@ impl Template {
     /// # Errors
     /// [`DataError::TemplateRender`] if the template refuses the messages or asks for something that does not
     /// exist, [`DataError::TemplateEndless`] if it does not come to an end.
-    pub fn render(
-        &self,
-        messages: &[Message],
-        tokens: TemplateTokens<'_>,
-    ) -> Result<String, DataError> {
+    pub fn render(&self, messages: &[Message], tokens: TemplateTokens<'_>) -> Result<String, DataError> {
         if self.is_plain() {
-            return Ok(messages
-                .iter()
-                .map(|message| message.content.as_str())
-                .collect());
+            return Ok(messages.iter().map(|message| message.content.as_str()).collect());
         }
         let turn = |turn: &Message| context! { role => &turn.role, content => &turn.content };
         let context = context! {
@@ -113,17 +98,13 @@ impl Template {
             eos_token => tokens.eos.unwrap_or(""),
         };
         let template = self.environment.get_template(NAME);
-        template
-            .and_then(|template| template.render(context))
-            .map_err(|error| render_error(&error))
+        template.and_then(|template| template.render(context)).map_err(|error| render_error(&error))
     }
 }
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("Template").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -131,18 +112,13 @@ impl fmt::Debug for Template {
 pub fn messages_of(record: &Record) -> Cow<'_, [Message]> {
     match &record.messages {
         Some(messages) => Cow::Borrowed(messages),
-        None => Cow::Owned(vec![user_message(
-            record.question.as_deref().unwrap_or_default(),
-        )]),
+        None => Cow::Owned(vec![user_message(record.question.as_deref().unwrap_or_default())]),
     }
 }
 
 /// One message of the user.
 pub fn user_message(text: &str) -> Message {
-    Message {
-        role: "user".to_owned(),
-        content: text.to_owned(),
-    }
+    Message { role: "user".to_owned(), content: text.to_owned() }
 }
 
 /// The name under which the engine reports a mistake's line.
@@ -150,12 +126,7 @@ const NAME: &str = "chat_template";
 
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?,
-    );
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_function("raise_exception", raise_exception);
     environment.set_fuel(Some(FUEL));
@@ -167,17 +138,13 @@ fn raise_exception(message: String) -> Result<String, Error> {
 }
 
 fn syntax_error(error: &Error) -> DataError {
-    DataError::TemplateSyntax {
-        reason: one_line(&error.to_string()),
-    }
+    DataError::TemplateSyntax { reason: one_line(&error.to_string()) }
 }
 
 fn render_error(error: &Error) -> DataError {
     match error.kind() {
         ErrorKind::OutOfFuel => DataError::TemplateEndless { fuel: FUEL },
-        _ => DataError::TemplateRender {
-            reason: one_line(&error.to_string()),
-        },
+        _ => DataError::TemplateRender { reason: one_line(&error.to_string()) },
     }
 }
 
@@ -186,17 +153,11 @@ mod tests {
     use super::*;
 
     fn message(role: &str, content: &str) -> Message {
-        Message {
-            role: role.to_owned(),
-            content: content.to_owned(),
-        }
+        Message { role: role.to_owned(), content: content.to_owned() }
     }
 
     fn render(source: &str, messages: &[Message]) -> Result<String, String> {
-        let tokens = TemplateTokens {
-            bos: Some("<s>"),
-            eos: Some("</s>"),
-        };
+        let tokens = TemplateTokens { bos: Some("<s>"), eos: Some("</s>") };
         Template::new(source)
             .and_then(|template| template.render(messages, tokens))
             .map_err(|e| e.to_string())
@@ -228,15 +189,11 @@ mod tests {
 
     #[test]
     fn records_become_messages() {
-        let mut record: Record =
-            serde_json::from_str(r#"{"id":"q","question":"1+1=","traces":[]}"#).unwrap();
+        let mut record: Record = serde_json::from_str(r#"{"id":"q","question":"1+1=","traces":[]}"#).unwrap();
         assert_eq!(*messages_of(&record), [message("user", "1+1=")]);
         record.question = None;
         record.messages = Some(vec![message("system", "s"), message("user", "u")]);
-        assert_eq!(
-            *messages_of(&record),
-            [message("system", "s"), message("user", "u")]
-        );
+        assert_eq!(*messages_of(&record), [message("system", "s"), message("user", "u")]);
     }
 
     /// Each case was rendered with jinja2 3.1 under the settings of transformers 4.57.
@@ -245,14 +202,8 @@ mod tests {
         let chat = [message("user", " a</think>\nb "), message("assistant", "c")];
         let cases = [
             ("{% if true %}\n  x\n  {% endif %}\ny", "  x\ny"),
-            (
-                "{{ bos_token }}{{ messages[0].role }}{{ eos_token }}",
-                "<s>user</s>",
-            ),
-            (
-                "{{ messages[0]['content'].split('</think>')[-1].lstrip('\\n') }}|",
-                "b |",
-            ),
+            ("{{ bos_token }}{{ messages[0].role }}{{ eos_token }}", "<s>user</s>"),
+            ("{{ messages[0]['content'].split('</think>')[-1].lstrip('\\n') }}|", "b |"),
             ("{{ messages[0].content.strip().startswith('a') }}", "True"),
             (
                 "{% for m in messages %}{% if loop.last %}{% break %}{% endif %}{{ m.role }}{% endfor %}",
@@ -262,10 +213,7 @@ mod tests {
                 "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
                 "2",
             ),
-            (
-                "{% if tools is none and not x is defined %}none{% endif %}",
-                "none",
-            ),
+            ("{% if tools is none and not x is defined %}none{% endif %}", "none"),
             ("{{ messages[::-1][0].content }}{{ messages|length }}", "c2"),
             ("{{ messages[0].tool_calls }}.", "."),
             ("<b>&{{ '<&>' }}", "<b>&<&>"),
@@ -304,11 +252,7 @@ mod tests {
             ),
         ];
         for (source, expected) in cases {
-            assert_eq!(
-                render(source, &[user_message("q")]).unwrap_err(),
-                expected,
-                "{source}"
-            );
+            assert_eq!(render(source, &[user_message("q")]).unwrap_err(), expected, "{source}");
         }
     }
 

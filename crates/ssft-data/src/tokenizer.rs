@@ -54,18 +54,11 @@ const END_OF_TEXT: &str = "<|endoftext|>";
 const REMEDY: &str = "use the tokenizer files of a Hugging Face model as they were published";
 
 fn broken(file: &str, reason: String) -> DataError {
-    DataError::ModelFile {
-        file: file.to_owned(),
-        reason,
-        remedy: REMEDY,
-    }
+    DataError::ModelFile { file: file.to_owned(), reason, remedy: REMEDY }
 }
 
 fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
-    move |error| DataError::Tokenizer {
-        action,
-        reason: one_line(&error.to_string()),
-    }
+    move |error| DataError::Tokenizer { action, reason: one_line(&error.to_string()) }
 }
 
 impl Tokenizer {
@@ -93,9 +86,8 @@ impl Tokenizer {
     }
 
     fn from_named(file: &str, json: &[u8], config: Option<&[u8]>) -> Result<Self, DataError> {
-        let json: Value = serde_json::from_slice(json).map_err(|error| {
-            broken(file, format!("not JSON ({})", one_line(&error.to_string())))
-        })?;
+        let json: Value = serde_json::from_slice(json)
+            .map_err(|error| broken(file, format!("not JSON ({})", one_line(&error.to_string()))))?;
         if !json.is_object() {
             return Err(broken(file, "not a JSON object".to_owned()));
         }
@@ -114,25 +106,10 @@ impl Tokenizer {
         let template = load(file, &json)?;
         check_ids(file, &json, &text)?;
         let eos = end_of_sequence(file, &text, names.eos)?;
-        let pad = names
-            .pad
-            .and_then(|name| special(&text, name))
-            .unwrap_or_else(|| eos.clone());
+        let pad = names.pad.and_then(|name| special(&text, name)).unwrap_or_else(|| eos.clone());
         let forks = forks_of(file, &text)?;
-        let rows = text
-            .get_vocab(true)
-            .into_values()
-            .max()
-            .map_or(0, |id| id as usize + 1);
-        Ok(Self {
-            text,
-            template,
-            forks,
-            bos: names.bos,
-            eos,
-            pad,
-            rows,
-        })
+        let rows = text.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        Ok(Self { text, template, forks, bos: names.bos, eos, pad, rows })
     }
 
     /// The same tokenizer with at least `count` forking tokens: those it has, and new ones behind the
@@ -144,17 +121,10 @@ impl Tokenizer {
         if count <= self.forks.len() {
             return Ok(self);
         }
-        let names = Names {
-            bos: self.bos,
-            eos: Some(self.eos.name),
-            pad: Some(self.pad.name),
-        };
+        let names = Names { bos: self.bos, eos: Some(self.eos.name), pad: Some(self.pad.name) };
         let mut grown = self.text;
-        grown
-            .add_special_tokens(special_tokens((0..count).map(fork_name)))
-            .map_err(failed("add forks"))?;
-        let json =
-            serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
+        grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
+        let json = serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
         Self::assemble("tokenizer.json", json, names)
     }
 
@@ -189,9 +159,7 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Tokenizer`] if the library fails.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
-        self.text
-            .decode(tokens, true)
-            .map_err(failed("decode the tokens"))
+        self.text.decode(tokens, true).map_err(failed("decode the tokens"))
     }
 
     /// Ids of the forking tokens, `<think1>` first.
@@ -238,11 +206,7 @@ impl Tokenizer {
     pub fn special_names(&self) -> Vec<String> {
         let mut tokens: Vec<_> = self.text.get_added_tokens_decoder().into_iter().collect();
         tokens.sort_unstable_by_key(|&(id, _)| id);
-        tokens
-            .into_iter()
-            .filter(|(_, token)| token.special)
-            .map(|(_, token)| token.content)
-            .collect()
+        tokens.into_iter().filter(|(_, token)| token.special).map(|(_, token)| token.content).collect()
     }
 }
 
@@ -254,9 +218,7 @@ fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
     let tokens = json.get_mut("added_tokens").and_then(Value::as_array_mut);
     for token in tokens.into_iter().flatten() {
-        let fork = token["content"]
-            .as_str()
-            .is_some_and(|name| fork_index(name).is_some());
+        let fork = token["content"].as_str().is_some_and(|name| fork_index(name).is_some());
         let special = token["special"].as_bool().unwrap_or(false);
         if token.is_object() {
             token["special"] = Value::Bool(rule(fork, special));
@@ -265,13 +227,8 @@ fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
 }
 
 fn load(file: &str, json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
-    let mut tokenizer: tokenizers::Tokenizer =
-        serde_json::from_value(json.clone()).map_err(|error| {
-            broken(
-                file,
-                format!("not a tokenizer ({})", one_line(&error.to_string())),
-            )
-        })?;
+    let mut tokenizer: tokenizers::Tokenizer = serde_json::from_value(json.clone())
+        .map_err(|error| broken(file, format!("not a tokenizer ({})", one_line(&error.to_string()))))?;
     tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
 }
@@ -314,10 +271,8 @@ fn end_of_sequence(
 /// Ids of `<think1>` .. `<thinkN>`, which must have no gap.
 fn forks_of(file: &str, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, DataError> {
     let added = tokenizer.get_added_tokens_decoder();
-    let mut forks: Vec<(usize, u32)> = added
-        .into_iter()
-        .filter_map(|(id, token)| Some((fork_index(&token.content)?, id)))
-        .collect();
+    let mut forks: Vec<(usize, u32)> =
+        added.into_iter().filter_map(|(id, token)| Some((fork_index(&token.content)?, id))).collect();
     forks.sort_unstable();
     for (row, &(index, _)) in forks.iter().enumerate() {
         if row != index {
@@ -333,10 +288,7 @@ fn forks_of(file: &str, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, D
 }
 
 fn special_tokens(names: impl IntoIterator<Item = String>) -> Vec<AddedToken> {
-    names
-        .into_iter()
-        .map(|name| AddedToken::from(name, true))
-        .collect()
+    names.into_iter().map(|name| AddedToken::from(name, true)).collect()
 }
 
 fn encode(
@@ -352,23 +304,13 @@ fn encode(
 /// The special tokens that `tokenizer_config.json` names, as strings or as objects with a `content`.
 fn names_in(config: &[u8]) -> Result<Names, DataError> {
     let config: Value = serde_json::from_slice(config).map_err(|error| {
-        broken(
-            "tokenizer_config.json",
-            format!("not JSON ({})", one_line(&error.to_string())),
-        )
+        broken("tokenizer_config.json", format!("not JSON ({})", one_line(&error.to_string())))
     })?;
     let name = |key: &str| {
         let value = &config[key];
-        value
-            .as_str()
-            .or_else(|| value["content"].as_str())
-            .map(str::to_owned)
+        value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
     };
-    Ok(Names {
-        bos: name("bos_token"),
-        eos: name("eos_token"),
-        pad: name("pad_token"),
-    })
+    Ok(Names { bos: name("bos_token"), eos: name("eos_token"), pad: name("pad_token") })
 }
 
 #[cfg(test)]

@@ -39,6 +39,17 @@ impl std::fmt::Debug for Judge {
 }
 
 impl Judge {
+    /// The names that a strategy can have: those of the task in its order, then `chimera` and `other`; none
+    /// where nobody can name one.
+    pub fn strategies(&self) -> Vec<String> {
+        let Self::Task(task) = self else { return Vec::new() };
+        let named = (0..task.strategies().len()).map(Strategy::Named);
+        named
+            .chain([Strategy::Chimera, Strategy::Other])
+            .map(|strategy| strategy_name(*task, strategy))
+            .collect()
+    }
+
     /// Judges one text as an answer to `record`.
     pub fn judge(&self, record: &Record, text: &str) -> Judgement {
         match self {
@@ -46,11 +57,16 @@ impl Judge {
                 let question = record.question.as_deref().unwrap_or_default();
                 let verdict = task.verify(question, text);
                 let strategy = strategy_name(*task, task.classify(question, text));
-                Judgement { answer: verdict.answer, correct: verdict.answer_correct, strategy: Some(strategy) }
+                Judgement {
+                    answer: verdict.answer,
+                    correct: verdict.answer_correct,
+                    strategy: Some(strategy),
+                }
             }
             Self::Reference => {
                 let answer = extract(text).map(str::to_owned);
-                let correct = answer.is_some() && answer.as_deref() == record.answer.as_deref().map(str::trim);
+                let correct =
+                    answer.is_some() && answer.as_deref() == record.answer.as_deref().map(str::trim);
                 Judgement { answer, correct, strategy: None }
             }
         }
@@ -86,7 +102,13 @@ mod tests {
 
     #[test]
     fn a_reference_judge_wants_the_very_answer() {
-        let record = Record { id: "q".into(), question: Some("?".into()), messages: None, traces: vec![], answer: Some(" 47".into()) };
+        let record = Record {
+            id: "q".into(),
+            question: Some("?".into()),
+            messages: None,
+            traces: vec![],
+            answer: Some(" 47".into()),
+        };
         assert!(Judge::Reference.judge(&record, "so #### 47").correct);
         assert!(!Judge::Reference.judge(&record, "so 47").correct);
         assert!(!Judge::Reference.judge(&record, "so #### 48").correct);

@@ -109,7 +109,10 @@ pub async fn evaluate(
     let stop = Stop { eos: encoder.tokenizer().eos(), max_tokens: protocol.max_tokens };
     let mut samples = Vec::with_capacity(records.len() * forks);
     for batch in records.chunks(protocol.batch.max(1)) {
-        let prompts = batch.iter().map(|record| Ok(encoder.encode(record)?.prompt)).collect::<Result<Vec<_>, DataError>>()?;
+        let prompts = batch
+            .iter()
+            .map(|record| Ok(encoder.encode(record)?.prompt))
+            .collect::<Result<Vec<_>, DataError>>()?;
         let answers = decode_forks(model, &prompts, &leads, stop).await?;
         for (record, continuations) in batch.iter().zip(answers) {
             for (fork, continuation) in continuations.into_iter().enumerate() {
@@ -119,7 +122,7 @@ pub async fn evaluate(
         }
         progress(samples.len() / forks);
     }
-    Ok(score(samples, forks, protocol.chosen_fork))
+    Ok(score(samples, forks, &protocol.judge.strategies(), protocol.chosen_fork))
 }
 
 fn sample(record: &Record, fork: usize, text: String, finish: Finish, judge: Judge) -> Sample {
@@ -137,44 +140,59 @@ fn sample(record: &Record, fork: usize, text: String, finish: Finish, judge: Jud
 }
 
 /// All figures of an evaluation from its samples, which stand question by question, fork by fork.
-pub fn score(samples: Vec<Sample>, forks: usize, chosen_fork: Option<usize>) -> Evaluation {
+/// `strategies` are the names a sample may bear, in the order of the columns; empty where nobody names any.
+pub fn score(
+    samples: Vec<Sample>,
+    forks: usize,
+    strategies: &[String],
+    chosen_fork: Option<usize>,
+) -> Evaluation {
     let questions: Vec<&[Sample]> = samples.chunks(forks).collect();
-    let share = |holds: &dyn Fn(&[Sample]) -> bool| mean(questions.iter().map(|samples| f64::from(u8::from(holds(samples)))));
-    let names: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.strategy.as_deref()).collect();
-    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let share = |holds: &dyn Fn(&[Sample]) -> bool| {
+        mean(questions.iter().map(|samples| f64::from(u8::from(holds(samples)))))
+    };
     let fork_score = |fork: usize| {
         let ours: Vec<&Sample> = samples.iter().filter(|sample| sample.fork == fork).collect();
-        let count = |name: &String| ours.iter().filter(|sample| sample.strategy.as_ref() == Some(name)).count();
+        let count =
+            |name: &String| ours.iter().filter(|sample| sample.strategy.as_ref() == Some(name)).count();
         ForkScore {
             fork,
             pass_at_1: mean(ours.iter().map(|sample| f64::from(u8::from(sample.correct)))),
-            strategies: names.iter().map(count).collect(),
+            strategies: strategies.iter().map(count).collect(),
         }
     };
     let scores: Vec<ForkScore> = (1..=forks).map(fork_score).collect();
     let counts: Vec<&[usize]> = scores.iter().map(|score| score.strategies.as_slice()).collect();
-    let classified = !names.is_empty();
+    let classified = !strategies.is_empty();
     Evaluation {
         n_questions: questions.len(),
         native_cons_at_n: share(&consensus_is_correct),
         any_correct: share(&|samples| samples.iter().any(|sample| sample.correct)),
-        distinct_answers: mean(questions.iter().map(|samples| distinct(samples.iter().filter_map(|s| s.answer.as_deref())))),
-        distinct_strategies: classified.then(|| mean(questions.iter().map(|samples| distinct(named(samples))))),
+        distinct_answers: mean(
+            questions.iter().map(|samples| distinct(samples.iter().filter_map(|s| s.answer.as_deref()))),
+        ),
+        distinct_strategies: classified
+            .then(|| mean(questions.iter().map(|samples| distinct(named(samples))))),
         mutual_information: classified.then(|| mutual_information(&counts)),
         chosen_fork,
         forks: scores,
-        strategies: names,
+        strategies: strategies.to_vec(),
         samples,
     }
 }
 
 fn consensus_is_correct(samples: &[Sample]) -> bool {
-    let Some((winner, _)) = majority(samples.iter().map(|sample| sample.answer.as_deref())) else { return false };
+    let Some((winner, _)) = majority(samples.iter().map(|sample| sample.answer.as_deref())) else {
+        return false;
+    };
     samples.iter().any(|sample| sample.correct && sample.answer.as_deref() == Some(winner))
 }
 
 fn named(samples: &[Sample]) -> impl Iterator<Item = &str> {
-    samples.iter().filter_map(|sample| sample.strategy.as_deref()).filter(|&name| name != "chimera" && name != "other")
+    samples
+        .iter()
+        .filter_map(|sample| sample.strategy.as_deref())
+        .filter(|&name| name != "chimera" && name != "other")
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> f64 {
@@ -195,7 +213,8 @@ pub fn mutual_information(counts: &[&[usize]]) -> f64 {
     for (row, cells) in counts.iter().enumerate() {
         for (column, &count) in cells.iter().enumerate().filter(|&(_, &count)| count > 0) {
             let count = count as f64;
-            bits += count / total as f64 * (count * total as f64 / (row_sum(row) * column_sum(column))).log2();
+            bits +=
+                count / total as f64 * (count * total as f64 / (row_sum(row) * column_sum(column))).log2();
         }
     }
     bits
@@ -228,14 +247,14 @@ mod tests {
             answered("b", 2, Some("8"), false, "msb"),
             answered("b", 3, Some("8"), false, "chimera"),
         ];
-        let evaluation = score(samples, 3, Some(1));
+        let names = ["lsb", "msb", "chimera", "other"].map(str::to_owned);
+        let evaluation = score(samples, 3, &names, Some(1));
         let passes: Vec<f64> = evaluation.forks.iter().map(|fork| fork.pass_at_1).collect();
         assert_eq!(passes, [1.0, 0.0, 0.5]);
         assert_eq!((evaluation.native_cons_at_n, evaluation.any_correct), (0.5, 1.0));
         assert_eq!(evaluation.distinct_answers, 2.0);
         assert_eq!(evaluation.distinct_strategies, Some(2.0));
-        assert_eq!(evaluation.strategies, ["chimera", "lsb", "msb"]);
-        assert_eq!(evaluation.forks[2].strategies, [1, 1, 0]);
+        assert_eq!(evaluation.forks[2].strategies, [1, 0, 1, 0]);
     }
 
     #[test]
@@ -248,8 +267,12 @@ mod tests {
 
     #[test]
     fn nobody_right_and_nobody_answering() {
-        let evaluation = score(vec![answered("a", 1, None, false, "other"), answered("a", 2, None, false, "other")], 2, None);
-        assert_eq!((evaluation.native_cons_at_n, evaluation.any_correct, evaluation.distinct_answers), (0.0, 0.0, 0.0));
+        let samples = vec![answered("a", 1, None, false, "other"), answered("a", 2, None, false, "other")];
+        let evaluation = score(samples, 2, &["other".to_owned()], None);
+        assert_eq!(
+            (evaluation.native_cons_at_n, evaluation.any_correct, evaluation.distinct_answers),
+            (0.0, 0.0, 0.0)
+        );
         assert_eq!(evaluation.distinct_strategies, Some(0.0));
     }
 }

@@ -67,7 +67,8 @@ pub async fn decode_forks(
     leads: &[Vec<u32>],
     stop: Stop,
 ) -> Result<Vec<Vec<Continuation>>, DecodeError> {
-    let trees: Vec<Tree> = prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: Vec::new() }).collect();
+    let trees: Vec<Tree> =
+        prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: Vec::new() }).collect();
     let (_, mut cache) = model.prefill(&PackedTrees::new(&trees));
     let lead = leads.first().map_or(0, Vec::len);
     assert!(leads.iter().all(|other| other.len() == lead), "leads of different lengths");
@@ -90,7 +91,12 @@ pub async fn decode_forks(
 }
 
 /// Feeds `new` tokens a row and chooses what follows the last of them.
-async fn forward(model: &Decoder, tokens: &[i32], dims: [usize; 3], cache: &mut ForkCache) -> Result<Vec<Choice>, DecodeError> {
+async fn forward(
+    model: &Decoder,
+    tokens: &[i32],
+    dims: [usize; 3],
+    cache: &mut ForkCache,
+) -> Result<Vec<Choice>, DecodeError> {
     let [questions, forks, new] = dims;
     let hidden = model.extend(tokens, dims, cache);
     let [_, width] = hidden.dims();

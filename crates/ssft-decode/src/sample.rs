@@ -1,7 +1,7 @@
 //! From hidden states to the next token of every row.
 
-use burn::tensor::{Tensor, activation::log_softmax};
 use crate::fork::DecodeError;
+use burn::tensor::{Tensor, activation::log_softmax};
 
 /// The chosen token of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -21,7 +21,11 @@ mod tests {
     fn votes_by_hand() {
         let vote = |answers: &[Option<&'static str>]| majority(answers.iter().copied());
         assert_eq!(vote(&[Some("1"), Some("2"), Some("2")]), Some(("2", 2)));
-        assert_eq!(vote(&[Some("2"), Some("1"), Some("1"), Some("2")]), Some(("2", 2)), "a tie goes to the first reached");
+        assert_eq!(
+            vote(&[Some("2"), Some("1"), Some("1"), Some("2")]),
+            Some(("2", 2)),
+            "a tie goes to the first reached"
+        );
         assert_eq!(vote(&[None, None, Some("7")]), Some(("7", 1)), "silence does not vote");
         assert_eq!(vote(&[None, None]), None);
         assert_eq!(vote(&[]), None);

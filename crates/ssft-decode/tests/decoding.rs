@@ -52,8 +52,17 @@ fn forks_of_a_batch_equal_rows_alone() {
         for (fork, lead) in leads.iter().enumerate() {
             let expected = without_cache(&model, prompt, lead, stop);
             let found = &ours[question][fork];
-            assert_eq!((&found.tokens, found.finish), (&expected.tokens, expected.finish), "question {question} fork {fork}");
-            assert!((found.logprob - expected.logprob).abs() < 1e-4, "{} against {}", found.logprob, expected.logprob);
+            assert_eq!(
+                (&found.tokens, found.finish),
+                (&expected.tokens, expected.finish),
+                "question {question} fork {fork}"
+            );
+            assert!(
+                (found.logprob - expected.logprob).abs() < 1e-4,
+                "{} against {}",
+                found.logprob,
+                expected.logprob
+            );
             ends += usize::from(found.finish == Finish::Eos);
         }
     }

@@ -79,8 +79,10 @@ impl Adapter {
 #[cfg(not(target_family = "wasm"))]
 pub async fn adapters() -> Vec<Adapter> {
     for api in APIS {
-        let descriptor =
-            wgpu::InstanceDescriptor { backends: api.into(), ..wgpu::InstanceDescriptor::new_without_display_handle() };
+        let descriptor = wgpu::InstanceDescriptor {
+            backends: api.into(),
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        };
         let found = wgpu::Instance::new(descriptor).enumerate_adapters(api.into()).await;
         let mut adapters: Vec<Adapter> = Vec::with_capacity(found.len());
         for adapter in found {

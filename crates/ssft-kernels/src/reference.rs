@@ -17,7 +17,10 @@ pub fn linear_nll(hidden: Tensor<2>, weight: Tensor<2>, targets: Tensor<1, Int>)
     let [rows, width] = hidden.dims();
     let [vocab, weight_width] = weight.dims();
     let [target_rows] = targets.dims();
-    assert_eq!(width, weight_width, "linear_nll: hidden [{rows}, {width}] against weight [{vocab}, {weight_width}]");
+    assert_eq!(
+        width, weight_width,
+        "linear_nll: hidden [{rows}, {width}] against weight [{vocab}, {weight_width}]"
+    );
     assert_eq!(rows, target_rows, "linear_nll: hidden [{rows}, {width}] against targets [{target_rows}]");
     let logits = hidden.matmul(weight.transpose());
     log_softmax(logits, 1).gather(1, targets.reshape([rows, 1])).neg().reshape([rows])
@@ -60,7 +63,8 @@ mod tests {
 
     /// The formula in f64, one row at a time.
     fn nll_f64(hidden: &[f32], weight: &[f32], targets: &[i32], width: usize) -> Vec<f64> {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
         hidden
             .chunks(width)
             .zip(targets)
@@ -90,13 +94,18 @@ mod tests {
             // each round a few times in f32; 4 roundings of the largest magnitude bound both.
             let magnitude = f64::from(scale * scale) * width as f64 / 4.0 + (vocab as f64).ln() + 1.0;
             let allowed = 4.0 * f64::from(f32::EPSILON) * magnitude;
-            assert!((f64::from(*ours) - exact).abs() <= allowed, "row {row}: {ours} against {exact}, allowed {allowed}");
+            assert!(
+                (f64::from(*ours) - exact).abs() <= allowed,
+                "row {row}: {ours} against {exact}, allowed {allowed}"
+            );
         }
     }
 
     #[test]
     fn nll_equals_the_formula_in_f64() {
-        for (rows, width, vocab) in [(1, 1, 1), (1, 8, 2), (7, 16, 64), (8, 16, 65), (13, 31, 127), (3, 5, 1009)] {
+        for (rows, width, vocab) in
+            [(1, 1, 1), (1, 8, 2), (7, 16, 64), (8, 16, 65), (13, 31, 127), (3, 5, 1009)]
+        {
             check(rows, width, vocab, 1.0);
             check(rows, width, vocab, 30.0);
         }

@@ -70,7 +70,8 @@ impl Attention {
     /// Random weights, drawn on the host.
     pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let (width, head_dim) = (config.hidden_size, config.head_dim);
-        let (inner, kv_inner) = (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
+        let (inner, kv_inner) =
+            (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
         let (std, bias) = (config.input_std(), config.qkv_bias);
         let norm = || config.qk_norm.then(|| RmsNorm::init(head_dim, config.rms_norm_eps, device));
         Self {
@@ -101,7 +102,8 @@ impl Attention {
     fn project(&self, x: Tensor<2>, rotary: &Rotary) -> Projected {
         let [tokens, _] = x.dims();
         let split = |y: Tensor<2>, heads: usize| y.reshape([tokens, heads, self.head_dim]);
-        let norm = |y: Tensor<3>, norm: &Option<RmsNorm>| norm.as_ref().map_or(y.clone(), |norm| norm.forward(y));
+        let norm =
+            |y: Tensor<3>, norm: &Option<RmsNorm>| norm.as_ref().map_or(y.clone(), |norm| norm.forward(y));
         let query = norm(split(self.q_proj.forward(x.clone()), self.heads), &self.q_norm);
         let key = norm(split(self.k_proj.forward(x.clone()), self.kv_heads), &self.k_norm);
         Projected {
@@ -111,7 +113,12 @@ impl Attention {
         }
     }
 
-    fn over_trees(&self, flat: Projected, layout: &TreeLayout, keep: Option<&mut Vec<LayerCache>>) -> Tensor<2> {
+    fn over_trees(
+        &self,
+        flat: Projected,
+        layout: &TreeLayout,
+        keep: Option<&mut Vec<LayerCache>>,
+    ) -> Tensor<2> {
         let prompts = &layout.prompts;
         let prompt = self.key_value(&flat, prompts);
         let part = Part { past: prompt.clone(), bias: prompts.bias.clone() };
@@ -177,7 +184,9 @@ impl Attention {
             .reshape([questions * branches, kv_heads, length, group, head_dim])
             .swap_dims(2, 3)
             .reshape([questions, branches, kv_heads, group * length, head_dim]);
-        let scores = parts.iter().map(|part| query.clone().matmul(part.past.key.clone().swap_dims(3, 4)) + part.bias.clone());
+        let scores = parts
+            .iter()
+            .map(|part| query.clone().matmul(part.past.key.clone().swap_dims(3, 4)) + part.bias.clone());
         let weights = softmax(joined(scores.collect()), 4);
         let mut start = 0;
         let mixed = parts.into_iter().map(|part| {

@@ -81,7 +81,8 @@ pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>, CheckpointErro
     let mut views = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let bytes = bytemuck::cast_slice(&tensor.values);
-        views.push((&tensor.name, TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(damaged)?));
+        views
+            .push((&tensor.name, TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(damaged)?));
     }
     // transformers refuses a file that does not say for which framework it was written.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
@@ -93,7 +94,8 @@ pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>, CheckpointErro
 /// # Errors
 /// [`CheckpointError::Weights`] if the file is truncated or inconsistent, or holds a type that is not a float.
 pub fn from_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, NamedTensor>, CheckpointError> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| CheckpointError::Weights { what: error.to_string() })?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| CheckpointError::Weights { what: error.to_string() })?;
     let read = |(name, view): (String, TensorView<'_>)| {
         let values = widen(&name, &view)?;
         Ok((name.clone(), NamedTensor { name, shape: view.shape().to_vec(), values }))
@@ -104,9 +106,15 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, NamedTensor>, C
 fn widen(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError> {
     let bytes = view.data();
     match view.dtype() {
-        Dtype::F32 => Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()),
-        Dtype::F16 => Ok(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
-        Dtype::BF16 => Ok(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect()),
+        Dtype::F32 => {
+            Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        }
+        Dtype::F16 => {
+            Ok(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
+        }
+        Dtype::BF16 => {
+            Ok(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
+        }
         other => Err(CheckpointError::Weights {
             what: format!("tensor {name} is of type {other:?}; only F32, F16 and BF16 can be read"),
         }),
@@ -129,7 +137,11 @@ pub fn load(
     let mut loader = Loader { path: Vec::new(), weights, problems: Vec::new(), device: device.clone() };
     let model = Decoder::init(config, 0, device).map(&mut loader);
     loader.problems.extend(loader.weights.keys().map(|name| format!("{name} has no place in the model")));
-    if loader.problems.is_empty() { Ok(model) } else { Err(CheckpointError::Mismatch { problems: loader.problems }) }
+    if loader.problems.is_empty() {
+        Ok(model)
+    } else {
+        Err(CheckpointError::Mismatch { problems: loader.problems })
+    }
 }
 
 /// Collects parameters by name, without reading them.
@@ -182,7 +194,8 @@ impl ModuleMapper for Loader {
             }
             Some(found) => {
                 let values = TensorData::new(found.values, found.shape);
-                return Param::initialized(param.id, Tensor::from_data(values, &self.device)).set_require_grad(true);
+                return Param::initialized(param.id, Tensor::from_data(values, &self.device))
+                    .set_require_grad(true);
             }
         }
         param

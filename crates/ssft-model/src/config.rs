@@ -177,10 +177,10 @@ impl DecoderConfig {
             output_bias: attention_bias && family != "qwen2",
             qk_norm: family == "qwen3",
         };
-        if shape.num_attention_heads % shape.num_key_value_heads != 0 {
+        if !shape.num_attention_heads.is_multiple_of(shape.num_key_value_heads) {
             return Err(bad("num_key_value_heads does not divide num_attention_heads"));
         }
-        if shape.head_dim % 2 != 0 {
+        if !shape.head_dim.is_multiple_of(2) {
             return Err(bad("head_dim is odd, which rotary embedding cannot turn"));
         }
         Ok(shape)
@@ -196,11 +196,16 @@ struct Fields<'a>(&'a Map<String, Value>);
 impl Fields<'_> {
     fn size(&self, key: &str) -> Result<usize, CheckpointError> {
         let value = self.0.get(key).and_then(Value::as_u64).filter(|&size| size > 0);
-        value.map(|size| size as usize).ok_or_else(|| bad(&format!("\"{key}\" is missing or not a positive integer")))
+        value
+            .map(|size| size as usize)
+            .ok_or_else(|| bad(&format!("\"{key}\" is missing or not a positive integer")))
     }
 
     fn text(&self, key: &str) -> Result<&str, CheckpointError> {
-        self.0.get(key).and_then(Value::as_str).ok_or_else(|| bad(&format!("\"{key}\" is missing or not a string")))
+        self.0
+            .get(key)
+            .and_then(Value::as_str)
+            .ok_or_else(|| bad(&format!("\"{key}\" is missing or not a string")))
     }
 
     fn flag(&self, key: &str) -> bool {
@@ -226,7 +231,9 @@ impl Fields<'_> {
         }
         for key in ["rope_scaling", "rope_parameters"] {
             let rope = self.0.get(key);
-            let kind = rope.and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type"))).and_then(Value::as_str);
+            let kind = rope
+                .and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type")))
+                .and_then(Value::as_str);
             if let Some(kind) = kind.filter(|&kind| kind != "default") {
                 return Err(bad(&format!("{key} of type \"{kind}\" is not supported yet, only default")));
             }
@@ -269,7 +276,11 @@ mod tests {
             ("mlp_bias", json!(true), "mlp_bias is not supported"),
             ("hidden_size", json!("x"), "\"hidden_size\" is missing or not a positive integer"),
             ("num_key_value_heads", json!(3), "num_key_value_heads does not divide num_attention_heads"),
-            ("rope_scaling", json!({"type": "linear"}), "rope_scaling of type \"linear\" is not supported yet, only default"),
+            (
+                "rope_scaling",
+                json!({"type": "linear"}),
+                "rope_scaling of type \"linear\" is not supported yet, only default",
+            ),
         ] {
             let mut config = good.clone();
             config[key] = value;

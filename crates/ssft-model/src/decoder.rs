@@ -94,13 +94,18 @@ impl Decoder {
         (hidden, cache)
     }
 
-    fn over_trees(&self, packed: &PackedTrees, mut keep: Option<&mut Vec<crate::cache::LayerCache>>) -> Tensor<2> {
+    fn over_trees(
+        &self,
+        packed: &PackedTrees,
+        mut keep: Option<&mut Vec<crate::cache::LayerCache>>,
+    ) -> Tensor<2> {
         let device = self.device();
         let layout = TreeLayout::new(packed, self.config.group(), &device);
         let rotary = self.rotary(&packed.positions, &device);
         let mut x = self.embed(&packed.tokens, &device);
         for block in &self.model.layers {
-            x = block.forward(x, Context::Tree { rotary: &rotary, layout: &layout, keep: keep.as_deref_mut() });
+            x = block
+                .forward(x, Context::Tree { rotary: &rotary, layout: &layout, keep: keep.as_deref_mut() });
         }
         self.model.norm.forward(x)
     }
@@ -111,11 +116,17 @@ impl Decoder {
     /// `tokens [questions * forks * new]`, in that order; returns `[questions * forks * new, width]`.
     pub fn extend(&self, tokens: &[i32], dims: [usize; 3], cache: &mut ForkCache) -> Tensor<2> {
         let [questions, forks, new] = dims;
-        assert_eq!(tokens.len(), questions * forks * new, "extend: {} tokens for dims {dims:?}", tokens.len());
+        assert_eq!(
+            tokens.len(),
+            questions * forks * new,
+            "extend: {} tokens for dims {dims:?}",
+            tokens.len()
+        );
         let device = self.device();
         let past = cache.own_length;
         let starts = cache.prompt_lengths.iter().map(|length| (length + past) as i32);
-        let positions: Vec<i32> = starts.flat_map(|start| (0..forks).flat_map(move |_| start..start + new as i32)).collect();
+        let positions: Vec<i32> =
+            starts.flat_map(|start| (0..forks).flat_map(move |_| start..start + new as i32)).collect();
         let rotary = self.rotary(&positions, &device);
         let longest = cache.prompt_lengths.iter().copied().max().unwrap_or(0);
         let prompt_bias = padding_bias(&cache.prompt_lengths, longest, &device);

@@ -22,7 +22,8 @@ pub struct Rectangle {
 
 impl Rectangle {
     fn new(grid: &Grid, bias: Tensor<5>, device: &Device) -> Self {
-        let index = |values: &[i32]| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
+        let index =
+            |values: &[i32]| Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
         Self {
             dims: [grid.questions, grid.branches, grid.length],
             span: (grid.start, grid.tokens),

@@ -16,7 +16,14 @@ pub struct Linear {
 
 impl Linear {
     /// A map with normally distributed weights (mean 0, deviation `std`) and zero bias, drawn on the host.
-    pub fn init(input: usize, output: usize, bias: bool, std: f64, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    pub fn init(
+        input: usize,
+        output: usize,
+        bias: bool,
+        std: f64,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
         Self {
             weight: normal([output, input], std, rng, device),
             bias: bias.then(|| Param::from_data(TensorData::new(vec![0f32; output], [output]), device)),
@@ -36,7 +43,8 @@ impl Linear {
 
 /// A parameter drawn from a normal distribution on the host: the same seed gives the same weights on every device.
 pub fn normal(shape: [usize; 2], std: f64, rng: &mut ChaCha8Rng, device: &Device) -> Param<Tensor<2>> {
-    let normal = Normal::new(0.0, std).unwrap_or_else(|_| panic!("standard deviation {std} is not a number >= 0"));
+    let normal =
+        Normal::new(0.0, std).unwrap_or_else(|_| panic!("standard deviation {std} is not a number >= 0"));
     let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| normal.sample(rng) as f32).collect();
     Param::from_data(TensorData::new(values, shape), device)
 }

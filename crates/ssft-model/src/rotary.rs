@@ -19,9 +19,11 @@ impl Rotary {
     /// radians keeps its fraction, and every device gets the same numbers.
     pub fn at(positions: &[i32], head_dim: usize, theta: f64, device: &Device) -> Self {
         let half = head_dim / 2;
-        let frequencies: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64)).collect();
+        let frequencies: Vec<f64> =
+            (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64)).collect();
         let angles = || positions.iter().flat_map(|&p| frequencies.iter().map(move |f| f64::from(p) * f));
-        let upload = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [positions.len(), 1, half]), device);
+        let upload =
+            |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [positions.len(), 1, half]), device);
         Self {
             cos: upload(angles().map(|angle| angle.cos() as f32).collect()),
             sin: upload(angles().map(|angle| angle.sin() as f32).collect()),
@@ -37,10 +39,7 @@ impl Rotary {
         let second = x.narrow(2, half, half);
         let (cos, sin) = (self.cos.clone(), self.sin.clone());
         Tensor::cat(
-            vec![
-                first.clone() * cos.clone() - second.clone() * sin.clone(),
-                second * cos + first * sin,
-            ],
+            vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin],
             2,
         )
     }

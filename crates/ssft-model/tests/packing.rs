@@ -27,10 +27,17 @@ fn trees() -> Vec<Tree> {
     vec![
         Tree {
             prompt: vec![1, 2, 3, 4, 5],
-            branches: vec![branch(&[40, 9], &[6, 7, 8]), branch(&[41, 9], &[8, 7, 6, 5, 4, 3]), branch(&[42, 9], &[1])],
+            branches: vec![
+                branch(&[40, 9], &[6, 7, 8]),
+                branch(&[41, 9], &[8, 7, 6, 5, 4, 3]),
+                branch(&[42, 9], &[1]),
+            ],
         },
         Tree { prompt: vec![11], branches: vec![branch(&[42, 9], &[12, 13])] },
-        Tree { prompt: vec![3, 1], branches: vec![branch(&[40, 9], &[20, 21, 22]), branch(&[43, 9], &[20, 21, 23])] },
+        Tree {
+            prompt: vec![3, 1],
+            branches: vec![branch(&[40, 9], &[20, 21, 22]), branch(&[43, 9], &[20, 21, 23])],
+        },
     ]
 }
 
@@ -85,13 +92,16 @@ fn cached_forks_equal_separate_rows() {
     let prompts = [vec![1u32, 2, 3, 4, 5], vec![11], vec![3, 1]];
     for config in shapes() {
         let model = Decoder::init(&config, 7, &Device::flex());
-        let trees: Vec<Tree> = prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: vec![] }).collect();
+        let trees: Vec<Tree> =
+            prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: vec![] }).collect();
         let (_, mut cache) = model.prefill(&PackedTrees::new(&trees));
         // The lead of two tokens at once, then one token at a time.
         let mut states = vec![Vec::new(); 9];
         for chunk in [0..2, 2..3, 3..4] {
-            let tokens: Vec<i32> =
-                prompts.iter().flat_map(|_| forks.iter().flat_map(|fork| fork[chunk.clone()].iter().map(|&t| t as i32))).collect();
+            let tokens: Vec<i32> = prompts
+                .iter()
+                .flat_map(|_| forks.iter().flat_map(|fork| fork[chunk.clone()].iter().map(|&t| t as i32)))
+                .collect();
             let hidden = rows(model.extend(&tokens, [3, 3, chunk.len()], &mut cache));
             for (row, state) in hidden.into_iter().enumerate() {
                 states[row / chunk.len()].push(state);
@@ -148,5 +158,7 @@ fn every_misfit_is_listed() {
         error,
         "model.safetensors does not fit config.json: model.embed_tokens.weight has shape [1200], expected [50, 24]; model.norm.weight is missing; extra has no place in the model"
     );
-    assert!(from_safetensors(&[1, 2, 3]).expect_err("truncated").to_string().starts_with("model.safetensors: "));
+    assert!(
+        from_safetensors(&[1, 2, 3]).expect_err("truncated").to_string().starts_with("model.safetensors: ")
+    );
 }

@@ -20,15 +20,19 @@ pub type Files = Vec<(String, Vec<u8>)>;
 pub async fn model_files(model: &Decoder, encoder: &Encoder, forks: &ForkTable) -> Result<Files, TrainError> {
     let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
     let config = model.config();
-    let tokenizer_json = tokenizer
-        .to_json()
-        .map_err(|error| CheckpointError::Weights { what: format!("tokenizer.json cannot be written: {error}") })?;
-    let generation = json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
+    let tokenizer_json = tokenizer.to_json().map_err(|error| CheckpointError::Weights {
+        what: format!("tokenizer.json cannot be written: {error}"),
+    })?;
+    let generation =
+        json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
     Ok(vec![
         ("config.json".to_owned(), pretty(&config.to_hugging_face(tokenizer.eos()))),
         ("model.safetensors".to_owned(), to_safetensors(&weights(model).await?)?),
         ("tokenizer.json".to_owned(), tokenizer_json.into_bytes()),
-        ("tokenizer_config.json".to_owned(), pretty(&tokenizer_config(tokenizer, template, encoder.context()))),
+        (
+            "tokenizer_config.json".to_owned(),
+            pretty(&tokenizer_config(tokenizer, template, encoder.context())),
+        ),
         ("special_tokens_map.json".to_owned(), pretty(&special_tokens_map(tokenizer))),
         ("generation_config.json".to_owned(), pretty(&generation)),
         ("forks.json".to_owned(), forks.to_json().into_bytes()),

@@ -23,7 +23,9 @@ pub enum TrainError {
         value: f32,
     },
     /// The loss or the gradient is not a number; the weights were not touched.
-    #[error("step {step}: {what} is {value}; the last checkpoint is intact: resume from it with a lower --lr")]
+    #[error(
+        "step {step}: {what} is {value}; the last checkpoint is intact: resume from it with a lower --lr"
+    )]
     NotFinite {
         /// Optimizer step, from 1.
         step: usize,
@@ -33,7 +35,9 @@ pub enum TrainError {
         value: f32,
     },
     /// More traces than forks.
-    #[error("question {question} has {traces} traces but there are only {forks} forks; raise --forks or drop traces")]
+    #[error(
+        "question {question} has {traces} traces but there are only {forks} forks; raise --forks or drop traces"
+    )]
     TooManyTraces {
         /// Id of the question.
         question: String,

@@ -105,7 +105,8 @@ const LARGEST: f64 = (1u64 << 40) as f64;
 impl Search {
     fn new(costs: &CostMatrix) -> Self {
         let fixed = |cost: f32| (f64::from(cost).clamp(-LARGEST, LARGEST) * 2f64.powi(FRACTION_BITS)) as i128;
-        let cells = (0..costs.traces).flat_map(|trace| (0..costs.forks).map(move |fork| fixed(costs.at(fork, trace))));
+        let cells = (0..costs.traces)
+            .flat_map(|trace| (0..costs.forks).map(move |fork| fixed(costs.at(fork, trace))));
         let weights = Matrix::from_vec(costs.traces, costs.forks, cells.collect())
             .unwrap_or_else(|error| panic!("{} x {} costs: {error}", costs.forks, costs.traces));
         Self { weights, forbidden: ((LARGEST * 4.0) as i128) << FRACTION_BITS }
@@ -147,7 +148,12 @@ mod tests {
 
     /// All injective maps in lexicographic order; the first of least total (summed exactly) wins.
     fn brute_force(costs: &CostMatrix) -> Vec<usize> {
-        fn extend(costs: &CostMatrix, map: &mut Vec<usize>, total: f64, best: &mut Option<(f64, Vec<usize>)>) {
+        fn extend(
+            costs: &CostMatrix,
+            map: &mut Vec<usize>,
+            total: f64,
+            best: &mut Option<(f64, Vec<usize>)>,
+        ) {
             if map.len() == costs.traces {
                 if best.as_ref().is_none_or(|(least, _)| total < *least) {
                     *best = Some((total, map.clone()));

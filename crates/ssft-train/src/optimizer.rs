@@ -38,7 +38,10 @@ pub struct Optimizer {
 
 impl std::fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Optimizer").field("clip_norm", &self.clip_norm).field("moments", &self.moments.len()).finish()
+        f.debug_struct("Optimizer")
+            .field("clip_norm", &self.clip_norm)
+            .field("moments", &self.moments.len())
+            .finish()
     }
 }
 
@@ -79,9 +82,14 @@ impl Optimizer {
         for (name, AdamWState { momentum }) in &self.moments {
             updates = momentum.time;
             for (kind, moment) in [(FIRST, &momentum.moment_1), (SECOND, &momentum.moment_2)] {
-                let data = moment.clone().into_data_async().await.map_err(|error| failed(error.to_string()))?;
+                let data =
+                    moment.clone().into_data_async().await.map_err(|error| failed(error.to_string()))?;
                 let values = data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))?;
-                tensors.push(NamedTensor { name: format!("{kind}.{name}"), shape: vec![values.len()], values });
+                tensors.push(NamedTensor {
+                    name: format!("{kind}.{name}"),
+                    shape: vec![values.len()],
+                    values,
+                });
             }
         }
         Ok((tensors, updates))
@@ -106,7 +114,9 @@ impl Optimizer {
                     Ok(Tensor::<1>::from_data(TensorData::new(found.values, [size]), device))
                 }
                 _ => Err(TrainError::State {
-                    what: format!("optimizer.safetensors has no {kind} of {size} numbers for {name}; resume from another checkpoint"),
+                    what: format!(
+                        "optimizer.safetensors has no {kind} of {size} numbers for {name}; resume from another checkpoint"
+                    ),
                 }),
             };
             let momentum = AdaptiveMomentumState::new(updates, moment(FIRST)?, moment(SECOND)?);

@@ -24,8 +24,14 @@ pub struct PairCosts {
 /// Computes the costs of all pairs of a batch.
 ///
 /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
-pub fn pairwise(model: &Decoder, questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> PairCosts {
-    let trees: Vec<Tree> = questions.iter().map(|question| all_pairs(question, leads, match_tokens)).collect();
+pub fn pairwise(
+    model: &Decoder,
+    questions: &[&EncodedQuestion],
+    leads: &[Vec<u32>],
+    match_tokens: usize,
+) -> PairCosts {
+    let trees: Vec<Tree> =
+        questions.iter().map(|question| all_pairs(question, leads, match_tokens)).collect();
     let packed = PackedTrees::new(&trees);
     let nll = target_nll(model, &packed);
     PairCosts {

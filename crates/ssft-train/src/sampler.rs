@@ -26,7 +26,9 @@ impl Sampler {
     /// Indices of the questions of `step`, counted from 0. An epoch that ends inside a step goes on in the next one.
     pub fn questions(&mut self, step: usize) -> Vec<usize> {
         let (first, questions) = (step * self.per_step, self.questions);
-        (first..first + self.per_step).map(|draw| self.permutation(draw / questions)[draw % questions]).collect()
+        (first..first + self.per_step)
+            .map(|draw| self.permutation(draw / questions)[draw % questions])
+            .collect()
     }
 
     /// Epochs completed before `step`, in questions drawn over questions there are.

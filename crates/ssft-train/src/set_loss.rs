@@ -12,7 +12,11 @@ use ssft_data::pack::{Branch, PackedTrees, Tree};
 use ssft_model::Decoder;
 
 /// Packs every trace behind the forking token that it is assigned to; the traces of a question share its prompt.
-pub fn matched_trees(questions: &[&EncodedQuestion], assignments: &[Assignment], leads: &[Vec<u32>]) -> PackedTrees {
+pub fn matched_trees(
+    questions: &[&EncodedQuestion],
+    assignments: &[Assignment],
+    leads: &[Vec<u32>],
+) -> PackedTrees {
     let tree = |(question, assignment): (&&EncodedQuestion, &Assignment)| Tree {
         prompt: question.prompt.clone(),
         branches: (assignment.forks.iter().zip(&question.traces))

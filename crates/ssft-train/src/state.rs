@@ -6,8 +6,8 @@
 use crate::directory::Files;
 use crate::error::TrainError;
 use crate::step::{EpochCoverage, Trainer};
-use ssft_data::encode::EncodedQuestion;
 use serde::{Deserialize, Serialize};
+use ssft_data::encode::EncodedQuestion;
 use ssft_model::checkpoint::{from_safetensors, to_safetensors};
 
 /// Where the moments are, inside a checkpoint.
@@ -49,7 +49,8 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] if the files are damaged or belong to another seed, model or number of forks.
     pub fn restore(&mut self, optimizer: &[u8], state: &[u8]) -> Result<(), TrainError> {
-        let state: TrainerState = serde_json::from_slice(state).map_err(|error| unusable(&error.to_string()))?;
+        let state: TrainerState =
+            serde_json::from_slice(state).map_err(|error| unusable(&error.to_string()))?;
         if state.seed != self.settings.seed {
             let (saved, asked) = (state.seed, self.settings.seed);
             return Err(unusable(&format!("the run was started with --seed {saved}, not {asked}")));
@@ -58,7 +59,9 @@ impl Trainer {
             return Err(unusable("the run was started with another number of --forks"));
         }
         if state.data != self.data_fingerprint {
-            return Err(unusable("the data is not what the run was started with; resume with the same file and the same context"));
+            return Err(unusable(
+                "the data is not what the run was started with; resume with the same file and the same context",
+            ));
         }
         let device = self.model.device().inner();
         self.optimizer.restore(&self.model, from_safetensors(optimizer)?, state.updates, &device)?;

@@ -154,8 +154,13 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError`]; the weights are then what they were before the call.
-    pub async fn step(&mut self, data: &[EncodedQuestion], clock: Clock<'_>) -> Result<StepReport, TrainError> {
-        let drawn: Vec<&EncodedQuestion> = self.sampler.questions(self.step).into_iter().map(|index| &data[index]).collect();
+    pub async fn step(
+        &mut self,
+        data: &[EncodedQuestion],
+        clock: Clock<'_>,
+    ) -> Result<StepReport, TrainError> {
+        let drawn: Vec<&EncodedQuestion> =
+            self.sampler.questions(self.step).into_iter().map(|index| &data[index]).collect();
         let batches: Vec<&[&EncodedQuestion]> = drawn.chunks(self.settings.batch_questions).collect();
         self.step_on(&batches, clock).await
     }
@@ -164,9 +169,14 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::step`].
-    pub async fn step_on(&mut self, batches: &[&[&EncodedQuestion]], clock: Clock<'_>) -> Result<StepReport, TrainError> {
+    pub async fn step_on(
+        &mut self,
+        batches: &[&[&EncodedQuestion]],
+        clock: Clock<'_>,
+    ) -> Result<StepReport, TrainError> {
         let step = self.step + 1;
-        let targets: usize = batches.iter().flat_map(|batch| batch.iter()).map(|question| self.targets(question)).sum();
+        let targets: usize =
+            batches.iter().flat_map(|batch| batch.iter()).map(|question| self.targets(question)).sum();
         let mut spent = Spent::default();
         let mut accumulated = GradientsAccumulator::new();
         let mut losses = Vec::with_capacity(batches.len());
@@ -222,20 +232,29 @@ impl Trainer {
         let forks = self.leads.len();
         let used = |question: &EncodedQuestion| self.settings.method.traces(question.traces.len());
         match self.settings.method {
-            Method::Sft | Method::SftMixed => Ok(questions.iter().map(|q| Assignment::all_to_first(used(q))).collect()),
+            Method::Sft | Method::SftMixed => {
+                Ok(questions.iter().map(|q| Assignment::all_to_first(used(q))).collect())
+            }
             Method::SsftRandom => {
                 let index = (step * self.settings.accumulate + batch) as u64;
                 let mut rng = generator(self.settings.seed, Purpose::Assignment, index);
-                questions.iter().map(|question| {
-                    check_forks(question, forks)?;
-                    Ok(Assignment::random(forks, used(question), &mut rng))
-                }).collect()
+                questions
+                    .iter()
+                    .map(|question| {
+                        check_forks(question, forks)?;
+                        Ok(Assignment::random(forks, used(question), &mut rng))
+                    })
+                    .collect()
             }
             Method::Ssft => {
                 let start = clock();
                 let costs = self.costs(step, questions).await?;
                 let read = clock();
-                let matched = questions.iter().zip(&costs).map(|(question, costs)| optimal(step, question, costs)).collect();
+                let matched = questions
+                    .iter()
+                    .zip(&costs)
+                    .map(|(question, costs)| optimal(step, question, costs))
+                    .collect();
                 spent.cost += read - start;
                 spent.matching += clock() - read;
                 matched
@@ -247,12 +266,21 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Device`] if the readback fails.
-    pub async fn costs(&self, step: usize, questions: &[&EncodedQuestion]) -> Result<Vec<CostMatrix>, TrainError> {
+    pub async fn costs(
+        &self,
+        step: usize,
+        questions: &[&EncodedQuestion],
+    ) -> Result<Vec<CostMatrix>, TrainError> {
         pairwise(&self.model.valid(), questions, &self.leads, self.settings.match_tokens).read(step).await
     }
 
     /// Reads loss and gradient norm back in one go, and moves the weights if both are numbers.
-    async fn update(&mut self, step: usize, losses: Vec<Tensor<1>>, gradients: GradientsParams) -> Result<(f64, f64), TrainError> {
+    async fn update(
+        &mut self,
+        step: usize,
+        losses: Vec<Tensor<1>>,
+        gradients: GradientsParams,
+    ) -> Result<(f64, f64), TrainError> {
         let loss = Tensor::cat(losses, 0).sum();
         let both = Tensor::cat(vec![loss, gradient_norm(&self.model, &gradients)], 0);
         let failed = |what: String| TrainError::Device { step, what };
@@ -264,7 +292,8 @@ impl Trainer {
             }
         }
         let (loss, norm) = (f64::from(values[0]), f64::from(values[1]));
-        self.model = self.optimizer.update(self.model.clone(), gradients, norm, self.settings.schedule.at(step));
+        self.model =
+            self.optimizer.update(self.model.clone(), gradients, norm, self.settings.schedule.at(step));
         Ok((loss, norm))
     }
 

@@ -36,7 +36,10 @@ fn leads(forks: usize) -> Vec<Vec<u32>> {
 }
 
 fn question(id: &str, prompt: &[u32], traces: &[&[u32]]) -> EncodedQuestion {
-    let trace = |(index, tokens): (usize, &&[u32])| EncodedTrace { source: format!("s{index}"), tokens: tokens.to_vec() };
+    let trace = |(index, tokens): (usize, &&[u32])| EncodedTrace {
+        source: format!("s{index}"),
+        tokens: tokens.to_vec(),
+    };
     EncodedQuestion {
         id: id.into(),
         prompt: prompt.to_vec(),
@@ -107,7 +110,8 @@ fn one_fork_and_one_trace_is_plain_fine_tuning() {
     let data = [question("a", &[1, 2, 3], &[&[4, 5, 6, 0]])];
     let one = |method| {
         let mut trainer = Trainer::new(model(), leads(1), &data, settings(method, 1, 1));
-        let losses: Vec<f64> = (0..5).map(|_| pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").loss).collect();
+        let losses: Vec<f64> =
+            (0..5).map(|_| pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").loss).collect();
         (losses, weights_of(trainer.model()))
     };
     let (losses, trained) = one(Method::Ssft);
@@ -120,7 +124,8 @@ fn one_fork_and_one_trace_is_plain_fine_tuning() {
 fn the_set_loss_is_the_mean_over_separate_rows() {
     let model = model();
     for question in &questions() {
-        let assignment = Assignment { forks: (0..question.traces.len()).map(|trace| FORKS - 1 - trace).collect() };
+        let assignment =
+            Assignment { forks: (0..question.traces.len()).map(|trace| FORKS - 1 - trace).collect() };
         let ours = loss_of(&model, &[question], std::slice::from_ref(&assignment));
         let expected = plain_loss(&model, question, &assignment);
         // Two orders of summing a dozen f32 terms of about 4.
@@ -140,11 +145,19 @@ fn permuting_the_traces_changes_nothing() {
     let (before, after) = (costs(question), costs(&permuted));
     for fork in 0..FORKS {
         for trace in 0..3 {
-            assert_eq!(before.at(fork, (trace + 1) % 3), after.at(fork, trace), "a cost depends on its own pair only");
+            assert_eq!(
+                before.at(fork, (trace + 1) % 3),
+                after.at(fork, trace),
+                "a cost depends on its own pair only"
+            );
         }
     }
-    let (mut first, second) = (Assignment::optimal(&before).expect("finite"), Assignment::optimal(&after).expect("finite"));
-    let loss = (loss_of(trainer.model(), &[question], &[first.clone()]), loss_of(trainer.model(), &[&permuted], &[second.clone()]));
+    let (mut first, second) =
+        (Assignment::optimal(&before).expect("finite"), Assignment::optimal(&after).expect("finite"));
+    let loss = (
+        loss_of(trainer.model(), &[question], std::slice::from_ref(&first)),
+        loss_of(trainer.model(), &[&permuted], std::slice::from_ref(&second)),
+    );
     first.forks.rotate_left(1);
     assert_eq!(first, second, "each trace keeps its fork");
     assert!((loss.0 - loss.1).abs() < 1e-6, "{loss:?}");
@@ -159,7 +172,10 @@ fn costs_are_means_over_the_first_tokens() {
         for (trace, encoded) in question.traces.iter().enumerate() {
             let mut prefix = question.clone();
             // A prefix predicts what the whole trace predicts at the same places.
-            prefix.traces = vec![EncodedTrace { source: String::new(), tokens: encoded.tokens[..encoded.tokens.len().min(3)].to_vec() }];
+            prefix.traces = vec![EncodedTrace {
+                source: String::new(),
+                tokens: encoded.tokens[..encoded.tokens.len().min(3)].to_vec(),
+            }];
             let expected = plain_loss(trainer.model(), &prefix, &Assignment { forks: vec![fork] });
             let cost = f64::from(costs.at(fork, trace));
             assert!((cost - expected).abs() < 1e-5, "fork {fork} trace {trace}: {cost} against {expected}");
@@ -190,7 +206,8 @@ fn the_gradient_is_the_slope_of_the_loss() {
     };
     let (model, data) = (with(start.clone()), questions());
     let batch: Vec<&EncodedQuestion> = data.iter().collect();
-    let assignments: Vec<Assignment> = data.iter().map(|q| Assignment { forks: (0..q.traces.len()).collect() }).collect();
+    let assignments: Vec<Assignment> =
+        data.iter().map(|q| Assignment { forks: (0..q.traces.len()).collect() }).collect();
     let packed = matched_trees(&batch, &assignments, &leads(FORKS));
     let gradients = set_loss(&model, &packed, packed.targets.len()).backward();
     let mut slopes = Slopes { gradients: GradientsParams::from_grads(gradients, &model), found: Vec::new() };
@@ -205,12 +222,18 @@ fn the_gradient_is_the_slope_of_the_loss() {
     // eps * loss / h from rounding; h = 5e-3 keeps both near 1e-4.
     let h = 5e-3f32;
     for (tensor, gradient) in slopes.found.iter().enumerate() {
-        let steepest = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).expect("not empty");
+        let steepest = (0..gradient.len())
+            .max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs()))
+            .expect("not empty");
         for index in [steepest, gradient.len() / 2] {
             let slope = (at(tensor, index, h) - at(tensor, index, -h)) / f64::from(2.0 * h);
             let ours = f64::from(gradient[index]);
             let allowed = 5e-4 + 0.02 * slope.abs();
-            assert!((ours - slope).abs() < allowed, "{}[{index}]: {ours} against {slope}", start[tensor].name);
+            assert!(
+                (ours - slope).abs() < allowed,
+                "{}[{index}]: {ours} against {slope}",
+                start[tensor].name
+            );
         }
     }
 }
@@ -233,14 +256,17 @@ fn every_arm_learns_and_tags_as_it_should() {
         assert!(losses[19] < losses[0] - 0.3, "{method:?}: {losses:?}");
         let report = pollster::block_on(trainer.step(&questions(), &|| 0.0)).expect("a step");
         for matched in &report.matches {
-            let question = questions().into_iter().find(|question| question.id == matched.id).expect("known id");
+            let question =
+                questions().into_iter().find(|question| question.id == matched.id).expect("known id");
             let mut forks = matched.forks.clone();
             assert_eq!(forks.len(), method.traces(question.traces.len()));
             forks.sort_unstable();
             forks.dedup();
             match method {
                 Method::Sft | Method::SftMixed => assert_eq!(forks, [1]),
-                Method::Ssft | Method::SsftRandom => assert_eq!(forks.len(), matched.forks.len(), "injective"),
+                Method::Ssft | Method::SsftRandom => {
+                    assert_eq!(forks.len(), matched.forks.len(), "injective")
+                }
             }
         }
     }
@@ -254,7 +280,8 @@ fn a_restored_trainer_goes_on_bit_for_bit() {
         let mut first = trainer(method, 2, 2);
         run(&mut first, 4);
         let files = pollster::block_on(first.state_files()).expect("state");
-        let saved = weights_of(first.model()).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let saved =
+            weights_of(first.model()).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
         let model = load(&shape(), saved, &Device::flex().autodiff()).expect("fits");
         let mut second = Trainer::new(model, leads(FORKS), &questions(), settings(method, 2, 2));
         second.restore(&files[0].1, &files[1].1).expect("restores");
@@ -269,7 +296,8 @@ fn a_state_of_another_run_is_refused() {
     let mut first = trainer(Method::Ssft, 2, 1);
     run(&mut first, 1);
     let files = pollster::block_on(first.state_files()).expect("state");
-    let refuse = |mut other: Trainer| other.restore(&files[0].1, &files[1].1).expect_err("refused").to_string();
+    let refuse =
+        |mut other: Trainer| other.restore(&files[0].1, &files[1].1).expect_err("refused").to_string();
     let with_seed = Settings { seed: 6, ..settings(Method::Ssft, 2, 1) };
     let says = refuse(Trainer::new(model(), leads(FORKS), &questions(), with_seed));
     assert_eq!(says, "trainer state: the run was started with --seed 5, not 6");
@@ -294,7 +322,9 @@ fn a_step_that_is_not_a_number_stops_before_the_weights_move() {
         };
         assert!(error.starts_with(expected) && error.contains("lower --lr"), "{error}");
         assert_eq!(trainer.steps_done(), 0);
-        let same = |a: &NamedTensor, b: &NamedTensor| a.values.iter().zip(&b.values).all(|(a, b)| a.to_bits() == b.to_bits());
+        let same = |a: &NamedTensor, b: &NamedTensor| {
+            a.values.iter().zip(&b.values).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
         assert!(weights_of(trainer.model()).iter().zip(&saved).all(|(a, b)| same(a, b)));
     }
 }

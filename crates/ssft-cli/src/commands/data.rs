@@ -42,7 +42,11 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     }
     if !args.quiet {
         let traces: usize = checked.records.iter().map(|record| record.traces.len()).sum();
-        println!("{}: {} questions with {traces} traces, no problem", args.file.display(), checked.records.len());
+        println!(
+            "{}: {} questions with {traces} traces, no problem",
+            args.file.display(),
+            checked.records.len()
+        );
     }
     Ok(())
 }
@@ -50,6 +54,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 /// Rows that are too long or empty. Bytes are the longest that a row can become, whatever tokenizer is learned.
 fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Failure> {
     let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
-    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), args.context).map_err(Failure::usage)?;
+    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), args.context)
+        .map_err(Failure::usage)?;
     Ok(encoder.problems(records).map(|error| error.to_string()).collect())
 }

@@ -8,7 +8,8 @@ use ssft_kernels::adapters::{Adapter, adapters};
 pub fn devices() -> Result<(), Failure> {
     let adapters = pollster::block_on(adapters());
     let auto = pick(DeviceChoice::Auto, &adapters).is_some();
-    let mut table = plain(["device", "name", "api", "kind", "driver", "storage binding", "buffers", "workgroup"]);
+    let mut table =
+        plain(["device", "name", "api", "kind", "driver", "storage binding", "buffers", "workgroup"]);
     for (rank, adapter) in adapters.iter().enumerate() {
         table.add_row(row(adapter, rank == 0, auto));
     }
@@ -37,6 +38,10 @@ fn row(adapter: &Adapter, best: bool, auto: bool) -> [String; 8] {
         adapter.driver.clone(),
         format!("{} MiB", limits.max_storage_buffer_binding_size >> 20),
         limits.max_storage_buffers_per_shader_stage.to_string(),
-        format!("{} x, {} KiB", limits.max_compute_invocations_per_workgroup, limits.max_compute_workgroup_storage_size >> 10),
+        format!(
+            "{} x, {} KiB",
+            limits.max_compute_invocations_per_workgroup,
+            limits.max_compute_workgroup_storage_size >> 10
+        ),
     ]
 }

@@ -61,7 +61,9 @@ fn record(args: &InspectArgs) -> Result<Record, Failure> {
         Some(id) => records.into_iter().find(|record| record.id == *id),
         None => records.into_iter().next(),
     };
-    found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", args.id.as_deref().unwrap_or_default())))
+    found.ok_or_else(|| {
+        Failure::Usage(format!("no question has the id {:?}", args.id.as_deref().unwrap_or_default()))
+    })
 }
 
 fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
@@ -78,12 +80,18 @@ fn fresh(args: &InspectArgs, device: &Device) -> Result<(Decoder, Encoder), Fail
     let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
     let config = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
     let context = config.max_position_embeddings;
-    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), context).map_err(Failure::usage)?;
+    let encoder =
+        Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), context).map_err(Failure::usage)?;
     Ok((Decoder::init(&config, args.seed, device), encoder))
 }
 
 /// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.
-fn row(encoder: &Encoder, question: &EncodedQuestion, lead: &[u32], trace: &[u32]) -> Result<String, Failure> {
+fn row(
+    encoder: &Encoder,
+    question: &EncodedQuestion,
+    lead: &[u32],
+    trace: &[u32],
+) -> Result<String, Failure> {
     let tokenizer = encoder.tokenizer();
     let text = |token: &u32| -> Result<String, Failure> {
         if let Some(fork) = tokenizer.forks().iter().position(|id| id == token) {
@@ -105,7 +113,13 @@ fn row(encoder: &Encoder, question: &EncodedQuestion, lead: &[u32], trace: &[u32
     Ok(line)
 }
 
-fn print_json(record: &Record, question: &EncodedQuestion, leads: &[Vec<u32>], costs: &CostMatrix, matched: &Assignment) {
+fn print_json(
+    record: &Record,
+    question: &EncodedQuestion,
+    leads: &[Vec<u32>],
+    costs: &CostMatrix,
+    matched: &Assignment,
+) {
     let rows: Vec<_> = (question.traces.iter().zip(&matched.forks))
         .map(|(trace, &fork)| json!({"source": trace.source, "fork": fork + 1, "prompt": question.prompt, "lead": leads[fork], "targets": trace.tokens}))
         .collect();

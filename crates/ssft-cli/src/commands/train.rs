@@ -42,8 +42,10 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     run.write("config.toml", resolved.to_toml().as_bytes())?;
     let voice = Voice { quiet: args.quiet || args.json };
     introduce(&voice, &resolved, &device, &questions, &trainer, steps, &run);
-    let metrics = Metrics::open(&run.file("metrics.jsonl"), trainer.steps_done()).map_err(|error| run.failed("metrics.jsonl", error))?;
-    let mut session = Session { config: resolved.config, run, questions, trainer, metrics, voice, steps, interrupted };
+    let metrics = Metrics::open(&run.file("metrics.jsonl"), trainer.steps_done())
+        .map_err(|error| run.failed("metrics.jsonl", error))?;
+    let mut session =
+        Session { config: resolved.config, run, questions, trainer, metrics, voice, steps, interrupted };
     session.steps()?;
     let evaluation = session.finish()?;
     session.conclude(args.json, evaluation)
@@ -82,6 +84,7 @@ fn catch_interrupts() -> Result<Arc<AtomicBool>, Failure> {
         if handler.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
+        eprintln!("\nsaving after this step; press again to stop at once");
     });
     caught.map_err(|error| Failure::run(format!("Ctrl-C cannot be caught ({error})")))?;
     Ok(flag)
@@ -91,13 +94,19 @@ fn catch_interrupts() -> Result<Arc<AtomicBool>, Failure> {
 fn stem(args: &TrainArgs) -> Result<String, Failure> {
     let config = Resolved::new(args, args.config.as_deref())?.config;
     let data = match (&config.data, &config.task) {
-        (Some(path), _) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(),
+        (Some(path), _) => {
+            path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+        }
         (None, task) => task.clone().unwrap_or_default(),
     };
     Ok(format!("{data}-{}", config.method.name()))
 }
 
-fn prepare(resolved: &Resolved, device: &NamedDevice, checkpoint: Option<PathBuf>) -> Result<(Questions, Trainer, usize), Failure> {
+fn prepare(
+    resolved: &Resolved,
+    device: &NamedDevice,
+    checkpoint: Option<PathBuf>,
+) -> Result<(Questions, Trainer, usize), Failure> {
     let config = &resolved.config;
     let autodiff = device.device.clone().autodiff();
     let (questions, given) = setup::questions(resolved, &autodiff)?;
@@ -108,10 +117,13 @@ fn prepare(resolved: &Resolved, device: &NamedDevice, checkpoint: Option<PathBuf
     };
     let per_step = config.batch_questions * config.accumulate;
     let steps = match (config.steps, config.epochs) {
-        (_, Some(epochs)) => ((epochs * questions.train.len() as f64 / per_step as f64).ceil() as usize).max(1),
+        (_, Some(epochs)) => {
+            ((epochs * questions.train.len() as f64 / per_step as f64).ceil() as usize).max(1)
+        }
         (steps, None) => steps.unwrap_or(1),
     };
-    let leads = (0..questions.encoder.tokenizer().forks().len()).map(|fork| questions.encoder.lead(fork)).collect();
+    let leads =
+        (0..questions.encoder.tokenizer().forks().len()).map(|fork| questions.encoder.lead(fork)).collect();
     let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps));
     if let Some(directory) = &checkpoint {
         restore(&mut trainer, directory)?;
@@ -132,7 +144,12 @@ fn settings(config: &RunConfig, steps: usize) -> Settings {
         match_tokens: config.match_tokens,
         batch_questions: config.batch_questions,
         accumulate: config.accumulate,
-        schedule: Schedule { peak: config.lr, warmup_steps: config.warmup_steps, steps, shape: config.schedule },
+        schedule: Schedule {
+            peak: config.lr,
+            warmup_steps: config.warmup_steps,
+            steps,
+            shape: config.schedule,
+        },
         adamw: AdamWSettings {
             beta1: 0.9,
             beta2: 0.95,
@@ -144,7 +161,15 @@ fn settings(config: &RunConfig, steps: usize) -> Settings {
     }
 }
 
-fn introduce(voice: &Voice, resolved: &Resolved, device: &NamedDevice, questions: &Questions, trainer: &Trainer, steps: usize, run: &Run) {
+fn introduce(
+    voice: &Voice,
+    resolved: &Resolved,
+    device: &NamedDevice,
+    questions: &Questions,
+    trainer: &Trainer,
+    steps: usize,
+    run: &Run,
+) {
     let config = &resolved.config;
     let data = match &config.data {
         Some(path) => path.display().to_string(),
@@ -153,11 +178,22 @@ fn introduce(voice: &Voice, resolved: &Resolved, device: &NamedDevice, questions
     let parameters = trainer.model().config().parameters() as f64 / 1e6;
     let forks = questions.encoder.tokenizer().forks().len();
     voice.say(&format!("device   {}", device.name));
-    voice.say(&format!("data     {data}: {} questions, {} held out", questions.train.len(), questions.eval.len()));
-    voice.say(&format!("model    {parameters:.2} M parameters, {} tokens in the vocabulary", questions.encoder.tokenizer().vocab_size()));
+    voice.say(&format!(
+        "data     {data}: {} questions, {} held out",
+        questions.train.len(),
+        questions.eval.len()
+    ));
+    voice.say(&format!(
+        "model    {parameters:.2} M parameters, {} tokens in the vocabulary",
+        questions.encoder.tokenizer().vocab_size()
+    ));
     voice.say(&format!(
         "method   {}: {forks} forks, matching on {} tokens, {} questions x {} a step, {steps} steps, seed {}",
-        config.method.name(), config.match_tokens, config.batch_questions, config.accumulate, config.seed
+        config.method.name(),
+        config.match_tokens,
+        config.batch_questions,
+        config.accumulate,
+        config.seed
     ));
     voice.say(&format!("run      {} (every setting in config.toml)", run.directory().display()));
     if trainer.steps_done() > 0 {
@@ -175,7 +211,9 @@ impl Session {
                 true => self.evaluate(INTERIM_QUESTIONS)?,
                 false => None,
             };
-            self.metrics.append(&report, evaluation.as_ref()).map_err(|error| self.run.failed("metrics.jsonl", error))?;
+            self.metrics
+                .append(&report, evaluation.as_ref())
+                .map_err(|error| self.run.failed("metrics.jsonl", error))?;
             self.show(&bar, &report, evaluation.as_ref());
             let stop = self.interrupted.load(Ordering::SeqCst) && done < self.steps;
             if due(done, self.config.save_every) || done == self.steps || stop {
@@ -184,7 +222,9 @@ impl Session {
             if stop {
                 bar.abandon();
                 let name = self.run.directory().display();
-                return Err(Failure::Interrupted(format!("saved after step {done}; go on with: ssft-wgpu train --out {name} --resume")));
+                return Err(Failure::Interrupted(format!(
+                    "saved after step {done}; go on with: ssft-wgpu train --out {name} --resume"
+                )));
             }
         }
         bar.finish_and_clear();
@@ -282,7 +322,11 @@ impl Session {
         if json {
             println!("{}", serde_json::to_string(&evaluation).map_err(Failure::run)?);
         } else if !self.voice.quiet {
-            println!("\n{} held-out questions, one greedy answer a fork\n{}", evaluation.n_questions, table::evaluation(&evaluation));
+            println!(
+                "\n{} held-out questions, one greedy answer a fork\n{}",
+                evaluation.n_questions,
+                table::evaluation(&evaluation)
+            );
             println!("\n{}", table::first_answers(&evaluation));
         }
         Ok(())

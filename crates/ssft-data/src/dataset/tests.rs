@@ -1,7 +1,6 @@
 use super::*;
 
-const GOOD: &str =
-    r#"{"id":"q1","question":"1+1=","traces":[{"source":"a","text":"2"}],"answer":"2"}"#;
+const GOOD: &str = r#"{"id":"q1","question":"1+1=","traces":[{"source":"a","text":"2"}],"answer":"2"}"#;
 
 fn messages(input: impl AsRef<[u8]>) -> Vec<String> {
     let checked = check_records("d.jsonl", input.as_ref(), &Limits::default());
@@ -15,10 +14,7 @@ fn with_id(id: &str) -> String {
 #[test]
 fn reads_the_documented_line() {
     let records = parse_records("d.jsonl", GOOD.as_bytes(), &Limits::default()).unwrap();
-    let trace = Trace {
-        source: "a".to_owned(),
-        text: "2".to_owned(),
-    };
+    let trace = Trace { source: "a".to_owned(), text: "2".to_owned() };
     let expected = Record {
         id: "q1".to_owned(),
         question: Some("1+1=".to_owned()),
@@ -33,19 +29,10 @@ fn reads_the_documented_line() {
 fn accepts_mark_crlf_and_blank_lines() {
     let file = format!("\u{feff}\r\n{}\r\n \t\n\n{}", with_id("a"), with_id("b"));
     let records = parse_records("d.jsonl", file.as_bytes(), &Limits::default()).unwrap();
-    assert_eq!(
-        records.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
+    assert_eq!(records.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     let file = format!("\u{feff}{GOOD}");
-    assert_eq!(
-        parse_records("d.jsonl", file.as_bytes(), &Limits::default())
-            .unwrap()
-            .len(),
-        1
-    );
-    let chat =
-        r#"{"id":"c","messages":[{"role":"user","content":"1+1?"}],"traces":[{"text":"2"}]}"#;
+    assert_eq!(parse_records("d.jsonl", file.as_bytes(), &Limits::default()).unwrap().len(), 1);
+    let chat = r#"{"id":"c","messages":[{"role":"user","content":"1+1?"}],"traces":[{"text":"2"}]}"#;
     assert!(messages(chat).is_empty());
 }
 
@@ -64,12 +51,16 @@ fn files_that_hold_nothing() {
 fn every_fault_of_a_line() {
     let traces = r#""traces":[{"source":"a","text":"2"}]"#;
     let fields = "a record has id, question or messages, traces (each source and text) and, if known, answer";
-    let object = r#"not a JSON object; write {"id":..,"question":..,"traces":[{"source":..,"text":..}],"answer":..}"#;
+    let object =
+        r#"not a JSON object; write {"id":..,"question":..,"traces":[{"source":..,"text":..}],"answer":..}"#;
     let json = "put one complete JSON object on each line";
     let cases: Vec<(String, String)> = vec![
         ("{\"id\":".into(), format!("not valid JSON at column 6 (EOF while parsing a value); {json}")),
         ("{".into(), format!("not valid JSON at column 1 (EOF while parsing an object); {json}")),
-        (format!("{GOOD}{GOOD}"), format!("not valid JSON at column {} (trailing characters); {json}", GOOD.len() + 1)),
+        (
+            format!("{GOOD}{GOOD}"),
+            format!("not valid JSON at column {} (trailing characters); {json}", GOOD.len() + 1),
+        ),
         ("id,question,answer".into(), format!("not valid JSON at column 1 (expected value); {json}")),
         ("[1,2]".into(), object.into()),
         (format!("[{GOOD}]"), object.into()),
@@ -79,15 +70,26 @@ fn every_fault_of_a_line() {
         (r#"{"id":"q","question":"x"}"#.into(), format!("missing field `traces`; {fields}")),
         (
             format!(r#"{{"id":"q","question":"x","a\nb":1,{traces}}}"#),
-            format!(r"unknown field `a\nb`, expected one of `id`, `question`, `messages`, `traces`, `answer`; {fields}"),
+            format!(
+                r"unknown field `a\nb`, expected one of `id`, `question`, `messages`, `traces`, `answer`; {fields}"
+            ),
         ),
         (
             r#"{"id":"q","question":"x","traces":[{"source":"a"}]}"#.into(),
             format!("missing field `text`; {fields}"),
         ),
-        (format!(r#"{{"id":7,"question":"x",{traces}}}"#), format!("invalid type: integer `7`, expected a string; {fields}")),
-        (format!(r#"{{"id":"q","id":"q","question":"x",{traces}}}"#), format!("duplicate field `id`; {fields}")),
-        (format!(r#"{{"id":"","question":"x",{traces}}}"#), "the id is empty; give every question an id of its own".into()),
+        (
+            format!(r#"{{"id":7,"question":"x",{traces}}}"#),
+            format!("invalid type: integer `7`, expected a string; {fields}"),
+        ),
+        (
+            format!(r#"{{"id":"q","id":"q","question":"x",{traces}}}"#),
+            format!("duplicate field `id`; {fields}"),
+        ),
+        (
+            format!(r#"{{"id":"","question":"x",{traces}}}"#),
+            "the id is empty; give every question an id of its own".into(),
+        ),
         (
             format!(r#"{{"id":"q","question":"x","messages":[],{traces}}}"#),
             r#"question "q" has both "question" and "messages"; keep one of them"#.into(),
@@ -105,7 +107,9 @@ fn every_fault_of_a_line() {
             r#"question "q" has an empty "messages" list; add a message or drop the line"#.into(),
         ),
         (
-            format!(r#"{{"id":"q","messages":[{{"role":"user","content":"x"}},{{"role":"robot","content":"x"}}],{traces}}}"#),
+            format!(
+                r#"{{"id":"q","messages":[{{"role":"user","content":"x"}},{{"role":"robot","content":"x"}}],{traces}}}"#
+            ),
             r#"question "q", message 2: unknown role "robot"; use system, user or assistant"#.into(),
         ),
         (
@@ -113,7 +117,8 @@ fn every_fault_of_a_line() {
             r#"question "q\n" has no traces; add at least one or drop the line"#.into(),
         ),
         (
-            r#"{"id":"q","question":"x","traces":[{"source":"a","text":"y"},{"source":"b","text":"\t"}]}"#.into(),
+            r#"{"id":"q","question":"x","traces":[{"source":"a","text":"y"},{"source":"b","text":"\t"}]}"#
+                .into(),
             r#"question "q", trace 2 (source "b"): empty text; write it or drop the trace"#.into(),
         ),
     ];
@@ -128,22 +133,15 @@ fn every_fault_of_a_line() {
 fn bytes_that_are_no_text() {
     let mut file = format!("{GOOD}\r\nab").into_bytes();
     file.extend(b"\xff\xfe\n");
-    assert_eq!(
-        messages(&file),
-        ["d.jsonl:2: not valid UTF-8 at byte 3; save the file as UTF-8"]
-    );
+    assert_eq!(messages(&file), ["d.jsonl:2: not valid UTF-8 at byte 3; save the file as UTF-8"]);
     // UTF-16 with a mark, as some editors save it.
-    assert_eq!(
-        messages(b"\xff\xfe{\0"),
-        ["d.jsonl:1: not valid UTF-8 at byte 1; save the file as UTF-8"]
-    );
+    assert_eq!(messages(b"\xff\xfe{\0"), ["d.jsonl:1: not valid UTF-8 at byte 1; save the file as UTF-8"]);
 }
 
 #[test]
 fn duplicate_ids_name_both_lines() {
     let file = format!("{}\n\n{}\n{}\n", with_id("a"), with_id("b"), with_id("a"));
-    let expected =
-        r#"d.jsonl:4: id "a" is already used on line 1; give every question an id of its own"#;
+    let expected = r#"d.jsonl:4: id "a" is already used on line 1; give every question an id of its own"#;
     assert_eq!(messages(&file), [expected]);
     let checked = check_records("d.jsonl", file.as_bytes(), &Limits::default());
     assert_eq!(checked.records.len(), 2);
@@ -151,36 +149,21 @@ fn duplicate_ids_name_both_lines() {
 
 #[test]
 fn line_limit_is_exact() {
-    let limits = |line_bytes| Limits {
-        line_bytes,
-        problems: 20,
-    };
+    let limits = |line_bytes| Limits { line_bytes, problems: 20 };
     for end in ["", "\n", "\r\n"] {
         for mark in ["", "\u{feff}"] {
             let file = format!(
                 "{mark}{GOOD}{end}{}{end}",
-                if end.is_empty() {
-                    String::new()
-                } else {
-                    with_id("zz")
-                }
+                if end.is_empty() { String::new() } else { with_id("zz") }
             );
             let checked = check_records("d", file.as_bytes(), &limits(GOOD.len()));
-            assert!(
-                checked.problems.is_empty(),
-                "{end:?} {mark:?} {:?}",
-                checked.problems
-            );
+            assert!(checked.problems.is_empty(), "{end:?} {mark:?} {:?}", checked.problems);
             let checked = check_records("d", file.as_bytes(), &limits(GOOD.len() - 1));
             let expected = format!(
                 "d:1: longer than {} bytes; put one question on each line and shorten its traces",
                 GOOD.len() - 1
             );
-            assert_eq!(
-                checked.problems[0].to_string(),
-                expected,
-                "{end:?} {mark:?}"
-            );
+            assert_eq!(checked.problems[0].to_string(), expected, "{end:?} {mark:?}");
         }
     }
 }
@@ -189,19 +172,8 @@ fn line_limit_is_exact() {
 fn reading_goes_on_behind_a_long_line() {
     for extra in 0..40 {
         let file = format!("{}\n{GOOD}\n", "x".repeat(GOOD.len() + extra));
-        let checked = check_records(
-            "d",
-            file.as_bytes(),
-            &Limits {
-                line_bytes: GOOD.len(),
-                problems: 20,
-            },
-        );
-        assert_eq!(
-            (checked.records.len(), checked.problems.len()),
-            (1, 1),
-            "{extra}"
-        );
+        let checked = check_records("d", file.as_bytes(), &Limits { line_bytes: GOOD.len(), problems: 20 });
+        assert_eq!((checked.records.len(), checked.problems.len()), (1, 1), "{extra}");
     }
 }
 
@@ -209,18 +181,9 @@ fn reading_goes_on_behind_a_long_line() {
 fn problems_are_limited_and_training_sees_the_first() {
     let file = "x\n".repeat(50);
     assert_eq!(messages(&file).len(), 20);
-    let error = parse_records(
-        "d.jsonl",
-        format!("{GOOD}\n{file}").as_bytes(),
-        &Limits::default(),
-    )
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("d.jsonl:2: not valid JSON at column 1 "),
-        "{error}"
-    );
+    let error =
+        parse_records("d.jsonl", format!("{GOOD}\n{file}").as_bytes(), &Limits::default()).unwrap_err();
+    assert!(error.to_string().starts_with("d.jsonl:2: not valid JSON at column 1 "), "{error}");
     // Several faults in one line count one by one.
     let line = r#"{"id":"q","traces":[]}"#;
     assert_eq!(messages(line).len(), 2);
@@ -230,16 +193,11 @@ fn problems_are_limited_and_training_sees_the_first() {
 fn files_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent.jsonl");
-    let error = read_records(&absent, &Limits::default())
-        .unwrap_err()
-        .to_string();
+    let error = read_records(&absent, &Limits::default()).unwrap_err().to_string();
     let expected = "no such file; check the path, or make a data file with `ssft-wgpu data make`";
     assert_eq!(error, format!("{}: {expected}", absent.display()));
-    let error = read_records(folder.path(), &Limits::default())
-        .unwrap_err()
-        .to_string();
-    let expected =
-        "cannot be read (Is a directory (os error 21)); check the path and its permissions";
+    let error = read_records(folder.path(), &Limits::default()).unwrap_err().to_string();
+    let expected = "cannot be read (Is a directory (os error 21)); check the path and its permissions";
     assert_eq!(error, format!("{}: {expected}", folder.path().display()));
 }
 
@@ -253,11 +211,7 @@ fn writes_whole_files_or_none() {
     write_records(&path, &records).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), file);
     assert_eq!(read_records(&path, &Limits::default()).unwrap(), records);
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "the temporary file is gone"
-    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary file is gone");
 
     let nowhere = folder.path().join("absent").join("d.jsonl");
     let error = write_records(&nowhere, &records).unwrap_err().to_string();
@@ -277,9 +231,6 @@ fn more_traces_than_forks() {
     records[0].traces = vec![records[0].traces[0].clone(); 3];
     assert!(check_forks(&records, 3).is_ok());
     let error = check_forks(&records, 2).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        r#"question "q1": 3 traces but only 2 forks; drop traces or use --forks 3"#
-    );
+    assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or use --forks 3"#);
     assert_eq!(fork_problems(&records, 2).count(), 1);
 }

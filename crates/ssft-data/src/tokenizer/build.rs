@@ -24,10 +24,8 @@ impl Tokenizer {
     pub fn bytes(forks: usize) -> Result<Self, DataError> {
         let vocabulary = (0..=u8::MAX).map(|byte| (byte_char(byte).to_string(), u32::from(byte)));
         let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.collect();
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary, vec![])
-            .build()
-            .map_err(failed("be built"))?;
+        let model =
+            BPE::builder().vocab_and_merges(vocabulary, vec![]).build().map_err(failed("be built"))?;
         let mut tokenizer = tokenizers::Tokenizer::new(model);
         // Without merges there is nothing that a split into words could keep apart.
         tokenizer.with_pre_tokenizer(Some(byte_level(false)));
@@ -48,11 +46,7 @@ impl Tokenizer {
     ) -> Result<Self, DataError> {
         let least = BYTES + MARKERS.len() + forks;
         if vocab_size < least {
-            return Err(DataError::VocabularyTooSmall {
-                asked: vocab_size,
-                forks,
-                least,
-            });
+            return Err(DataError::VocabularyTooSmall { asked: vocab_size, forks, least });
         }
         let mut trainer = BpeTrainer::builder()
             .vocab_size(vocab_size - MARKERS.len() - forks)
@@ -63,9 +57,7 @@ impl Tokenizer {
         let mut tokenizer =
             TokenizerImpl::<BPE, NoNormalizer, Sequence, ByteLevel, ByteLevel>::new(BPE::default());
         tokenizer.with_pre_tokenizer(Some(words()));
-        tokenizer
-            .train(&mut trainer, texts.iter().map(AsRef::as_ref))
-            .map_err(failed("be trained"))?;
+        tokenizer.train(&mut trainer, texts.iter().map(AsRef::as_ref)).map_err(failed("be trained"))?;
         let mut trained = tokenizers::Tokenizer::new(tokenizer.get_model().clone());
         trained.with_pre_tokenizer(Some(words()));
         finish(trained, forks)
@@ -84,33 +76,17 @@ fn words() -> Sequence {
 }
 
 fn byte_level(use_regex: bool) -> ByteLevel {
-    ByteLevel::default()
-        .add_prefix_space(false)
-        .use_regex(use_regex)
+    ByteLevel::default().add_prefix_space(false).use_regex(use_regex)
 }
 
 /// Adds decoder and special tokens.
 fn finish(mut tokenizer: tokenizers::Tokenizer, forks: usize) -> Result<Tokenizer, DataError> {
     tokenizer.with_decoder(Some(ByteLevel::default()));
-    let names = MARKERS
-        .map(str::to_owned)
-        .into_iter()
-        .chain((0..forks).map(fork_name));
-    tokenizer
-        .add_special_tokens(special_tokens(names))
-        .map_err(failed("add its special tokens"))?;
-    let json =
-        serde_json::to_value(&tokenizer).map_err(|e| broken("tokenizer.json", e.to_string()))?;
+    let names = MARKERS.map(str::to_owned).into_iter().chain((0..forks).map(fork_name));
+    tokenizer.add_special_tokens(special_tokens(names)).map_err(failed("add its special tokens"))?;
+    let json = serde_json::to_value(&tokenizer).map_err(|e| broken("tokenizer.json", e.to_string()))?;
     let end = Some(END_OF_TEXT.to_owned());
-    Tokenizer::assemble(
-        "tokenizer.json",
-        json,
-        Names {
-            bos: None,
-            eos: end.clone(),
-            pad: end,
-        },
-    )
+    Tokenizer::assemble("tokenizer.json", json, Names { bos: None, eos: end.clone(), pad: end })
 }
 
 /// The printable stand-in of a byte in a byte-level vocabulary.
@@ -135,14 +111,7 @@ mod tests {
     fn stand_ins_are_those_of_the_library() {
         let ours: std::collections::BTreeSet<char> = (0..=u8::MAX).map(byte_char).collect();
         assert_eq!(ours, ByteLevel::alphabet().into_iter().collect());
-        let known = [
-            (b' ', 'Ġ'),
-            (b'\n', 'Ċ'),
-            (b'a', 'a'),
-            (0, 'Ā'),
-            (0xAD, 'Ń'),
-            (0xFF, 'ÿ'),
-        ];
+        let known = [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'a', 'a'), (0, 'Ā'), (0xAD, 'Ń'), (0xFF, 'ÿ')];
         for (byte, stand_in) in known {
             assert_eq!(byte_char(byte), stand_in, "{byte}");
         }

@@ -5,16 +5,10 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 static BYTES: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::bytes(4).unwrap());
-static TRAINED: LazyLock<Tokenizer> =
-    LazyLock::new(|| Tokenizer::train_bytes(&corpus(), 280, 4).unwrap());
+static TRAINED: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::train_bytes(&corpus(), 280, 4).unwrap());
 
 fn corpus() -> Vec<String> {
-    let line = |n: u32| {
-        format!(
-            "carry the {n}, then add the next pair: {n}+{}=<think1>\r\n",
-            n * 7 % 13
-        )
-    };
+    let line = |n: u32| format!("carry the {n}, then add the next pair: {n}+{}=<think1>\r\n", n * 7 % 13);
     (0..200).map(line).collect()
 }
 
@@ -37,21 +31,11 @@ const AWKWARD: [&str; 14] = [
 ];
 
 fn assert_round_trip(tokenizer: &Tokenizer, text: &str) {
-    let specials: Vec<u32> = tokenizer
-        .special_names()
-        .iter()
-        .map(|name| tokenizer.token_id(name).unwrap())
-        .collect();
+    let specials: Vec<u32> =
+        tokenizer.special_names().iter().map(|name| tokenizer.token_id(name).unwrap()).collect();
     let tokens = tokenizer.encode_text(text).unwrap();
-    assert!(
-        tokens.iter().all(|token| !specials.contains(token)),
-        "{text:?} became {tokens:?}"
-    );
-    assert!(
-        tokens
-            .iter()
-            .all(|&token| (token as usize) < tokenizer.vocab_size())
-    );
+    assert!(tokens.iter().all(|token| !specials.contains(token)), "{text:?} became {tokens:?}");
+    assert!(tokens.iter().all(|&token| (token as usize) < tokenizer.vocab_size()));
     assert_eq!(tokenizer.decode(&tokens).unwrap(), text);
 }
 
@@ -59,10 +43,7 @@ fn assert_round_trip(tokenizer: &Tokenizer, text: &str) {
 fn ids_are_fixed() {
     let tokenizer = &*BYTES;
     assert_eq!(tokenizer.forks(), [259, 260, 261, 262]);
-    assert_eq!(
-        (tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()),
-        (256, 256, None)
-    );
+    assert_eq!((tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()), (256, 256, None));
     assert_eq!(tokenizer.vocab_size(), 263);
     assert_eq!(tokenizer.token_id("<|im_start|>"), Some(257));
     assert_eq!(tokenizer.token_id("<|im_end|>"), Some(258));
@@ -118,20 +99,10 @@ fn training_learns_merges_and_is_deterministic() {
     assert_eq!(tokenizer.vocab_size(), 280);
     assert_eq!(tokenizer.forks(), [276, 277, 278, 279]);
     assert_eq!(tokenizer.encode_text(" the").unwrap().len(), 1);
-    assert_eq!(
-        tokenizer.encode_text("1234").unwrap().len(),
-        4,
-        "digits stay single"
-    );
+    assert_eq!(tokenizer.encode_text("1234").unwrap().len(), 4, "digits stay single");
     let json = tokenizer.to_json().unwrap();
     for _ in 0..5 {
-        assert_eq!(
-            Tokenizer::train_bytes(&corpus(), 280, 4)
-                .unwrap()
-                .to_json()
-                .unwrap(),
-            json
-        );
+        assert_eq!(Tokenizer::train_bytes(&corpus(), 280, 4).unwrap().to_json().unwrap(), json);
     }
 }
 
@@ -140,15 +111,8 @@ fn training_on_little_text_ends_early() {
     let tokenizer = Tokenizer::train_bytes(&["ab"], 1000, 1).unwrap();
     assert_eq!(tokenizer.vocab_size(), 256 + 3 + 1);
     let nothing: [&str; 0] = [];
-    assert_eq!(
-        Tokenizer::train_bytes(&nothing, 260, 1)
-            .unwrap()
-            .vocab_size(),
-        260
-    );
-    let message = Tokenizer::train_bytes(&["ab"], 259, 1)
-        .unwrap_err()
-        .to_string();
+    assert_eq!(Tokenizer::train_bytes(&nothing, 260, 1).unwrap().vocab_size(), 260);
+    let message = Tokenizer::train_bytes(&["ab"], 259, 1).unwrap_err().to_string();
     assert_eq!(
         message,
         "a vocabulary of 259 tokens is too small: 256 bytes, the special tokens and 1 forks need 260; ask for at least 260"
@@ -163,11 +127,7 @@ fn files_come_back() {
         let json = tokenizer.to_json().unwrap();
         fs::write(&path, &json).unwrap();
         let config = tokenizer_config(tokenizer, &Template::plain(), 64);
-        fs::write(
-            folder.path().join("tokenizer_config.json"),
-            config.to_string(),
-        )
-        .unwrap();
+        fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
         let loaded = Tokenizer::from_file(&path).unwrap();
         assert_eq!(loaded.to_json().unwrap(), json);
         assert_eq!(
@@ -184,8 +144,7 @@ fn files_come_back() {
 /// The file of a foreign model: its end of sequence has another name, one token is added but not special,
 /// and its forking tokens stand before other tokens and are not marked special.
 fn foreign() -> Value {
-    let mut json: Value =
-        serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
     let token = |id: u32, content: &str, special: bool| {
         serde_json::json!({"id":id,"content":content,"single_word":false,"lstrip":false,"rstrip":false,
                            "normalized":false,"special":special})
@@ -196,7 +155,8 @@ fn foreign() -> Value {
         token(258, "<|stop|>", true),
         token(259, "</think>", false),
     ]);
-    json["truncation"] = serde_json::json!({"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0});
+    json["truncation"] =
+        serde_json::json!({"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0});
     json
 }
 
@@ -206,10 +166,7 @@ const STOP: &[u8] = br#"{"eos_token":{"content":"<|stop|>"},"pad_token":null,"bo
 fn foreign_files_keep_their_ids() {
     let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
     assert_eq!(tokenizer.forks(), [256, 257]);
-    assert_eq!(
-        (tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()),
-        (258, 258, Some("<s>"))
-    );
+    assert_eq!((tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()), (258, 258, Some("<s>")));
     assert_eq!(tokenizer.vocab_size(), 260);
     assert_eq!(tokenizer.token_id("</think>"), Some(259));
     // Added but not special: an ordinary word of that model's traces. Nothing is truncated.
@@ -226,10 +183,7 @@ fn foreign_files_keep_their_ids() {
 fn forks_are_added_behind_the_largest_id() {
     let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
     let before = tokenizer.vocab_size();
-    assert_eq!(
-        tokenizer.clone().with_forks(1).unwrap().vocab_size(),
-        before
-    );
+    assert_eq!(tokenizer.clone().with_forks(1).unwrap().vocab_size(), before);
     let grown = tokenizer.with_forks(4).unwrap();
     assert_eq!(grown.forks(), [256, 257, 260, 261]);
     assert_eq!((grown.eos(), grown.vocab_size()), (258, 262));
@@ -262,30 +216,16 @@ fn broken_files_say_so() {
         ),
     ];
     for (json, reason) in cases {
-        let message = Tokenizer::from_json(json.as_bytes(), Some(STOP))
-            .unwrap_err()
-            .to_string();
+        let message = Tokenizer::from_json(json.as_bytes(), Some(STOP)).unwrap_err().to_string();
         assert_eq!(message, format!("tokenizer.json: {reason}"));
     }
-    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(b"x"))
-        .unwrap_err()
-        .to_string();
+    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(b"x")).unwrap_err().to_string();
     assert_eq!(
         message,
         format!("tokenizer_config.json: not JSON (expected value at line 1 column 1); {remedy}")
     );
-    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), None)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("no end-of-sequence token \"<|endoftext|>\""),
-        "{message}"
-    );
-    let message = Tokenizer::from_file(Path::new("/absent/tokenizer.json"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.starts_with("/absent/tokenizer.json: no such file; "),
-        "{message}"
-    );
+    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), None).unwrap_err().to_string();
+    assert!(message.contains("no end-of-sequence token \"<|endoftext|>\""), "{message}");
+    let message = Tokenizer::from_file(Path::new("/absent/tokenizer.json")).unwrap_err().to_string();
+    assert!(message.starts_with("/absent/tokenizer.json: no such file; "), "{message}");
 }

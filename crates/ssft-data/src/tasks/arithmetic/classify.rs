@@ -24,9 +24,7 @@ pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     let forms: Option<Vec<_>> = forms(question.operator, trace).into_iter().collect();
     match forms.as_deref() {
         None | Some([]) => Strategy::Other,
-        Some([first, rest @ ..]) if rest.iter().all(|form| form == first) => {
-            Strategy::Named(first.index())
-        }
+        Some([first, rest @ ..]) if rest.iter().all(|form| form == first) => Strategy::Named(first.index()),
         Some(_) => Strategy::Chimera,
     }
 }
@@ -37,8 +35,7 @@ fn forms(operator: Operator, trace: &str) -> Vec<Option<Approach>> {
     let (steps, claim) = split_answer(trace);
     let steps: Vec<_> = steps.split(STEP_END).collect();
     let mut forms: Vec<_> = steps.iter().map(|step| form(operator, step)).collect();
-    let looks_cut_off =
-        forms.ends_with(&[None]) || steps.last().is_some_and(|step| !step.contains('='));
+    let looks_cut_off = forms.ends_with(&[None]) || steps.last().is_some_and(|step| !step.contains('='));
     if claim.is_none() && looks_cut_off && forms.len() > 1 {
         forms.pop();
     }
@@ -63,9 +60,7 @@ fn form(operator: Operator, step: &str) -> Option<Approach> {
 fn is_least_first(operator: Operator, terms: &[&[&str]]) -> bool {
     match (operator, terms) {
         (Operator::Add, [[left], [right]] | [[left], [right], [_]])
-        | (Operator::Multiply, [[left, right]] | [[left, right], [_]]) => {
-            is_digit(left) && is_digit(right)
-        }
+        | (Operator::Multiply, [[left, right]] | [[left, right], [_]]) => is_digit(left) && is_digit(right),
         _ => false,
     }
 }
@@ -73,9 +68,7 @@ fn is_least_first(operator: Operator, terms: &[&[&str]]) -> bool {
 fn is_most_first(operator: Operator, terms: &[&[&str]]) -> bool {
     match (operator, terms) {
         (Operator::Add, [[left], [right]]) => is_high_place(left) && is_high_place(right),
-        (Operator::Add, [[total], [left], [right]]) => {
-            is_round(total) && is_place(left) && is_place(right)
-        }
+        (Operator::Add, [[total], [left], [right]]) => is_round(total) && is_place(left) && is_place(right),
         (Operator::Multiply, [[left, right]]) => is_high_place(left) && is_digit(right),
         (Operator::Multiply, [[total], [left, right]]) => {
             is_round(total) && is_place(left) && is_digit(right)
@@ -105,23 +98,12 @@ fn is_rounding(operator: Operator, sides: &[Side<'_>]) -> bool {
 /// Whether the side has terms of these numbers of factors and takes away the last of them, no other.
 fn is_difference(side: &Side<'_>, factors: &[usize]) -> bool {
     let last = factors.len() - 1;
-    let subtracts_last_only = side
-        .terms
-        .iter()
-        .enumerate()
-        .all(|(at, term)| term.subtracted == (at == last));
-    side.terms
-        .iter()
-        .map(|term| term.factors.len())
-        .eq(factors.iter().copied())
-        && subtracts_last_only
+    let subtracts_last_only = side.terms.iter().enumerate().all(|(at, term)| term.subtracted == (at == last));
+    side.terms.iter().map(|term| term.factors.len()).eq(factors.iter().copied()) && subtracts_last_only
 }
 
 fn factors_by_term<'s, 't>(side: &'s Side<'t>) -> Vec<&'s [&'t str]> {
-    side.terms
-        .iter()
-        .map(|term| term.factors.as_slice())
-        .collect()
+    side.terms.iter().map(|term| term.factors.as_slice()).collect()
 }
 
 fn is_number(side: &Side<'_>) -> bool {
@@ -158,22 +140,10 @@ mod tests {
         // Right forms with wrong numbers.
         ("347+285=", "7+5=13;4+8+1=23;3+2+2=1 #### 9", Named(0)),
         ("347+285=", "7+5=12;4+8+11=23;3+2+2=7 #### 723", Named(0)),
-        (
-            "347+285=",
-            "300+200=600;600+40+80=610;610+7+5=0 #### 0",
-            Named(1),
-        ),
-        (
-            "347+285=",
-            "400+200=600;610+40+80=730;730+7+5=742 #### 742",
-            Named(1),
-        ),
+        ("347+285=", "300+200=600;600+40+80=610;610+7+5=0 #### 0", Named(1)),
+        ("347+285=", "400+200=600;610+40+80=730;730+7+5=742 #### 742", Named(1)),
         ("347+285=", "300+40+9;200+80+5;500+130+19 #### 0", Named(2)),
-        (
-            "347+285=",
-            "285=300-25;347+300-15=547-15=0 #### 0",
-            Named(3),
-        ),
+        ("347+285=", "285=300-25;347+300-15=547-15=0 #### 0", Named(3)),
         ("347+285=", "286=310-25;347+300-15=632 #### 632", Named(3)),
         ("47*6=", "7*6=48;4*6+5=20 #### 208", Named(0)),
         ("47*6=", "40*6=280;280+7*6=300 #### 300", Named(1)),
@@ -185,22 +155,10 @@ mod tests {
         ("347+285=", "300+40+7 #### 347", Named(2)),
         ("347+285=", "285=300-15 #### 632", Named(3)),
         // One strategy, then another.
-        (
-            "347+285=",
-            "7+5=12;300+200=500;500+40+80=620 #### 632",
-            Chimera,
-        ),
-        (
-            "347+285=",
-            "300+40+7;200+80+5;7+5=12;4+8+1=13;3+2+1=6 #### 632",
-            Chimera,
-        ),
+        ("347+285=", "7+5=12;300+200=500;500+40+80=620 #### 632", Chimera),
+        ("347+285=", "300+40+7;200+80+5;7+5=12;4+8+1=13;3+2+1=6 #### 632", Chimera),
         ("347+285=", "285=300-15;300+200=500 #### 500", Chimera),
-        (
-            "347+285=",
-            "300+200=500;500+40+80=620;7+5=12 #### 632",
-            Chimera,
-        ),
+        ("347+285=", "300+200=500;500+40+80=620;7+5=12 #### 632", Chimera),
         ("47*6=", "7*6=42;240+7*6=282 #### 282", Chimera),
         ("47*6=", "40+7;40*6=240;240+7*6=282 #### 282", Chimera),
         ("47*6=", "47=50-3;240+42 #### 282", Chimera),

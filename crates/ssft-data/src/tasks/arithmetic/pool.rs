@@ -36,28 +36,19 @@ impl Pool {
             Operator::Add => lefts,
             Operator::Multiply => FACTORS,
         };
-        Self {
-            operator,
-            lefts,
-            rights,
-        }
+        Self { operator, lefts, rights }
     }
 
     /// The largest answer of any question here.
     pub(super) fn largest_answer(&self) -> u64 {
-        self.operator
-            .apply(self.lefts.1.into(), self.rights.1.into())
+        self.operator.apply(self.lefts.1.into(), self.rights.1.into())
     }
 
     /// Counts the questions without visiting each: there are 8 billion sums of five digits.
     pub(super) fn supply(&self, held_out: &HeldOutAnswers) -> Supply {
         let mut supply = Supply::default();
         let mut count = |answer, questions| {
-            let kind = if held_out.contains(answer) {
-                &mut supply.held
-            } else {
-                &mut supply.open
-            };
+            let kind = if held_out.contains(answer) { &mut supply.held } else { &mut supply.open };
             *kind += questions;
         };
         match self.operator {
@@ -67,22 +58,15 @@ impl Pool {
                 (2 * low..=2 * high)
                     .for_each(|sum| count(sum, sum / 2 + 1 - low.max(sum.saturating_sub(high))));
             }
-            Operator::Multiply => {
-                (0..self.len()).for_each(|index| count(self.question(index).answer(), 1))
-            }
+            Operator::Multiply => (0..self.len()).for_each(|index| count(self.question(index).answer(), 1)),
         }
         supply
     }
 
     /// All questions once, in an order drawn from `rng` as the walk goes on.
     pub(super) fn shuffled(self, rng: &mut ChaCha8Rng) -> impl Iterator<Item = Question> {
-        Shuffled {
-            next: 0,
-            len: self.len(),
-            moved: HashMap::new(),
-            rng,
-        }
-        .map(move |index| self.question(index))
+        Shuffled { next: 0, len: self.len(), moved: HashMap::new(), rng }
+            .map(move |index| self.question(index))
     }
 
     /// Number of questions, `a+b` and `b+a` counted apart.
@@ -94,11 +78,7 @@ impl Pool {
         let (row, column) = (index / span(self.rights), index % span(self.rights));
         // Both are below the span of a `u32` range.
         let (left, right) = (self.lefts.0 + row as u32, self.rights.0 + column as u32);
-        Question {
-            left,
-            operator: self.operator,
-            right,
-        }
+        Question { left, operator: self.operator, right }
     }
 }
 

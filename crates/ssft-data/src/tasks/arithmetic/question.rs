@@ -44,17 +44,11 @@ impl Question {
     /// Reads `347+285=`; `None` unless both operands are canonical numerals up to `u32::MAX`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let body = text.strip_suffix('=')?;
-        [Operator::Add, Operator::Multiply]
-            .into_iter()
-            .find_map(|operator| {
-                let (left, right) = body.split_once(operator.symbol())?;
-                let (left, right) = (operand(left)?, operand(right)?);
-                Some(Self {
-                    left,
-                    operator,
-                    right,
-                })
-            })
+        [Operator::Add, Operator::Multiply].into_iter().find_map(|operator| {
+            let (left, right) = body.split_once(operator.symbol())?;
+            let (left, right) = (operand(left)?, operand(right)?);
+            Some(Self { left, operator, right })
+        })
     }
 
     /// The true answer. Two `u32` never overflow a `u64`, whether added or multiplied.
@@ -65,13 +59,7 @@ impl Question {
 
 impl fmt::Display for Question {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{}{}{}=",
-            self.left,
-            self.operator.symbol(),
-            self.right
-        )
+        write!(formatter, "{}{}{}=", self.left, self.operator.symbol(), self.right)
     }
 }
 
@@ -125,11 +113,7 @@ mod tests {
 
     #[test]
     fn the_largest_operands_do_not_overflow() {
-        let question = Question {
-            left: u32::MAX,
-            operator: Operator::Multiply,
-            right: u32::MAX,
-        };
+        let question = Question { left: u32::MAX, operator: Operator::Multiply, right: u32::MAX };
         assert_eq!(question.answer(), 18_446_744_065_119_617_025);
     }
 }

@@ -18,9 +18,7 @@ pub(super) struct HeldOutAnswers {
 impl HeldOutAnswers {
     /// Draws them from the answers `0..=largest`.
     pub(super) fn draw(largest: u64, rng: &mut ChaCha8Rng) -> Self {
-        let offsets = (0..=largest / RUN)
-            .map(|_| rng.random_range(0..RUN))
-            .collect();
+        let offsets = (0..=largest / RUN).map(|_| rng.random_range(0..RUN)).collect();
         Self { offsets }
     }
 
@@ -63,11 +61,7 @@ impl Quota {
         let held = halves(from_held, held);
         let unseen = halves(test - from_held, open);
         let train = halves(train, [open[0] - unseen[0], open[1] - unseen[1]]);
-        Ok([0, 1].map(|at| Self {
-            held: held[at],
-            unseen: unseen[at],
-            train: train[at],
-        }))
+        Ok([0, 1].map(|at| Self { held: held[at], unseen: unseen[at], train: train[at] }))
     }
 
     /// Whether nothing is wanted any more.
@@ -78,9 +72,7 @@ impl Quota {
 
 /// Divides `count` into two halves, as equal as the supplies allow; these must suffice together.
 fn halves(count: u64, supplies: [u64; 2]) -> [u64; 2] {
-    let second = (count / 2)
-        .min(supplies[1])
-        .max(count.saturating_sub(supplies[0]));
+    let second = (count / 2).min(supplies[1]).max(count.saturating_sub(supplies[0]));
     [count - second, second]
 }
 
@@ -89,13 +81,7 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
-    const SUPPLIES: [Supply; 2] = [
-        Supply {
-            held: 10,
-            open: 200,
-        },
-        Supply { held: 4, open: 60 },
-    ];
+    const SUPPLIES: [Supply; 2] = [Supply { held: 10, open: 200 }, Supply { held: 4, open: 60 }];
 
     #[test]
     fn one_answer_in_twenty_is_held_out() {
@@ -112,56 +98,20 @@ mod tests {
         let plenty = Quota::divide(40, 8, SUPPLIES).expect("enough");
         assert_eq!(
             plenty,
-            [
-                Quota {
-                    held: 2,
-                    unseen: 2,
-                    train: 20
-                },
-                Quota {
-                    held: 2,
-                    unseen: 2,
-                    train: 20
-                }
-            ]
+            [Quota { held: 2, unseen: 2, train: 20 }, Quota { held: 2, unseen: 2, train: 20 }]
         );
         // 20 held-out answers wanted, 14 there; 26 unseen ones instead; 34 products left for training.
         let scarce = Quota::divide(200, 40, SUPPLIES).expect("enough");
         assert_eq!(
             scarce,
-            [
-                Quota {
-                    held: 10,
-                    unseen: 13,
-                    train: 153
-                },
-                Quota {
-                    held: 4,
-                    unseen: 13,
-                    train: 47
-                }
-            ]
+            [Quota { held: 10, unseen: 13, train: 153 }, Quota { held: 4, unseen: 13, train: 47 }]
         );
     }
 
     #[test]
     fn everything_can_be_used_up_and_no_more() {
         let all = Quota::divide(260, 14, SUPPLIES).expect("enough");
-        assert_eq!(
-            all,
-            [
-                Quota {
-                    held: 10,
-                    unseen: 0,
-                    train: 200
-                },
-                Quota {
-                    held: 4,
-                    unseen: 0,
-                    train: 60
-                }
-            ]
-        );
+        assert_eq!(all, [Quota { held: 10, unseen: 0, train: 200 }, Quota { held: 4, unseen: 0, train: 60 }]);
         assert_eq!(Quota::divide(260, 15, SUPPLIES), Err(274));
         assert_eq!(Quota::divide(261, 0, SUPPLIES), Err(260));
         assert_eq!(Quota::divide(u64::MAX, u64::MAX, SUPPLIES), Err(274));

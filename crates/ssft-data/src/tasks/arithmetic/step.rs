@@ -79,11 +79,7 @@ impl<'t> Side<'t> {
     pub(super) fn value(&self) -> Option<i128> {
         self.terms.iter().try_fold(0_i128, |total, term| {
             let value = term.value()?;
-            if term.subtracted {
-                total.checked_sub(value)
-            } else {
-                total.checked_add(value)
-            }
+            if term.subtracted { total.checked_sub(value) } else { total.checked_add(value) }
         })
     }
 }
@@ -94,17 +90,12 @@ impl<'t> Term<'t> {
         let numbers_only = factors
             .iter()
             .all(|factor| !factor.is_empty() && factor.bytes().all(|byte| byte.is_ascii_digit()));
-        numbers_only.then_some(Self {
-            subtracted,
-            factors,
-        })
+        numbers_only.then_some(Self { subtracted, factors })
     }
 
     fn value(&self) -> Option<i128> {
         self.factors.iter().try_fold(1_i128, |product, factor| {
-            let value = is_canonical(factor)
-                .then(|| factor.parse().ok())
-                .flatten()?;
+            let value = is_canonical(factor).then(|| factor.parse().ok()).flatten()?;
             product.checked_mul(value)
         })
     }
@@ -127,9 +118,7 @@ mod tests {
 
     #[test]
     fn text_outside_the_grammar_is_refused() {
-        for text in [
-            "", "=", "1=", "=1", "+1", "1+", "1++2", "-1=2-3", "1 + 2", "2*", "1=2=", "a", "1+é",
-        ] {
+        for text in ["", "=", "1=", "=1", "+1", "1+", "1++2", "-1=2-3", "1 + 2", "2*", "1=2=", "a", "1+é"] {
             assert_eq!(values(text), None, "{text}");
         }
     }

@@ -21,12 +21,7 @@ pub(super) const NAMES: [&str; 4] = ["lsb", "msb", "place", "round"];
 
 impl Approach {
     /// All of them, in the order of [`NAMES`].
-    pub(super) const ALL: [Self; 4] = [
-        Self::LeastFirst,
-        Self::MostFirst,
-        Self::ByPlace,
-        Self::Rounding,
-    ];
+    pub(super) const ALL: [Self; 4] = [Self::LeastFirst, Self::MostFirst, Self::ByPlace, Self::Rounding];
 
     /// The position in [`NAMES`].
     pub(super) fn index(self) -> usize {
@@ -94,11 +89,7 @@ fn least_first(question: &Question) -> Vec<String> {
             Operator::Add => column.right / column.unit,
             Operator::Multiply => column.right,
         };
-        let carried = if carry == 0 {
-            String::new()
-        } else {
-            format!("+{carry}")
-        };
+        let carried = if carry == 0 { String::new() } else { format!("+{carry}") };
         let result = operator.apply(left, right) + carry;
         carry = result / 10;
         format!("{left}{}{right}{carried}={result}", operator.symbol())
@@ -133,10 +124,7 @@ fn by_place(question: &Question) -> Vec<String> {
 }
 
 fn bare_sum(terms: impl Iterator<Item = u64>) -> String {
-    terms
-        .map(|term| term.to_string())
-        .collect::<Vec<_>>()
-        .join("+")
+    terms.map(|term| term.to_string()).collect::<Vec<_>>().join("+")
 }
 
 fn rounding(question: &Question) -> Vec<String> {
@@ -146,10 +134,7 @@ fn rounding(question: &Question) -> Vec<String> {
         Operator::Add => {
             let (round, gap) = round_up(right);
             let rounded = left + round;
-            vec![
-                format!("{right}={round}-{gap}"),
-                format!("{left}+{round}-{gap}={rounded}-{gap}={total}"),
-            ]
+            vec![format!("{right}={round}-{gap}"), format!("{left}+{round}-{gap}={rounded}-{gap}={total}")]
         }
         Operator::Multiply => {
             let (round, gap) = round_up(left);

@@ -78,12 +78,7 @@ fn traces_equal_those_worked_by_hand() {
     for [question, traces @ ..] in BY_HAND {
         let parsed = Question::parse(question).expect(question);
         for (approach, expected) in Approach::ALL.into_iter().zip(traces) {
-            assert_eq!(
-                approach.trace(&parsed),
-                expected,
-                "{} of {question}",
-                approach.name()
-            );
+            assert_eq!(approach.trace(&parsed), expected, "{} of {question}", approach.name());
         }
     }
 }

@@ -12,16 +12,8 @@ fn questions() -> impl Strategy<Value = Question> {
     (2_u32..=5, any::<bool>()).prop_flat_map(|(digits, adds)| {
         let numbers = || 10_u32.pow(digits - 1)..10_u32.pow(digits);
         let rights = if adds { numbers() } else { 2..10 };
-        let operator = if adds {
-            Operator::Add
-        } else {
-            Operator::Multiply
-        };
-        (numbers(), rights).prop_map(move |(left, right)| Question {
-            left,
-            operator,
-            right,
-        })
+        let operator = if adds { Operator::Add } else { Operator::Multiply };
+        (numbers(), rights).prop_map(move |(left, right)| Question { left, operator, right })
     })
 }
 
@@ -31,11 +23,7 @@ fn approaches() -> impl Strategy<Value = Approach> {
 
 /// Those whose steps have a right-hand side.
 fn equating_approaches() -> impl Strategy<Value = Approach> {
-    prop::sample::select(vec![
-        Approach::LeastFirst,
-        Approach::MostFirst,
-        Approach::Rounding,
-    ])
+    prop::sample::select(vec![Approach::LeastFirst, Approach::MostFirst, Approach::Rounding])
 }
 
 /// Positions of the digits right of a step's first `=`.
@@ -62,14 +50,9 @@ fn with_other_digit(trace: &str, position: usize, raise: u8) -> String {
 #[test]
 fn every_two_digit_question_is_solved_and_recognised_in_four_ways() {
     let sums = (10..100).flat_map(|left| (10..100).map(move |right| (left, Operator::Add, right)));
-    let products =
-        (10..100).flat_map(|left| (2..10).map(move |right| (left, Operator::Multiply, right)));
+    let products = (10..100).flat_map(|left| (2..10).map(move |right| (left, Operator::Multiply, right)));
     for (left, operator, right) in sums.chain(products) {
-        assert_all_approaches_hold(&Question {
-            left,
-            operator,
-            right,
-        });
+        assert_all_approaches_hold(&Question { left, operator, right });
     }
 }
 
@@ -79,22 +62,10 @@ fn assert_all_approaches_hold(question: &Question) {
     assert_eq!(traces.iter().collect::<HashSet<_>>().len(), 4, "{text}");
     for (index, trace) in traces.iter().enumerate() {
         let verdict = Arithmetic.verify(&text, trace);
-        assert!(
-            verdict.answer_correct && verdict.steps_correct,
-            "{text} {trace}"
-        );
+        assert!(verdict.answer_correct && verdict.steps_correct, "{text} {trace}");
         assert_eq!(verdict.answer, Some(question.answer().to_string()));
-        assert_eq!(
-            Arithmetic.classify(&text, trace),
-            Class::Named(index),
-            "{text} {trace}"
-        );
-        assert!(
-            trace
-                .bytes()
-                .all(|byte| b"0123456789+*-=;# ".contains(&byte)),
-            "{trace}"
-        );
+        assert_eq!(Arithmetic.classify(&text, trace), Class::Named(index), "{text} {trace}");
+        assert!(trace.bytes().all(|byte| b"0123456789+*-=;# ".contains(&byte)), "{trace}");
     }
 }
 

@@ -1,0 +1,40 @@
+//! The heart in forty lines: one question, its N x M costs under a model, and the optimal matching.
+//!
+//! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
+
+use anyhow::{Context, Result};
+use ssft_wgpu::cli::setup::load_model;
+use ssft_wgpu::data::tasks::{TaskSpec, by_name};
+use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
+use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
+use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
+use ssft_wgpu::train::{Assignment, pairwise::pairwise};
+
+fn main() -> Result<()> {
+    let device = burn::tensor::Device::flex();
+    let (model, tokenizer) = match std::env::args().nth(1) {
+        Some(directory) => {
+            let loaded = load_model(directory.as_ref(), &device)?;
+            (loaded.model, loaded.tokenizer)
+        }
+        None => {
+            let tokenizer = Tokenizer::bytes(6)?;
+            let shape = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
+            (Decoder::init(&shape, 1, &device), tokenizer)
+        }
+    };
+    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 512)?;
+    let leads: Vec<Vec<u32>> =
+        (0..encoder.tokenizer().forks().len()).map(|fork| encoder.lead(fork)).collect();
+
+    let task = by_name("arithmetic").context("a built-in task")?;
+    let record = &task.make(&TaskSpec { train: 1, test: 1, difficulty: 1, seed: 1 })?.train[0];
+    let question = encoder.encode(record)?;
+    let costs = pollster::block_on(pairwise(&model, &[&question], &leads, 8).read(0))?.remove(0);
+    let matching = Assignment::optimal(&costs)?;
+    println!("{}", record.question.as_deref().unwrap_or_default());
+    for (trace, fork) in record.traces.iter().zip(matching.forks) {
+        println!("{}  {:<6} {}", fork_name(fork), trace.source, trace.text);
+    }
+    Ok(())
+}
