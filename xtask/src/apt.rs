@@ -55,12 +55,8 @@ pub fn add_suite(release: &str, suite: &str) -> Result<()> {
 
 /// Every entry with its file's extension: a stanza of a `.sources`, a line of a `.list`.
 fn entries() -> Vec<(&'static str, String)> {
-    let mut files: Vec<PathBuf> = fs::read_dir(SOURCES)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|file| file.path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(SOURCES).into_iter().flatten().flatten().map(|file| file.path()).collect();
     files.sort();
     files.push("/etc/apt/sources.list".into());
     files.iter().flat_map(|file| entries_of(file)).collect()
@@ -79,9 +75,7 @@ fn entries_of(file: &Path) -> Vec<(&'static str, String)> {
         .map(|line| format!("{line}\n"))
         .collect();
     let separator = if extension == "list" { "\n" } else { "\n\n" };
-    text.split(separator)
-        .map(|entry| (extension, format!("{}\n", entry.trim())))
-        .collect()
+    text.split(separator).map(|entry| (extension, format!("{}\n", entry.trim()))).collect()
 }
 
 /// The entry with `suite` in place of its suites, if `release` is among them.
@@ -103,11 +97,7 @@ fn has_word(text: &str, word: &str) -> bool {
 
 fn write_as_root(path: &str, text: &str) -> Result<()> {
     let mut tee = as_root("tee");
-    let mut child = tee
-        .arg(path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut child = tee.arg(path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(text.as_bytes())?;
     }

@@ -12,16 +12,9 @@ const CORE: &str = "-p ssft-data -p ssft-kernels -p ssft-model -p ssft-train -p 
 /// `--release` throughout: one profile shares every compiled dependency.
 pub fn run(steps: &mut Steps) -> Result<()> {
     steps.run("format", || loud(&mut cargo("fmt --all --check")))?;
-    steps.run("clippy", || {
-        loud(&mut cargo(
-            "clippy --workspace --all-targets --release -- -D warnings",
-        ))
-    })?;
-    steps.run("browser target", || {
-        loud(&mut cargo(&format!(
-            "check --release --target {BROWSER} {CORE}"
-        )))
-    })?;
+    steps.run("clippy", || loud(&mut cargo("clippy --workspace --all-targets --release -- -D warnings")))?;
+    steps
+        .run("browser target", || loud(&mut cargo(&format!("check --release --target {BROWSER} {CORE}"))))?;
     steps.run("documentation", || {
         let mut doc = cargo("doc --no-deps --workspace --release");
         loud(doc.env("RUSTDOCFLAGS", "-D warnings"))

@@ -39,12 +39,8 @@ fn create(directory: &Path) -> Result<()> {
         .find(|name| succeeds(command(name).args(["-c", OLDEST])))
         .context("install Python 3.11 or newer, or name one with transformers in SSFT_PYTHON")?;
     // `--clear`: the system's Python may have moved on since.
-    quiet(
-        command(system)
-            .args(["-m", "venv", "--clear"])
-            .arg(directory),
-    )
-    .context("install Python's venv module (Debian, Ubuntu: python3-venv)")?;
+    quiet(command(system).args(["-m", "venv", "--clear"]).arg(directory))
+        .context("install Python's venv module (Debian, Ubuntu: python3-venv)")?;
     let interpreter = interpreter_in(directory);
     ensure!(interpreter.exists(), "no {}", interpreter.display());
     Ok(())
@@ -62,9 +58,5 @@ fn install(interpreter: &Path, requirements: &Path) -> Result<()> {
 }
 
 fn interpreter_in(directory: &Path) -> PathBuf {
-    directory.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    })
+    directory.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }

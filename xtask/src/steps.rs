@@ -12,10 +12,7 @@ pub struct Steps {
 
 impl Steps {
     pub fn start() -> Self {
-        Self {
-            began: Instant::now(),
-            passed: 0,
-        }
+        Self { began: Instant::now(), passed: 0 }
     }
 
     /// Runs one step; an error carries the step's name.

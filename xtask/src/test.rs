@@ -19,13 +19,9 @@ pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
     let environment = environment(&python)?;
     let in_environment = |arguments| loud(cargo(arguments).envs(environment.clone()));
     if succeeds(&mut cargo("nextest --version")) {
-        steps.run("tests", || {
-            in_environment("nextest run --workspace --release")
-        })?;
+        steps.run("tests", || in_environment("nextest run --workspace --release"))?;
         // nextest leaves doc tests to cargo.
-        steps.run("doc tests", || {
-            in_environment("test --doc --workspace --release")
-        })
+        steps.run("doc tests", || in_environment("test --doc --workspace --release"))
     } else {
         steps.run("tests", || in_environment("test --workspace --release"))
     }
@@ -35,7 +31,7 @@ pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
 pub fn parity(steps: &mut Steps) -> Result<()> {
     let python = setup::run(steps)?;
     let environment = environment(&python)?;
-    let mut tests: Command = cargo("test --release --package ssft-wgpu --test parity");
+    let mut tests: Command = cargo("test --workspace --release --test parity");
     steps.run("parity", || loud(tests.envs(environment)))
 }
 

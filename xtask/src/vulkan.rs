@@ -30,10 +30,7 @@ pub fn ensure() -> Result<()> {
         apt::add_suite("bookworm", suite)?;
     }
     apt::install(&PACKAGES, backports.as_deref())?;
-    ensure!(
-        lavapipe().is_some(),
-        "mesa-vulkan-drivers came without lavapipe"
-    );
+    ensure!(lavapipe().is_some(), "mesa-vulkan-drivers came without lavapipe");
     Ok(())
 }
 
@@ -47,21 +44,14 @@ pub fn driver() -> Option<PathBuf> {
 }
 
 fn is_chosen_by_user() -> bool {
-    ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some())
+    ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// A GPU's device node and some driver that may open it.
 fn has_own_adapter() -> bool {
     let has_node = Path::new("/dev/nvidia0").exists()
-        || names_in("/dev/dri")
-            .iter()
-            .any(|node| node.starts_with("renderD"));
-    let has_driver = DRIVERS
-        .iter()
-        .flat_map(names_in)
-        .any(|driver| !driver.starts_with("lvp_"));
+        || names_in("/dev/dri").iter().any(|node| node.starts_with("renderD"));
+    let has_driver = DRIVERS.iter().flat_map(names_in).any(|driver| !driver.starts_with("lvp_"));
     has_node && has_driver
 }
 

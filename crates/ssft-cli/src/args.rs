@@ -222,7 +222,7 @@ pub struct MakeArgs {
     #[arg(long, default_value_t = 200)]
     pub test: usize,
     /// Level of the task, from 1
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     pub difficulty: u8,
     /// The same seed gives the same files
     #[arg(long, default_value_t = 1)]
@@ -264,7 +264,7 @@ pub struct InspectArgs {
     #[arg(long, default_value = "arithmetic")]
     pub task: String,
     /// Level of the task, from 1
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     pub difficulty: u8,
     /// Id of the question [default: the first]
     #[arg(long)]
@@ -273,7 +273,7 @@ pub struct InspectArgs {
     #[arg(long, default_value_t = 6)]
     pub forks: usize,
     /// L: how many trace tokens enter the matching cost
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 8)]
     pub match_tokens: usize,
     /// Seed of the task and of a fresh model
     #[arg(long, default_value_t = 1)]

@@ -1,0 +1,240 @@
+//! What is compared: a model with its text side, the inputs, and how we answer them.
+
+use anyhow::{Context, Result, anyhow};
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use ssft_wgpu::cli::setup::load_model;
+use ssft_wgpu::data::encode::Encoder;
+use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
+use ssft_wgpu::data::pack::{Branch, PackedTrees, Tree};
+use ssft_wgpu::data::record::Message;
+use ssft_wgpu::data::template::Template;
+use ssft_wgpu::data::tokenizer::Tokenizer;
+use ssft_wgpu::decode::fork::Stop;
+use ssft_wgpu::decode::{Continuation, decode_forks};
+use ssft_wgpu::model::checkpoint::{NamedTensor, load, weights};
+use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::{Decoder, DecoderConfig};
+use ssft_wgpu::train::directory::model_files;
+use std::fs;
+use std::path::Path;
+
+/// Tokens that a continuation may have, its end included.
+pub const MOST: usize = 12;
+
+const CONTEXT: usize = 256;
+
+/// Strings on which tokenizers differ first. All of them are text: nothing here may become a special token.
+pub const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "   \n\n \t\r\n",
+    "12+35=47 and 1000000",
+    "Don't, WE'LL; it's",
+    "  two  blanks  ",
+    "é e\u{301} ß İ ǅ ﬁ ½ Ａ",
+    "日本語。한국어 ไทย नमस्ते עברית العربية",
+    "👩\u{200d}👩\u{200d}👧 🇩🇪 \u{fe0f}",
+    "\u{0}\u{1}\u{7f}\u{ad}\u{feff}\u{fffd}\u{10ffff}",
+    "\u{a0}\u{2028}\u{3000}\u{85}.",
+    "<think1><think1 <think2>\n</think> <think99>",
+    "a<|im_start|>user<|im_end|>\n<|endoftext|></s><s><unk>",
+    "▁▁x ĠĊ <0x0A>",
+    "snake_case camelCase x=[1,2];//\u{2014}…",
+];
+
+/// Of different lengths, so that a batch has padding.
+const QUESTIONS: [&str; 3] = ["A", "12+35=", "What is the question?"];
+
+/// A model and its text side.
+pub struct Case {
+    pub name: String,
+    pub model: Decoder,
+    pub encoder: Encoder,
+    lead: ForkLead,
+}
+
+/// Shapes of every family, with random weights. `qwen` is the path of a Qwen `tokenizer.json`: transformers
+/// gives a qwen2 directory Qwen's normaliser and splitter whatever else its `tokenizer.json` asks for.
+pub fn our_shapes(qwen: &Path) -> Result<Vec<Case>> {
+    let bytes = || Tokenizer::bytes(6);
+    let qwen = Tokenizer::from_file(qwen)?.with_forks(6)?;
+    let words =
+        Tokenizer::train_bytes(&["12+35=47 and 100", "the question, the answer", "Don't don't"], 290, 6)?;
+    let base = DecoderConfig {
+        hidden_size: 32,
+        intermediate_size: 48,
+        num_hidden_layers: 2,
+        num_attention_heads: 4,
+        num_key_value_heads: 4,
+        head_dim: 8,
+        max_position_embeddings: CONTEXT,
+        ..DecoderConfig::preset(Preset::Tiny, 0)
+    };
+    let qwen2 =
+        DecoderConfig { num_key_value_heads: 2, qkv_bias: true, tie_word_embeddings: false, ..base.clone() };
+    let qwen3 = DecoderConfig {
+        num_key_value_heads: 2,
+        qk_norm: true,
+        head_dim: 16,
+        rope_theta: 1e6,
+        ..base.clone()
+    };
+    let biased = DecoderConfig { num_key_value_heads: 1, qkv_bias: true, output_bias: true, ..base.clone() };
+    let (plain, chat) = (Template::plain, Template::chatml);
+    Ok(vec![
+        Case::random("llama, tied", &base, bytes()?, plain(), ForkLead::bare())?,
+        Case::random("qwen2, untied, grouped", &qwen2, qwen, chat()?, ForkLead::chat())?,
+        Case::random("qwen3, grouped", &qwen3, words, chat()?, ForkLead::chat())?,
+        Case::random("llama, biased, one key head", &biased, bytes()?, plain(), ForkLead::bare())?,
+    ])
+}
+
+impl Case {
+    fn random(
+        name: &str,
+        shape: &DecoderConfig,
+        tokenizer: Tokenizer,
+        template: Template,
+        lead: ForkLead,
+    ) -> Result<Self> {
+        let shape = DecoderConfig { vocab_size: tokenizer.vocab_size(), ..shape.clone() };
+        let model = Decoder::init(&shape, 7, &Device::flex());
+        let mut tensors = pollster::block_on(weights(&model))?;
+        tensors.iter_mut().enumerate().for_each(|(index, tensor)| stir(index, tensor));
+        let tensors = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+        let model = load(&shape, tensors, &Device::flex())?;
+        let encoder = Encoder::new(tokenizer, template, &lead, CONTEXT)?;
+        Ok(Self { name: name.to_owned(), model, encoder, lead })
+    }
+
+    /// A directory as the program reads it.
+    pub fn load(name: &str, directory: &Path) -> Result<Self> {
+        let loaded = load_model(directory, &Device::flex()).map_err(|error| anyhow!("{error}"))?;
+        let lead = loaded.forks.map_or_else(ForkLead::bare, |forks| forks.lead);
+        let context = loaded.model.config().max_position_embeddings;
+        let encoder = Encoder::new(loaded.tokenizer, loaded.template, &lead, context)?;
+        Ok(Self { name: name.to_owned(), model: loaded.model, encoder, lead })
+    }
+
+    /// The same model with `count` forks, which take spare rows of its embedding.
+    pub fn with_forks(self, count: usize) -> Result<Self> {
+        let tokenizer = self.encoder.tokenizer().clone().with_forks(count)?;
+        let template = Template::new(self.encoder.template().source())?;
+        let encoder = Encoder::new(tokenizer, template, &self.lead, self.encoder.context())?;
+        Ok(Self { name: format!("{}, ours again", self.name), encoder, ..self })
+    }
+
+    /// Writes the model directory.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        let forks =
+            ForkTable::new(self.encoder.tokenizer().forks(), self.lead.clone(), CoverageGraph::default());
+        fs::create_dir_all(directory)?;
+        for (name, bytes) in pollster::block_on(model_files(&self.model, &self.encoder, &forks))? {
+            fs::write(directory.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    pub fn prompts(&self) -> Result<Vec<Vec<u32>>> {
+        QUESTIONS.iter().map(|question| Ok(self.encoder.prompt_text("parity", question)?)).collect()
+    }
+
+    pub fn leads(&self) -> Vec<Vec<u32>> {
+        (0..self.encoder.tokenizer().forks().len()).map(|fork| self.encoder.lead(fork)).collect()
+    }
+
+    /// Every question with a branch under every fork, each branch longer than the last.
+    pub fn trees(&self) -> Result<Vec<Tree>> {
+        let trace: Vec<u32> = (0..MOST as u32).map(|place| 33 + 7 * place % 90).collect();
+        let branch = |(fork, lead): (usize, Vec<u32>)| {
+            let tokens = [lead, trace[..fork].to_vec()].concat();
+            Branch { tokens, targets: Vec::new() }
+        };
+        let branches: Vec<Branch> = self.leads().into_iter().enumerate().map(branch).collect();
+        Ok(self.prompts()?.into_iter().map(|prompt| Tree { prompt, branches: branches.clone() }).collect())
+    }
+
+    /// What every prompt of [`Encoder`] ends with, behind the rendered template.
+    pub fn before(&self) -> Result<Vec<u32>> {
+        Ok(self.encoder.tokenizer().encode_template(&self.lead.before)?)
+    }
+
+    /// Greedy continuations of every prompt under every fork.
+    pub fn decode(&self, eos: u32) -> Result<Vec<Continuation>> {
+        let stop = Stop { eos, max_tokens: MOST };
+        let decoded = pollster::block_on(decode_forks(&self.model, &self.prompts()?, &self.leads(), stop))?;
+        Ok(decoded.into_iter().flatten().collect())
+    }
+
+    /// What ends a continuation here: a random model hardly ever says the real end, so it is the token that
+    /// the first fork is last to say for the first time.
+    pub fn stop(&self) -> Result<u32> {
+        let endless = self.decode(u32::MAX)?;
+        let said = endless.first().map_or(&[][..], |first| &first.tokens);
+        let last = said.iter().max_by_key(|token| said.iter().position(|other| other == *token));
+        last.copied().context("the model has forks, and every fork says something")
+    }
+
+    /// What `logits.py` is asked.
+    pub fn request(&self, directory: &Path) -> Result<Value> {
+        let names: Vec<String> = (1..=self.leads().len()).map(|fork| format!("<think{fork}>")).collect();
+        let prompts: Vec<Vec<u32>> = crossed(&self.prompts()?, &self.leads());
+        Ok(json!({
+            "directory": directory,
+            "forks": names,
+            "texts": TEXTS,
+            "rows": self.rows()?,
+            "prompts": prompts,
+            "stop": self.stop()?,
+            "most": MOST,
+            "chats": chats().iter().map(|chat| json!(chat)).collect::<Vec<_>>(),
+        }))
+    }
+
+    /// Each branch as a row of its own, as everybody else computes it.
+    pub fn rows(&self) -> Result<Vec<Vec<u32>>> {
+        let rows = |tree: Tree| {
+            tree.branches.into_iter().map(move |branch| [tree.prompt.clone(), branch.tokens].concat())
+        };
+        Ok(self.trees()?.into_iter().flat_map(rows).collect())
+    }
+}
+
+/// Every prompt followed by every lead.
+fn crossed(prompts: &[Vec<u32>], leads: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    prompts.iter().flat_map(|prompt| leads.iter().map(|lead| [prompt.as_slice(), lead].concat())).collect()
+}
+
+/// Chats on which a template engine may stumble.
+pub fn chats() -> Vec<Vec<Message>> {
+    let message = |role: &str, content: &str| Message { role: role.to_owned(), content: content.to_owned() };
+    vec![
+        vec![message("user", "12+35=")],
+        vec![message("user", "  {{ x }} {% if %} <b>&amp;\"'\\n\r\n\u{301}日本\n ")],
+        vec![
+            message("system", "Be brief.\n"),
+            message("user", "1+1?"),
+            message("assistant", " 2 "),
+            message("user", "<think>and 2+2?</think>"),
+        ],
+    ]
+}
+
+/// Moves every weight by something of its own: norms of ones, biases of zeros and a small embedding would hide
+/// a mistake in reading them.
+fn stir(index: usize, tensor: &mut NamedTensor) {
+    let size = if tensor.name.contains("embed") { 0.6 } else { 0.2 };
+    for (place, value) in tensor.values.iter_mut().enumerate() {
+        let angle = (place * 7919 + index * 104_729) % 65_537;
+        *value += size * (angle as f32).sin();
+    }
+}
+
+/// Logits of all tokens, in the order of the packed trees.
+pub fn logits(model: &Decoder, trees: &[Tree]) -> Result<Vec<Vec<f64>>> {
+    let logits = model.forward(&PackedTrees::new(trees)).matmul(model.head().transpose());
+    let [_, vocab] = logits.dims();
+    let values = logits.into_data().try_to_vec::<f32>().map_err(|error| anyhow!("{error:?}"))?;
+    Ok(values.chunks(vocab).map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect())
+}

@@ -1,0 +1,163 @@
+//! One reply of `logits.py` against our own answers.
+
+use crate::TOLERANCE;
+use crate::case::{Case, TEXTS, chats, logits};
+use crate::peer::notice;
+use anyhow::Result;
+use serde_json::{Value, json};
+use ssft_wgpu::data::pack::Tree;
+use ssft_wgpu::data::template::TemplateTokens;
+use ssft_wgpu::decode::{Continuation, Finish};
+
+/// Where we and transformers differ; empty if nowhere.
+pub fn compare(case: &Case, reply: &Value) -> Result<Vec<String>> {
+    let mut found = Found { name: &case.name, problems: Vec::new() };
+    found.files(case, reply);
+    found.texts(case, reply)?;
+    found.chats(case, reply)?;
+    let (logits, size) = found.logits(case, reply)?;
+    let logprob = found.continuations(case, reply)?;
+    notice(&format!(
+        "{}: logits of up to {size:.1} are {logits:.1e} apart, log-probabilities {logprob:.1e}",
+        case.name
+    ));
+    Ok(found.problems)
+}
+
+/// What a directory of ours states beside what [`compare`] looks at.
+pub fn compare_stated(case: &Case, reply: &Value) -> Vec<String> {
+    let mut found = Found { name: &case.name, problems: Vec::new() };
+    found.same("precision", &json!("torch.float32"), &reply["dtype"]);
+    found.same("context", &json!(case.encoder.context()), &reply["context"]);
+    found.same("greedy", &json!(false), &reply["generation"]["do_sample"]);
+    found.problems
+}
+
+/// The largest difference between two tables.
+pub fn apart(ours: &[Vec<f64>], theirs: &[Vec<f64>]) -> f64 {
+    assert_eq!(ours.len(), theirs.len(), "tables of different heights");
+    let cells = ours.iter().zip(theirs).flat_map(|(ours, theirs)| {
+        assert_eq!(ours.len(), theirs.len(), "rows of different lengths");
+        ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs())
+    });
+    // NaN is further apart than anything.
+    cells.fold(0.0, |most, cell| if cell > most || cell.is_nan() { cell } else { most })
+}
+
+struct Found<'a> {
+    name: &'a str,
+    problems: Vec<String>,
+}
+
+impl Found<'_> {
+    fn same(&mut self, what: &str, ours: &Value, theirs: &Value) {
+        if ours != theirs {
+            self.problems.push(format!("{}: {what}: ours {ours}, theirs {theirs}", self.name));
+        }
+    }
+
+    /// Everything that is read rather than computed.
+    fn files(&mut self, case: &Case, reply: &Value) {
+        let tokenizer = case.encoder.tokenizer();
+        let forks: Vec<Vec<u32>> = tokenizer.forks().iter().map(|&fork| vec![fork]).collect();
+        self.same("weights that do not fit", &json!({}), &reply["loading"]);
+        self.same("vocabulary", &json!(tokenizer.vocab_size()), &reply["tokens"]);
+        self.same("forking tokens", &json!(forks), &reply["forks"]);
+        let special: Vec<_> = tokenizer.special_names().iter().map(|name| tokenizer.token_id(name)).collect();
+        self.same("special tokens", &json!(special), &reply["special"]);
+        for (key, ours) in [("eos", tokenizer.eos()), ("pad", tokenizer.pad())] {
+            self.same(key, &json!(ours), &reply[key]);
+            self.same(
+                &format!("{key} to generate"),
+                &json!(ours),
+                &reply["generation"][format!("{key}_token_id")],
+            );
+        }
+    }
+
+    /// With `split_special_tokens`, because text of ours never holds a special token.
+    fn texts(&mut self, case: &Case, reply: &Value) -> Result<()> {
+        let tokenizer = case.encoder.tokenizer();
+        for (index, text) in TEXTS.iter().enumerate() {
+            self.same(
+                &format!("tokens of {text:?}"),
+                &json!(tokenizer.encode_text(text)?),
+                &reply["texts"][index],
+            );
+        }
+        for (index, row) in case.rows()?.iter().enumerate() {
+            self.same(&format!("text of {row:?}"), &json!(tokenizer.decode(row)?), &reply["decoded"][index]);
+        }
+        Ok(())
+    }
+
+    fn chats(&mut self, case: &Case, reply: &Value) -> Result<()> {
+        let tokenizer = case.encoder.tokenizer();
+        let named = TemplateTokens { bos: tokenizer.bos_token(), eos: Some(tokenizer.eos_token()) };
+        for (index, chat) in chats().iter().enumerate() {
+            let rendered = case.encoder.template().render(chat, named)?;
+            self.same("rendered chat", &json!(rendered), &reply["chats"][index]["text"]);
+            let before = case.before()?;
+            let prompt = case.encoder.prompt("parity", chat)?;
+            let ours = prompt.strip_suffix(before.as_slice());
+            self.same("tokens of a chat", &json!(ours), &reply["chats"][index]["tokens"]);
+        }
+        Ok(())
+    }
+
+    /// Our logits come from one pass over packed trees, theirs from one row after the other.
+    fn logits(&mut self, case: &Case, reply: &Value) -> Result<(f64, f64)> {
+        let trees = case.trees()?;
+        let flat = logits(&case.model, &trees)?;
+        let theirs: Vec<Vec<Vec<f64>>> = serde_json::from_value(reply["logits"].clone())?;
+        let worst = apart(&unpacked(&trees, &flat), &theirs.concat());
+        let size = flat.iter().flatten().fold(0.0, |most: f64, logit| most.max(logit.abs()));
+        // Small logits, as of a model that has hardly learned, have to be as much closer.
+        if worst.is_nan() || worst > TOLERANCE * size.min(1.0) {
+            self.problems.push(format!("{}: logits of up to {size:.1} are {worst:.1e} apart", self.name));
+        }
+        Ok((worst, size))
+    }
+
+    /// Our tokens come from one shared prefill and a cache, theirs from `generate`.
+    fn continuations(&mut self, case: &Case, reply: &Value) -> Result<f64> {
+        let stop = case.stop()?;
+        let ours = case.decode(stop)?;
+        let said: Vec<Vec<u32>> = ours.iter().map(|ours| said(ours, stop)).collect();
+        let column = |key: &str| -> Vec<Value> {
+            let theirs = reply["continuations"].as_array().into_iter().flatten();
+            theirs.map(|theirs| theirs[key].clone()).collect()
+        };
+        self.same("continuations", &json!(said), &json!(column("tokens")));
+        let logprobs = ours.iter().map(|ours| ours.logprob).collect();
+        let worst = apart(&[logprobs], &[serde_json::from_value(json!(column("logprob")))?]);
+        if worst.is_nan() || worst > TOLERANCE {
+            self.problems.push(format!("{}: log-probabilities are {worst:.1e} apart", self.name));
+        }
+        Ok(worst)
+    }
+}
+
+/// What belongs to each row of [`Case::rows`], one row after the other: the prompt's part again for every branch.
+fn unpacked(trees: &[Tree], flat: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let (mut prompt, mut branch) = (0, trees.iter().map(|tree| tree.prompt.len()).sum());
+    let next = |start: &mut usize, length: usize| {
+        *start += length;
+        flat[*start - length..*start].to_vec()
+    };
+    let mut rows = Vec::new();
+    for tree in trees {
+        let prompt = next(&mut prompt, tree.prompt.len());
+        for own in &tree.branches {
+            rows.extend(prompt.iter().cloned());
+            rows.extend(next(&mut branch, own.tokens.len()));
+        }
+    }
+    rows
+}
+
+/// The tokens with the end that transformers keeps and we drop.
+fn said(continuation: &Continuation, eos: u32) -> Vec<u32> {
+    let end = (continuation.finish == Finish::Eos).then_some(eos);
+    continuation.tokens.iter().copied().chain(end).collect()
+}

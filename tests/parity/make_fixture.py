@@ -1,0 +1,135 @@
+"""Small random models of each family, saved by transformers itself.
+
+Run as a program, it writes `fixture/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes).
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2Tokenizer,
+    Qwen3Config,
+)
+
+CORPUS = ["What is 12+35? Let's carry the one: 2+5=7, 10+30=40. The answer is 47.", "the question, the answer, the end"]
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+INST = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "{{ ' ' + message['content'].strip() + eos_token }}{% else %}{{ '[INST] ' + message['content'] + ' [/INST]' }}"
+    "{% endif %}{% endfor %}"
+)
+FORKS = ["<think1>", "<think2>"]
+
+
+def qwen_tokenizer() -> PreTrainedTokenizerBase:
+    """Byte-level BPE behind Qwen's regular expression and NFC; special tokens after the vocabulary."""
+    trained = Qwen2Tokenizer()._tokenizer
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=280, initial_alphabet=sorted(alphabet), show_progress=False)
+    trained.train_from_iterator(CORPUS, trainer)
+    model = json.loads(trained.to_str())["model"]
+    # The trainer keeps special tokens that were there before at the front.
+    vocab = [token for token in sorted(model["vocab"], key=model["vocab"].get) if not token.startswith("<|")]
+    tokenizer = Qwen2Tokenizer(
+        vocab={token: index for index, token in enumerate(vocab)},
+        merges=[tuple(merge) for merge in model["merges"]],
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=["<|im_start|>", *FORKS],
+    )
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+def llama_tokenizer() -> PreTrainedTokenizerBase:
+    """BPE in SentencePiece's manner: blanks become U+2581, unknown characters fall back to bytes, `<s>` in front."""
+    trained = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    trained.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=special, show_progress=False)
+    trained.train_from_iterator(CORPUS, trainer)
+    # Trained as special tokens to get the first ids; the bytes are ordinary pieces.
+    plain = json.loads(trained.to_str())
+    plain["added_tokens"] = plain["added_tokens"][:3]
+    trained = Tokenizer.from_str(json.dumps(plain))
+    trained.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    trained.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=trained,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="</s>",
+        extra_special_tokens=FORKS,
+    )
+    tokenizer.chat_template = INST
+    return tokenizer
+
+
+def make(family: str, directory: Path) -> None:
+    """Grouped queries everywhere; more embedding rows than tokens, as published models have."""
+    tokenizer = llama_tokenizer() if family == "llama" else qwen_tokenizer()
+    shape = dict(
+        vocab_size=-(-(len(tokenizer) + 4) // 16) * 16,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        dtype=torch.bfloat16,
+    )
+    rope = {"rope_type": "default", "rope_theta": 1e6}
+    config = {
+        "llama": lambda: LlamaConfig(**shape, attention_bias=True),
+        "qwen2": lambda: Qwen2Config(**shape),
+        "qwen3": lambda: Qwen3Config(**shape, head_dim=8, tie_word_embeddings=True, rope_parameters=rope),
+    }[family]
+    model = AutoModelForCausalLM.from_config(config())
+    random = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        # Everything random: a norm of ones or a bias of zeros would hide that it is not read.
+        for name, weight in sorted(model.named_parameters()):
+            noise = torch.randn(weight.shape, generator=random) * (0.5 if weight.dim() == 1 else 0.35)
+            weight.copy_(noise + (1.0 if "norm" in name else 0.0))
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def main() -> None:
+    directory = Path(__file__).parent / "fixture"
+    make("qwen3", directory)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    forks = tokenizer.convert_tokens_to_ids(FORKS)
+    forked = [*tokenizer.encode("What is 12+35?"), forks[0], *tokenizer.encode("2+5=7")]
+    rows = [[65], forked, [3, 1, 4, 1, 5, 9, forks[1]]]
+    with torch.no_grad():
+        logits = [model(torch.tensor([row])).logits[0, -1].tolist() for row in rows]
+    text = "Don't carry the one:\u00a0e\u0301 日本 12+35\r\n <think1>"
+    expected = {
+        "rows": [{"tokens": row, "last_logits": [round(x, 6) for x in last]} for row, last in zip(rows, logits)],
+        "text": text,
+        "tokens": tokenizer.encode(text, split_special_tokens=True),
+    }
+    (directory / "logits.json").write_text(json.dumps(expected) + "\n")
+
+
+if __name__ == "__main__":
+    main()
