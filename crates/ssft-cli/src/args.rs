@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Set Supervised Fine-Tuning with global forking tokens, for any GPU.
 #[derive(Debug, Parser)]
-#[command(name = "ssft-wgpu", version, about, propagate_version = true, max_term_width = 110)]
+#[command(name = "ssft-wgpu", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -133,7 +133,8 @@ pub struct TrainArgs {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
     /// Seed of data, weights, order and random assignments
-    #[arg(long, value_name = "SEED", help_heading = "Training")]
+    // TOML, and with it config.toml, has no larger integers.
+    #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64), help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 

@@ -232,10 +232,11 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         ("--clip-norm", config.clip_norm, 0.0),
         ("--epochs", config.epochs.unwrap_or(1.0), f64::MIN_POSITIVE),
     ];
-    if let Some((flag, value, _)) =
+    if let Some((flag, value, least)) =
         numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least)
     {
-        return Err(Failure::Usage(format!("{flag} is {value}; give a number above 0")));
+        let least = if *least == 0.0 { "0 or more" } else { "a number above 0" };
+        return Err(Failure::Usage(format!("{flag} is {value}; give {least}")));
     }
     if config.forks > MOST_FORKS {
         return Err(Failure::Usage(format!(

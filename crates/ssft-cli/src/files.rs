@@ -133,7 +133,11 @@ pub fn checkpoints(run: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
 pub fn rotate(run: &Path, keep: usize) -> io::Result<()> {
     let found = checkpoints(run)?;
     for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {
-        remove(path)?;
+        // Renamed first: a kill between two of its files must not leave half a checkpoint under its name.
+        let doomed = path.with_file_name(format!("{UNFINISHED}old-{}", file_name(path)));
+        remove(&doomed)?;
+        fs::rename(path, &doomed)?;
+        remove(&doomed)?;
     }
     Ok(())
 }

@@ -133,6 +133,17 @@ impl Run {
     }
 }
 
+impl Drop for Run {
+    /// A run that never began leaves nothing behind, so that its name stays free.
+    fn drop(&mut self) {
+        if !self.file("config.toml").exists() {
+            // What cannot be removed harms nobody, and a directory with something else in it is to stay.
+            let _ = fs::remove_file(self.file(".lock"));
+            let _ = fs::remove_dir(&self.directory);
+        }
+    }
+}
+
 /// Restores `trainer` from the checkpoint directory its model was loaded from.
 ///
 /// # Errors

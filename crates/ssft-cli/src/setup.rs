@@ -8,6 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
+use ssft_data::error::DataError;
 use ssft_data::forks::{ForkLead, ForkTable};
 use ssft_data::model_files::template_of;
 use ssft_data::record::Record;
@@ -96,6 +97,10 @@ pub fn questions(resolved: &Resolved, device: &Device) -> Result<(Questions, Opt
     let config = &resolved.config;
     let (train, eval, judge) = records(config)?;
     let loaded = config.model.as_deref().map(|directory| load_model(directory, device)).transpose()?;
+    let forks = loaded.as_ref().map_or(config.forks, |loaded| loaded.tokenizer.forks().len());
+    if forks > 0 {
+        check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
+    }
     let (encoder, lead, model) = match loaded {
         Some(loaded) => from_model(loaded, resolved)?,
         None => {
@@ -103,16 +108,23 @@ pub fn questions(resolved: &Resolved, device: &Device) -> Result<(Questions, Opt
             (encoder, lead, None)
         }
     };
-    let train = encoder.encode_all(&train).map_err(Failure::usage)?;
+    let train = encoder.encode_all(&train).map_err(|error| in_file(config, &error))?;
     // Held-out questions are checked now, not after an hour of training.
-    encoder.encode_all(&eval).map_err(Failure::usage)?;
+    encoder.encode_all(&eval).map_err(|error| in_file(config, &error))?;
     Ok((Questions { train, eval, judge, encoder, lead }, model))
+}
+
+/// What is wrong with a question of the run, with the file it came from.
+fn in_file(config: &RunConfig, error: &DataError) -> Failure {
+    match &config.data {
+        Some(path) => Failure::Usage(format!("{}: {error}", path.display())),
+        None => Failure::usage(error),
+    }
 }
 
 fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Failure> {
     if let Some(path) = &config.data {
         let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
-        check_forks(&records, config.forks).map_err(Failure::usage)?;
         let (train, eval) = set_aside(records, config);
         return Ok((train, eval, Judge::Reference));
     }
@@ -124,7 +136,6 @@ fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Fail
         seed: config.seed,
     };
     let made = task.make(&spec).map_err(Failure::usage)?;
-    check_forks(&made.train, config.forks).map_err(Failure::usage)?;
     Ok((made.train, made.test, Judge::Task(task)))
 }
 

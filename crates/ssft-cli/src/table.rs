@@ -3,6 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ssft_data::forks::fork_name;
 use ssft_decode::Evaluation;
+use ssft_decode::evaluate::{Sample, consensus_is_correct};
 use ssft_train::CostMatrix;
 
 /// An empty table in the house style.
@@ -44,13 +45,15 @@ fn summary(evaluation: &Evaluation) -> String {
     parts.join("\n")
 }
 
-/// The answers of all forks to the first question.
-pub fn first_answers(evaluation: &Evaluation) -> String {
-    let ours = evaluation.samples.iter().take(evaluation.forks.len());
-    let question =
-        evaluation.samples.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
-    let mut table = plain(["fork", "", &format!("answer to {}", question.escape_debug())]);
-    for sample in ours {
+/// The answers of all forks to one question: the first that the vote gets right, or simply the first.
+pub fn example_answers(evaluation: &Evaluation) -> String {
+    let questions: Vec<&[Sample]> = evaluation.samples.chunks(evaluation.forks.len().max(1)).collect();
+    let solved = questions.iter().find(|samples| consensus_is_correct(samples));
+    let Some(ours) = solved.or(questions.first()) else { return String::new() };
+    let question = ours.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
+    let note = if solved.is_some() { ", the first question that the vote gets right" } else { "" };
+    let mut table = plain(["fork", "", &format!("answer to {}{note}", question.escape_debug())]);
+    for sample in *ours {
         let mark = if sample.correct { "right" } else { "wrong" };
         table.add_row([fork_name(sample.fork - 1), mark.to_owned(), shortened(&sample.text)]);
     }

@@ -181,7 +181,8 @@ pub fn score(
     }
 }
 
-fn consensus_is_correct(samples: &[Sample]) -> bool {
+/// Whether the majority over the answers of one question is right.
+pub fn consensus_is_correct(samples: &[Sample]) -> bool {
     let Some((winner, _)) = majority(samples.iter().map(|sample| sample.answer.as_deref())) else {
         return false;
     };

@@ -16,8 +16,9 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
     let task = setup::task(&args.task)?;
     let spec = TaskSpec { train: args.train, test: args.test, difficulty: args.difficulty, seed: args.seed };
     let made = task.make(&spec).map_err(Failure::usage)?;
-    std::fs::create_dir_all(&args.out)
-        .map_err(|error| Failure::Usage(format!("{}: cannot be created ({error})", args.out.display())))?;
+    std::fs::create_dir_all(&args.out).map_err(|error| {
+        Failure::Usage(format!("{}: cannot be created ({error}); give another --out", args.out.display()))
+    })?;
     for (name, records) in [("train.jsonl", &made.train), ("test.jsonl", &made.test)] {
         let path = args.out.join(name);
         write_records(&path, records).map_err(Failure::run)?;
@@ -31,24 +32,28 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     let checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
-    problems.extend(fork_problems(&checked.records, args.forks).map(|error| error.to_string()));
+    let name = args.file.display();
+    problems.extend(fork_problems(&checked.records, args.forks).map(|error| format!("{name}: {error}")));
     problems.extend(row_problems(&checked.records, args)?);
     for problem in problems.iter().take(Limits::default().problems) {
         eprintln!("{problem}");
     }
     if !problems.is_empty() {
         let more = if problems.len() > Limits::default().problems { " (the first are shown)" } else { "" };
-        return Err(Failure::Usage(format!("{}: {} problems{more}", args.file.display(), problems.len())));
+        let count = counted(problems.len(), "problem");
+        return Err(Failure::Usage(format!("{name}: {count}{more}; correct the lines named above")));
     }
     if !args.quiet {
         let traces: usize = checked.records.iter().map(|record| record.traces.len()).sum();
-        println!(
-            "{}: {} questions with {traces} traces, no problem",
-            args.file.display(),
-            checked.records.len()
-        );
+        let questions = counted(checked.records.len(), "question");
+        println!("{name}: {questions} with {}, no problem", counted(traces, "trace"));
     }
     Ok(())
+}
+
+/// `1 problem`, `2 problems`.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Rows that are too long or empty. Bytes are the longest that a row can become, whatever tokenizer is learned.
@@ -56,5 +61,5 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
     let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
     let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), args.context)
         .map_err(Failure::usage)?;
-    Ok(encoder.problems(records).map(|error| error.to_string()).collect())
+    Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())
 }

@@ -6,7 +6,7 @@ use crate::setup::{self, LoadedModel};
 use crate::table;
 use burn::tensor::Device;
 use serde_json::json;
-use ssft_data::dataset::{Limits, read_records};
+use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::forks::{ForkLead, fork_name};
 use ssft_data::record::Record;
@@ -17,8 +17,14 @@ use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::pairwise::pairwise;
 use ssft_train::{Assignment, CostMatrix};
+use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    for (flag, value) in [("--forks", args.forks), ("--match-tokens", args.match_tokens)] {
+        if value == 0 {
+            return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
+        }
+    }
     let device = args.device.open()?;
     let record = record(args)?;
     let (model, encoder) = match &args.model {
@@ -27,6 +33,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     };
     let question = encoder.encode(&record).map_err(Failure::usage)?;
     let forks = encoder.tokenizer().forks().len();
+    check_forks(slice::from_ref(&record), forks).map_err(Failure::usage)?;
     let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
     let costs = pollster::block_on(pairwise(&model, &[&question], &leads, args.match_tokens).read(0));
     let costs = costs.map_err(Failure::run)?.remove(0);

@@ -35,10 +35,12 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let out = args.out.as_deref();
     let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
     let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
-    let resolved = Resolved::new(args, file.as_deref())?;
+    let mut resolved = Resolved::new(args, file.as_deref())?;
     let device = resolved.config.device.open()?;
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
     let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.map(|(_, path)| path))?;
+    // A model brings its own number of forks, and the run is to be repeated and resumed with that.
+    resolved.config.forks = questions.encoder.tokenizer().forks().len();
     run.write("config.toml", resolved.to_toml().as_bytes())?;
     let voice = Voice { quiet: args.quiet || args.json };
     introduce(&voice, &resolved, &device, &questions, &trainer, steps, &run);
@@ -327,7 +329,7 @@ impl Session {
                 evaluation.n_questions,
                 table::evaluation(&evaluation)
             );
-            println!("\n{}", table::first_answers(&evaluation));
+            println!("\n{}", table::example_answers(&evaluation));
         }
         Ok(())
     }
