@@ -99,6 +99,20 @@ pub struct Resolved {
     pub origins: BTreeMap<String, Origin>,
 }
 
+/// Names the default of each setting in the help of `train`, from the one place where defaults are.
+pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
+    let defaults = to_table(&RunConfig::default()).unwrap_or_default();
+    command.mut_subcommand("train", |train| {
+        defaults.iter().fold(train, |train, (key, value)| {
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            train.mut_arg(key.replace('-', "_"), |arg| {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                if help.contains("[default") { arg } else { arg.help(format!("{help} [default: {shown}]")) }
+            })
+        })
+    })
+}
+
 /// Settings of which one displaces the others.
 const EXCLUSIVE: [&[&str]; 3] = [&["task", "data"], &["preset", "model"], &["steps", "epochs"]];
 

@@ -50,8 +50,13 @@ pub fn quiet_panics() {
 ///
 /// burn and CubeCL panic when a device is lost or out of memory; that too must end in one clear line.
 pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
-    let outcome = panic::catch_unwind(AssertUnwindSafe(command))
-        .unwrap_or_else(|panic| Err(Failure::Run(explain_panic(panic.as_ref()))));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
+        // `println!` panics when whoever reads our output has had enough: that is their right.
+        if words_of(panic.as_ref()).starts_with("failed printing to std") {
+            return Ok(());
+        }
+        Err(Failure::Run(explain_panic(panic.as_ref())))
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -60,6 +65,25 @@ pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Prints what clap has to say: help and version as they are, an error as one line.
+pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if !error.use_stderr() {
+        print!("{text}");
+        return ExitCode::SUCCESS;
+    }
+    // Without any argument clap shows the help as an error; shortening it would help nobody.
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{text}");
+        return ExitCode::from(2);
+    }
+    let said: Vec<&str> = text.lines().take_while(|line| !line.starts_with("Usage:")).collect();
+    let said = one_line(&said.join(" "));
+    let said = said.strip_suffix("For more information, try '--help'.").unwrap_or(&said).trim();
+    eprintln!("{said}; see --help");
+    ExitCode::from(2)
 }
 
 /// What a panic means to a user. Public so that the training loop can say it together with the last checkpoint.
@@ -77,6 +101,11 @@ pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
         return format!("the device was lost; start again, or use --device cpu ({words})");
     }
     format!("something broke that should not; please report it with RUST_BACKTRACE=1 ({words})")
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no further word")
 }
 
 fn one_line(text: &str) -> String {

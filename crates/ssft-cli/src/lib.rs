@@ -15,11 +15,15 @@ pub mod run;
 pub mod setup;
 pub mod table;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
 /// The whole program: parses the arguments, runs the command, prints an error as one line.
 pub fn main() -> ExitCode {
     exit::quiet_panics();
-    exit::guard(|| commands::run(args::Cli::parse()))
+    let matches = config::with_defaults_in_help(args::Cli::command()).try_get_matches();
+    match matches.and_then(|matches| args::Cli::from_arg_matches(&matches)) {
+        Ok(cli) => exit::guard(|| commands::run(cli)),
+        Err(error) => exit::unusable_arguments(&error),
+    }
 }
