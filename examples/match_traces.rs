@@ -12,18 +12,19 @@ use ssft_wgpu::train::{Assignment, pairwise::pairwise};
 
 fn main() -> Result<()> {
     let device = burn::tensor::Device::flex();
-    let (model, tokenizer) = match std::env::args().nth(1) {
+    let (model, tokenizer, template, lead) = match std::env::args().nth(1) {
         Some(directory) => {
             let loaded = load_model(directory.as_ref(), &device)?;
-            (loaded.model, loaded.tokenizer)
+            let lead = loaded.forks.context("the model has no forks.json: train it first")?.lead;
+            (loaded.model, loaded.tokenizer, loaded.template, lead)
         }
         None => {
             let tokenizer = Tokenizer::bytes(6)?;
             let shape = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
-            (Decoder::init(&shape, 1, &device), tokenizer)
+            (Decoder::init(&shape, 1, &device), tokenizer, Template::plain(), ForkLead::bare())
         }
     };
-    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 512)?;
+    let encoder = Encoder::new(tokenizer, template, &lead, 512)?;
     let leads: Vec<Vec<u32>> =
         (0..encoder.tokenizer().forks().len()).map(|fork| encoder.lead(fork)).collect();
 

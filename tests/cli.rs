@@ -64,7 +64,7 @@ fn bad_data_is_refused_with_its_place() {
         let lines: Vec<&str> = check.stderr.lines().collect();
         assert_eq!((check.code, lines.len()), (Some(2), 2), "{check:#?}");
         assert_eq!(lines[0], refusal);
-        assert_eq!(lines[1], "error: bad.jsonl: 1 problem; correct the lines named above");
+        assert_eq!(lines[1], "error: bad.jsonl: 1 problem");
     }
 }
 

@@ -61,7 +61,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "COUNT", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_questions: Option<usize>,
-    /// Held-out questions for the final evaluation; of your own data, as many are set aside
+    /// Held-out questions for the final evaluation; of your own data at most a tenth is set aside
     #[arg(long, value_name = "COUNT", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_questions: Option<usize>,
@@ -273,9 +273,9 @@ pub struct InspectArgs {
     /// N, for a fresh model
     #[arg(long, default_value_t = 6)]
     pub forks: usize,
-    /// L: how many trace tokens enter the matching cost
-    #[arg(long, default_value_t = 8)]
-    pub match_tokens: usize,
+    /// L: how many trace tokens enter the matching cost [default: that of `train`]
+    #[arg(long, value_name = "L")]
+    pub match_tokens: Option<usize>,
     /// Seed of the task and of a fresh model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -60,7 +60,7 @@ impl Default for RunConfig {
             model: None,
             method: Method::Ssft,
             forks: 6,
-            match_tokens: 8,
+            match_tokens: default_match_tokens(false),
             steps: Some(2000),
             epochs: None,
             batch_questions: 8,
@@ -174,19 +174,20 @@ impl Layers {
             self.values.insert(key, value);
         }
     }
-}
 
-impl Layers {
     /// A user's traces are long and begin alike; the default for built-in tasks would not tell them apart.
     fn suit_the_data(&mut self) {
         if self.values.contains_key("data") && self.origins["match-tokens"] == Origin::Default {
-            self.values.insert("match-tokens".to_owned(), Value::Integer(PAPER_MATCH_TOKENS));
+            let tokens = default_match_tokens(true) as i64;
+            self.values.insert("match-tokens".to_owned(), Value::Integer(tokens));
         }
     }
 }
 
-/// L in arXiv 2510.05132.
-const PAPER_MATCH_TOKENS: i64 = 1000;
+/// L where nobody gives one: that of arXiv 2510.05132 for a user's data, few for the short traces of built-in tasks.
+pub fn default_match_tokens(own_data: bool) -> usize {
+    if own_data { 1000 } else { 8 }
+}
 
 fn to_table(value: &impl Serialize) -> Result<Table, Failure> {
     Table::try_from(value).map_err(Failure::usage)
@@ -211,6 +212,15 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
         return Err(Failure::Usage(format!(
             "{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes"
         )));
+    }
+    for group in EXCLUSIVE {
+        let given: Vec<&str> = group.iter().copied().filter(|key| table.contains_key(*key)).collect();
+        if given.len() > 1 {
+            return Err(Failure::Usage(format!(
+                "{name}: has both {}; keep one of them",
+                given.join(" and ")
+            )));
+        }
     }
     for (key, value) in &table {
         let mut trial = known.clone();

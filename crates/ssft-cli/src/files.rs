@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Leads the name of a directory that is still being written.
 const UNFINISHED: &str = ".unfinished-";
+/// Leads the name of a directory that was moved aside for its successor.
+const REPLACED: &str = ".replaced-";
 
 /// Writes `files` as the directory `target`: under a temporary name first, synced, then renamed. A directory
 /// that was there before is moved aside and removed once the new one is complete.
@@ -22,7 +24,7 @@ pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
         write_synced(&unfinished.join(name), bytes)?;
     }
     sync_tree(&unfinished)?;
-    let replaced = parent.join(format!("{UNFINISHED}old-{}", file_name(target)));
+    let replaced = parent.join(format!("{REPLACED}{}", file_name(target)));
     remove(&replaced)?;
     if target.exists() {
         fs::rename(target, &replaced)?;
@@ -44,7 +46,8 @@ pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
     sync(parent)
 }
 
-/// Removes what a run that was killed left half written in `parent`.
+/// Removes what a run that was killed left half written in `parent`, and puts back what was moved aside for a
+/// successor that never came.
 ///
 /// # Errors
 /// Whatever the file system says.
@@ -54,8 +57,12 @@ pub fn sweep(parent: &Path) -> io::Result<()> {
     }
     for entry in fs::read_dir(parent)? {
         let path = entry?.path();
-        if file_name(&path).starts_with(UNFINISHED) {
-            remove(&path)?;
+        let name = file_name(&path);
+        match name.strip_prefix(REPLACED).map(|name| parent.join(name)) {
+            Some(original) if !original.exists() => fs::rename(&path, original)?,
+            Some(_) => remove(&path)?,
+            None if name.starts_with(UNFINISHED) => remove(&path)?,
+            None => (),
         }
     }
     Ok(())
@@ -172,6 +179,17 @@ mod tests {
         assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
         sweep(home.path()).expect("sweep");
         assert_eq!(fs::read_dir(home.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_kill_between_the_two_renames_loses_nothing() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let target = home.path().join("model");
+        publish(&target, &files("one")).expect("first");
+        fs::rename(&target, home.path().join(".replaced-model"))
+            .expect("as publish does before its second rename");
+        sweep(home.path()).expect("sweep");
+        assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
     }
 
     #[test]

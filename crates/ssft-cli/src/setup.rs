@@ -89,14 +89,19 @@ pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Fail
     Ok(LoadedModel { model, tokenizer, template: template.unwrap_or_else(Template::plain), forks })
 }
 
-/// The questions of a run, and the model it starts from if it does not start from random weights.
+/// The questions of a run, and the model it starts from if there is one at `start` (a model directory or a
+/// checkpoint) rather than random weights.
 ///
 /// # Errors
 /// [`Failure::Usage`] for data that cannot be used, with its place.
-pub fn questions(resolved: &Resolved, device: &Device) -> Result<(Questions, Option<Decoder>), Failure> {
+pub fn questions(
+    resolved: &Resolved,
+    start: Option<&Path>,
+    device: &Device,
+) -> Result<(Questions, Option<Decoder>), Failure> {
     let config = &resolved.config;
     let (train, eval, judge) = records(config)?;
-    let loaded = config.model.as_deref().map(|directory| load_model(directory, device)).transpose()?;
+    let loaded = start.map(|directory| load_model(directory, device)).transpose()?;
     let forks = loaded.as_ref().map_or(config.forks, |loaded| loaded.tokenizer.forks().len());
     if forks > 0 {
         check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
@@ -104,7 +109,8 @@ pub fn questions(resolved: &Resolved, device: &Device) -> Result<(Questions, Opt
     let (encoder, lead, model) = match loaded {
         Some(loaded) => from_model(loaded, resolved)?,
         None => {
-            let (encoder, lead) = fresh_encoder(config, &train)?;
+            let learned = config.data.is_some().then_some(config.vocab_size);
+            let (encoder, lead) = fresh_encoder(&train, learned, config.forks, config.context)?;
             (encoder, lead, None)
         }
     };
@@ -139,10 +145,10 @@ fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Fail
     Ok((made.train, made.test, Judge::Task(task)))
 }
 
-/// Holds questions with a known answer out of a user's data: as many as asked for, but at most a tenth.
+/// Holds questions out of a user's data: as many as asked for, but at most a tenth, and only those whose traces
+/// end in their answer, since nobody could judge the others.
 fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Record>) {
-    let mut judged: Vec<usize> =
-        (0..records.len()).filter(|&index| records[index].answer.is_some()).collect();
+    let mut judged: Vec<usize> = (0..records.len()).filter(|&index| judgeable(&records[index])).collect();
     judged.shuffle(&mut ChaCha8Rng::seed_from_u64(config.seed));
     judged.truncate(config.eval_questions.min(records.len() / 10));
     let (mut train, mut eval) = (Vec::new(), Vec::new());
@@ -150,6 +156,10 @@ fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Reco
         if judged.contains(&index) { eval.push(record) } else { train.push(record) }
     }
     (train, eval)
+}
+
+fn judgeable(record: &Record) -> bool {
+    record.traces.iter().any(|trace| Judge::Reference.judge(record, &trace.text).correct)
 }
 
 fn from_model(
@@ -171,20 +181,29 @@ fn from_model(
     Ok((encoder, lead, Some(loaded.model)))
 }
 
-/// The encoder of a model that starts from random weights: bytes for built-in tasks, byte-level pieces
-/// learned from a user's data; plain text where all questions are text, ChatML where one is a chat.
-fn fresh_encoder(config: &RunConfig, train: &[Record]) -> Result<(Encoder, ForkLead), Failure> {
-    let tokenizer = if config.data.is_some() {
-        let texts: Vec<&str> = train.iter().flat_map(texts_of).collect();
-        Tokenizer::train_bytes(&texts, config.vocab_size, config.forks)
-    } else {
-        Tokenizer::bytes(config.forks)
+/// The encoder of a model that starts from random weights: single bytes, or byte-level pieces `learned` from a
+/// user's data up to a vocabulary of that size; plain text where all questions are text, ChatML where one is a chat.
+///
+/// # Errors
+/// [`Failure::Usage`] if the vocabulary is too small.
+pub fn fresh_encoder(
+    records: &[Record],
+    learned: Option<usize>,
+    forks: usize,
+    context: usize,
+) -> Result<(Encoder, ForkLead), Failure> {
+    let tokenizer = match learned {
+        Some(vocabulary) => {
+            let texts: Vec<&str> = records.iter().flat_map(texts_of).collect();
+            Tokenizer::train_bytes(&texts, vocabulary, forks)
+        }
+        None => Tokenizer::bytes(forks),
     };
-    let chat = train.iter().any(|record| record.messages.is_some());
+    let chat = records.iter().any(|record| record.messages.is_some());
     let template = if chat { Template::chatml().map_err(Failure::usage)? } else { Template::plain() };
     let lead = if chat { ForkLead::chat() } else { ForkLead::bare() };
     let tokenizer = tokenizer.map_err(Failure::usage)?;
-    let encoder = Encoder::new(tokenizer, template, &lead, config.context).map_err(Failure::usage)?;
+    let encoder = Encoder::new(tokenizer, template, &lead, context).map_err(Failure::usage)?;
     Ok((encoder, lead))
 }
 

@@ -56,12 +56,10 @@ impl Judge {
             Self::Task(task) => {
                 let question = record.question.as_deref().unwrap_or_default();
                 let verdict = task.verify(question, text);
+                // `x ####` claims nothing, and nothing does not vote.
+                let answer = verdict.answer.filter(|answer| !answer.is_empty());
                 let strategy = strategy_name(*task, task.classify(question, text));
-                Judgement {
-                    answer: verdict.answer,
-                    correct: verdict.answer_correct,
-                    strategy: Some(strategy),
-                }
+                Judgement { answer, correct: verdict.answer_correct, strategy: Some(strategy) }
             }
             Self::Reference => {
                 let answer = extract(text).map(str::to_owned);

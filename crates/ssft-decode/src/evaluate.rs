@@ -39,7 +39,7 @@ pub struct Evaluation {
     pub distinct_answers: f64,
     /// Mean number of different named strategies on a question; absent where nobody can name one.
     pub distinct_strategies: Option<f64>,
-    /// I(fork; strategy) over all answers, in bits.
+    /// I(fork; strategy) over the answers that show a named strategy, in bits.
     pub mutual_information: Option<f64>,
     /// The names behind the columns of [`ForkScore::strategies`].
     pub strategies: Vec<String>,
@@ -67,6 +67,8 @@ pub struct Sample {
     pub question: Option<String>,
     /// From 1.
     pub fork: usize,
+    /// Number of the answer among those of this fork to this question, from 0; greedy decoding gives one.
+    pub sample: usize,
     /// The decoded text.
     pub text: String,
     /// The extracted answer.
@@ -131,6 +133,7 @@ fn sample(record: &Record, fork: usize, text: String, finish: Finish, judge: Jud
         id: record.id.clone(),
         question: record.question.clone(),
         fork,
+        sample: 0,
         text,
         answer: judged.answer,
         correct: judged.correct,
@@ -140,7 +143,8 @@ fn sample(record: &Record, fork: usize, text: String, finish: Finish, judge: Jud
 }
 
 /// All figures of an evaluation from its samples, which stand question by question, fork by fork.
-/// `strategies` are the names a sample may bear, in the order of the columns; empty where nobody names any.
+/// `strategies` are the names a sample may bear, in the order of the columns, `chimera` and `other` last; empty where
+/// nobody names any.
 pub fn score(
     samples: Vec<Sample>,
     forks: usize,
@@ -162,7 +166,9 @@ pub fn score(
         }
     };
     let scores: Vec<ForkScore> = (1..=forks).map(fork_score).collect();
-    let counts: Vec<&[usize]> = scores.iter().map(|score| score.strategies.as_slice()).collect();
+    // Chimeras and the unrecognisable are no strategies: a fork that only babbles must not look distinctive.
+    let columns = strategies.iter().filter(|name| is_strategy(name)).count();
+    let counts: Vec<&[usize]> = scores.iter().map(|score| &score.strategies[..columns]).collect();
     let classified = !strategies.is_empty();
     Evaluation {
         n_questions: questions.len(),
@@ -189,11 +195,12 @@ pub fn consensus_is_correct(samples: &[Sample]) -> bool {
     samples.iter().any(|sample| sample.correct && sample.answer.as_deref() == Some(winner))
 }
 
+fn is_strategy(name: &str) -> bool {
+    name != "chimera" && name != "other"
+}
+
 fn named(samples: &[Sample]) -> impl Iterator<Item = &str> {
-    samples
-        .iter()
-        .filter_map(|sample| sample.strategy.as_deref())
-        .filter(|&name| name != "chimera" && name != "other")
+    samples.iter().filter_map(|sample| sample.strategy.as_deref()).filter(|name| is_strategy(name))
 }
 
 fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> f64 {
@@ -230,6 +237,7 @@ mod tests {
             id: id.into(),
             question: None,
             fork,
+            sample: 0,
             text: String::new(),
             answer: answer.map(str::to_owned),
             correct,

@@ -1,5 +1,6 @@
 //! Which adapters wgpu sees, and which device a run takes.
 
+use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
 use thiserror::Error;
 
@@ -70,39 +71,52 @@ impl Adapter {
     pub async fn start(&self) -> Result<Device, AdapterError> {
         let failed = |what: String| AdapterError::Start { name: self.name.clone(), what };
         let kind = self.device_kind().ok_or_else(|| failed("its kind is unknown to burn".to_owned()))?;
-        let options = Device::wgpu_options().device_kind(kind);
+        let api = match self.api {
+            wgpu::Backend::Metal => WgpuBackend::Metal,
+            wgpu::Backend::Dx12 => WgpuBackend::Dx12,
+            _ => WgpuBackend::Vulkan,
+        };
+        let options = Device::wgpu_options().device_kind(kind).graphics_api(api);
         options.init_async().await.map_err(|error| failed(error.to_string()))
     }
 }
 
-/// Every adapter of the first API that has one, hardware first.
+/// Every adapter of the first API that has hardware, or else of the first that has any; the best first.
 #[cfg(not(target_family = "wasm"))]
 pub async fn adapters() -> Vec<Adapter> {
+    let mut software = Vec::new();
     for api in APIS {
-        let descriptor = wgpu::InstanceDescriptor {
-            backends: api.into(),
-            ..wgpu::InstanceDescriptor::new_without_display_handle()
-        };
-        let found = wgpu::Instance::new(descriptor).enumerate_adapters(api.into()).await;
-        let mut adapters: Vec<Adapter> = Vec::with_capacity(found.len());
-        for adapter in found {
-            let info = adapter.get_info();
-            let index = adapters.iter().filter(|other| other.kind == info.device_type).count();
-            adapters.push(Adapter {
-                name: info.name,
-                api: info.backend,
-                kind: info.device_type,
-                driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-                limits: adapter.limits(),
-                index,
-            });
+        let mut found = adapters_of(api).await;
+        found.sort_by_key(|adapter| preference(adapter.kind));
+        if found.first().is_some_and(Adapter::is_hardware) {
+            return found;
         }
-        if !adapters.is_empty() {
-            adapters.sort_by_key(|adapter| preference(adapter.kind));
-            return adapters;
+        if software.is_empty() {
+            software = found;
         }
     }
-    Vec::new()
+    software
+}
+
+#[cfg(not(target_family = "wasm"))]
+async fn adapters_of(api: wgpu::Backend) -> Vec<Adapter> {
+    let descriptor = wgpu::InstanceDescriptor {
+        backends: api.into(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let mut adapters: Vec<Adapter> = Vec::new();
+    for adapter in wgpu::Instance::new(descriptor).enumerate_adapters(api.into()).await {
+        let info = adapter.get_info();
+        adapters.push(Adapter {
+            index: adapters.iter().filter(|other| other.kind == info.device_type).count(),
+            name: info.name,
+            api: info.backend,
+            kind: info.device_type,
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            limits: adapter.limits(),
+        });
+    }
+    adapters
 }
 
 /// Lower is better; a discrete card has memory of its own.

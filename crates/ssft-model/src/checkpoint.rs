@@ -29,6 +29,12 @@ pub enum CheckpointError {
         /// One entry a tensor.
         problems: Vec<String>,
     },
+    /// A weight is not a number: nobody wants this model saved.
+    #[error("{name} holds a number that is not finite; nothing was saved, try a lower --lr")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+    },
     /// A readback from the device failed.
     #[error("reading the weights back from the device failed: {what}")]
     Device {
@@ -48,17 +54,10 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// The names of a model's parameters, in the order in which it visits them.
-pub fn parameter_names(model: &Decoder) -> Vec<String> {
-    let mut handles = Handles::default();
-    model.visit(&mut handles);
-    handles.tensors.into_iter().map(|(name, _, _)| name).collect()
-}
-
 /// All weights of a model, read back to the host.
 ///
 /// # Errors
-/// [`CheckpointError::Device`] if the readback fails.
+/// [`CheckpointError::Device`] if the readback fails, [`CheckpointError::NotFinite`] if a weight is NaN or infinite.
 pub async fn weights(model: &Decoder) -> Result<Vec<NamedTensor>, CheckpointError> {
     let mut handles = Handles::default();
     model.visit(&mut handles);
@@ -67,6 +66,9 @@ pub async fn weights(model: &Decoder) -> Result<Vec<NamedTensor>, CheckpointErro
         let failed = |what: String| CheckpointError::Device { what };
         let data = tensor.into_data_async().await.map_err(|error| failed(error.to_string()))?;
         let values = data.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(CheckpointError::NotFinite { name });
+        }
         weights.push(NamedTensor { name, shape, values });
     }
     Ok(weights)

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::ForkTable;
 use ssft_data::model_files::{special_tokens_map, tokenizer_config};
+use ssft_model::Decoder;
 use ssft_model::checkpoint::{to_safetensors, weights};
-use ssft_model::{CheckpointError, Decoder};
 
 /// Relative file names with their contents.
 pub type Files = Vec<(String, Vec<u8>)>;
@@ -20,9 +20,8 @@ pub type Files = Vec<(String, Vec<u8>)>;
 pub async fn model_files(model: &Decoder, encoder: &Encoder, forks: &ForkTable) -> Result<Files, TrainError> {
     let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
     let config = model.config();
-    let tokenizer_json = tokenizer.to_json().map_err(|error| CheckpointError::Weights {
-        what: format!("tokenizer.json cannot be written: {error}"),
-    })?;
+    let tokenizer_json =
+        tokenizer.to_json().map_err(|error| TrainError::State { what: error.to_string() })?;
     let generation =
         json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
     Ok(vec![

@@ -8,7 +8,7 @@ use thiserror::Error;
 pub enum TrainError {
     /// A pairwise cost is not a number, so no matching is better than another.
     #[error(
-        "step {step}: the cost of trace {trace} of question {question} under fork {fork} is {value}; the last checkpoint is intact: resume from it with a lower --lr"
+        "step {step}: the cost of trace {trace} of question {question} under fork {fork} is {value}; try a lower --lr"
     )]
     Cost {
         /// Optimizer step, from 1.
@@ -23,9 +23,7 @@ pub enum TrainError {
         value: f32,
     },
     /// The loss or the gradient is not a number; the weights were not touched.
-    #[error(
-        "step {step}: {what} is {value}; the last checkpoint is intact: resume from it with a lower --lr"
-    )]
+    #[error("step {step}: {what} is {value}; try a lower --lr")]
     NotFinite {
         /// Optimizer step, from 1.
         step: usize,

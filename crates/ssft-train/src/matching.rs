@@ -75,7 +75,7 @@ impl Assignment {
         let (optimum, mut assignment) = search.solve();
         for trace in 0..traces {
             for fork in 0..assignment[trace] {
-                let Some(undo) = search.force(trace, fork) else { continue };
+                let undo = search.force(trace, fork);
                 let (total, tied) = search.solve();
                 if total == optimum {
                     assignment = tied;
@@ -116,17 +116,14 @@ impl Search {
         kuhn_munkres_min(&self.weights)
     }
 
-    /// Leaves `trace` no choice but `fork`; returns its row as it was, or `None` if the fork is already out of reach.
-    fn force(&mut self, trace: usize, fork: usize) -> Option<Vec<i128>> {
-        if self.weights[(trace, fork)] == self.forbidden {
-            return None;
-        }
+    /// Leaves `trace` no choice but `fork`; returns its row as it was.
+    fn force(&mut self, trace: usize, fork: usize) -> Vec<i128> {
         let forks = self.weights.columns;
         let before: Vec<i128> = (0..forks).map(|column| self.weights[(trace, column)]).collect();
         for column in (0..forks).filter(|&column| column != fork) {
             self.weights[(trace, column)] = self.forbidden;
         }
-        Some(before)
+        before
     }
 
     fn release(&mut self, trace: usize, row: Vec<i128>) {

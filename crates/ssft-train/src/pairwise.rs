@@ -17,8 +17,6 @@ pub struct PairCosts {
     pub costs: Tensor<1>,
     /// N and M of each question.
     pub shapes: Vec<(usize, usize)>,
-    /// Tokens that went through the model.
-    pub tokens: usize,
 }
 
 /// Computes the costs of all pairs of a batch.
@@ -37,7 +35,6 @@ pub fn pairwise(
     PairCosts {
         costs: segment_mean(nll, &packed.target_lengths),
         shapes: questions.iter().map(|question| (leads.len(), question.traces.len())).collect(),
-        tokens: packed.tokens.len(),
     }
 }
 

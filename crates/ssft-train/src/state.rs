@@ -5,7 +5,8 @@
 
 use crate::directory::Files;
 use crate::error::TrainError;
-use crate::step::{EpochCoverage, Trainer};
+use crate::method::Method;
+use crate::step::{EpochCoverage, Settings, Trainer};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::checkpoint::{from_safetensors, to_safetensors};
@@ -24,6 +25,12 @@ pub struct TrainerState {
     pub updates: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// Arm of the run.
+    pub method: Method,
+    /// L of the run.
+    pub match_tokens: usize,
+    /// Questions a step: with `step` they make the data cursor.
+    pub questions_per_step: usize,
     /// [`fingerprint`] of the data.
     pub data: u64,
     /// Coverage of the epoch under way and of the last whole one.
@@ -38,8 +45,11 @@ impl Trainer {
     pub async fn state_files(&self) -> Result<Files, TrainError> {
         let (moments, updates) = self.optimizer.save(self.step).await?;
         let (step, seed, coverage) = (self.step, self.settings.seed, self.coverage.clone());
+        let Settings { method, match_tokens, batch_questions, accumulate, .. } = self.settings;
+        let questions_per_step = batch_questions * accumulate;
         let data = self.data_fingerprint;
-        let state = TrainerState { step, updates, seed, data, coverage };
+        let state =
+            TrainerState { step, updates, seed, method, match_tokens, questions_per_step, data, coverage };
         let json = serde_json::to_vec_pretty(&state).map_err(|error| unusable(&error.to_string()))?;
         Ok(vec![(OPTIMIZER_FILE.to_owned(), to_safetensors(&moments)?), (STATE_FILE.to_owned(), json)])
     }
@@ -51,22 +61,42 @@ impl Trainer {
     pub fn restore(&mut self, optimizer: &[u8], state: &[u8]) -> Result<(), TrainError> {
         let state: TrainerState =
             serde_json::from_slice(state).map_err(|error| unusable(&error.to_string()))?;
-        if state.seed != self.settings.seed {
-            let (saved, asked) = (state.seed, self.settings.seed);
-            return Err(unusable(&format!("the run was started with --seed {saved}, not {asked}")));
-        }
-        if state.coverage.current.counts.len() != self.coverage.current.counts.len() {
-            return Err(unusable("the run was started with another number of --forks"));
-        }
-        if state.data != self.data_fingerprint {
-            return Err(unusable(
-                "the data is not what the run was started with; resume with the same file and the same context",
-            ));
-        }
+        self.check(&state)?;
         let device = self.model.device().inner();
-        self.optimizer.restore(&self.model, from_safetensors(optimizer)?, state.updates, &device)?;
+        let moments =
+            from_safetensors(optimizer).map_err(|error| unusable(&format!("{OPTIMIZER_FILE}: {error}")))?;
+        self.optimizer.restore(&self.model, moments, state.updates, &device)?;
         self.step = state.step;
         self.coverage = state.coverage;
+        Ok(())
+    }
+}
+
+impl Trainer {
+    /// What must not change between the two parts of a run; steps and learning rates may.
+    fn check(&self, saved: &TrainerState) -> Result<(), TrainError> {
+        let ours = &self.settings;
+        let per_step = ours.batch_questions * ours.accumulate;
+        let forks = (saved.coverage.current.counts.len(), self.coverage.current.counts.len());
+        let pairs = [
+            ("--seed", saved.seed.to_string(), ours.seed.to_string()),
+            ("--method", saved.method.name().to_owned(), ours.method.name().to_owned()),
+            ("--match-tokens", saved.match_tokens.to_string(), ours.match_tokens.to_string()),
+            ("--forks", forks.0.to_string(), forks.1.to_string()),
+            (
+                "--batch-questions times --accumulate",
+                saved.questions_per_step.to_string(),
+                per_step.to_string(),
+            ),
+        ];
+        if let Some((flag, saved, asked)) = pairs.iter().find(|(_, saved, asked)| saved != asked) {
+            return Err(unusable(&format!("the run was started with {flag} {saved}, not {asked}")));
+        }
+        if saved.data != self.data_fingerprint {
+            return Err(unusable(
+                "the data is not what the run was started with; resume with the same file and the same --context",
+            ));
+        }
         Ok(())
     }
 }

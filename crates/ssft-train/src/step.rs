@@ -14,6 +14,7 @@ use crate::state::fingerprint;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::forks::CoverageGraph;
@@ -88,11 +89,12 @@ pub struct StepReport {
     pub tokens: usize,
     /// Target tokens a second, matching included.
     pub tokens_per_s: f64,
-    /// Milliseconds for the pairwise costs, readback included.
+    /// Milliseconds for the pairwise costs, readback included. On a GPU the update of the step before may still
+    /// be under way when this clock starts.
     pub ms_cost: f64,
     /// Milliseconds for the matching.
     pub ms_match: f64,
-    /// Milliseconds for forward, backward and update.
+    /// Milliseconds until forward and backward are done and the update is under way.
     pub ms_train: f64,
     /// Share of attention's cells in the training pass that hold no token.
     pub padding: f64,
@@ -182,8 +184,9 @@ impl Trainer {
         let mut losses = Vec::with_capacity(batches.len());
         let mut matches = Vec::new();
         let mut cells = (0usize, 0usize);
-        for (batch, questions) in batches.iter().enumerate() {
-            let assignments = self.assign(step, batch, questions, clock, &mut spent).await?;
+        let mut rng = generator(self.settings.seed, Purpose::Assignment, step as u64);
+        for questions in batches {
+            let assignments = self.assign(step, questions, &mut rng, clock, &mut spent).await?;
             let start = clock();
             let packed = matched_trees(questions, &assignments, &self.leads);
             cells.0 += packed.tokens.len();
@@ -224,8 +227,8 @@ impl Trainer {
     async fn assign(
         &self,
         step: usize,
-        batch: usize,
         questions: &[&EncodedQuestion],
+        rng: &mut ChaCha8Rng,
         clock: Clock<'_>,
         spent: &mut Spent,
     ) -> Result<Vec<Assignment>, TrainError> {
@@ -235,17 +238,13 @@ impl Trainer {
             Method::Sft | Method::SftMixed => {
                 Ok(questions.iter().map(|q| Assignment::all_to_first(used(q))).collect())
             }
-            Method::SsftRandom => {
-                let index = (step * self.settings.accumulate + batch) as u64;
-                let mut rng = generator(self.settings.seed, Purpose::Assignment, index);
-                questions
-                    .iter()
-                    .map(|question| {
-                        check_forks(question, forks)?;
-                        Ok(Assignment::random(forks, used(question), &mut rng))
-                    })
-                    .collect()
-            }
+            Method::SsftRandom => questions
+                .iter()
+                .map(|question| {
+                    check_forks(question, forks)?;
+                    Ok(Assignment::random(forks, used(question), rng))
+                })
+                .collect(),
             Method::Ssft => {
                 let start = clock();
                 let costs = self.costs(step, questions).await?;

@@ -240,11 +240,16 @@ fn the_gradient_is_the_slope_of_the_loss() {
 
 #[test]
 fn accumulation_equals_one_large_batch() {
-    let mut large = trainer(Method::Ssft, 4, 1);
-    let mut small = trainer(Method::Ssft, 1, 4);
-    let (a, b) = (run(&mut large, 3), run(&mut small, 3));
-    for (a, b) in a.iter().zip(&b) {
-        assert!((a - b).abs() < 1e-5, "{a} against {b}: sums of the same terms in another order");
+    for method in Method::ALL {
+        let mut large = trainer(method, 4, 1);
+        let mut small = trainer(method, 1, 4);
+        let (a, b) = (run(&mut large, 3), run(&mut small, 3));
+        for (a, b) in a.iter().zip(&b) {
+            assert!(
+                (a - b).abs() < 1e-5,
+                "{method:?}: {a} against {b}: sums of the same terms in another order"
+            );
+        }
     }
 }
 
@@ -302,29 +307,40 @@ fn a_state_of_another_run_is_refused() {
     let says = refuse(Trainer::new(model(), leads(FORKS), &questions(), with_seed));
     assert_eq!(says, "trainer state: the run was started with --seed 5, not 6");
     let says = refuse(Trainer::new(model(), leads(3), &questions(), settings(Method::Ssft, 2, 1)));
-    assert_eq!(says, "trainer state: the run was started with another number of --forks");
+    assert_eq!(says, "trainer state: the run was started with --forks 4, not 3");
     let says = refuse(Trainer::new(model(), leads(FORKS), &questions()[1..], settings(Method::Ssft, 2, 1)));
     assert!(says.starts_with("trainer state: the data is not what the run was started with"), "{says}");
 }
 
 #[test]
-fn a_step_that_is_not_a_number_stops_before_the_weights_move() {
+fn a_step_that_is_not_finite_stops_before_the_weights_move() {
     for method in [Method::Ssft, Method::SftMixed] {
         let mut saved = weights_of(&model());
-        saved[0].values[5 * 16] = f32::NAN;
+        // Finite, but its logits are not.
+        saved[0].values[5 * 16..6 * 16].fill(3e38);
         let broken = saved.clone().into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
         let model = load(&shape(), broken, &Device::flex().autodiff()).expect("fits");
         let mut trainer = Trainer::new(model, leads(FORKS), &questions(), settings(method, 4, 1));
         let error = pollster::block_on(trainer.step(&questions(), &|| 0.0)).expect_err("NaN").to_string();
         let expected = match method {
             Method::Ssft => "step 1: the cost of trace ",
-            _ => "step 1: the loss is NaN",
+            _ => "step 1: the loss is ",
         };
-        assert!(error.starts_with(expected) && error.contains("lower --lr"), "{error}");
+        assert!(error.starts_with(expected), "{error}");
         assert_eq!(trainer.steps_done(), 0);
-        let same = |a: &NamedTensor, b: &NamedTensor| {
-            a.values.iter().zip(&b.values).all(|(a, b)| a.to_bits() == b.to_bits())
-        };
-        assert!(weights_of(trainer.model()).iter().zip(&saved).all(|(a, b)| same(a, b)));
+        assert_eq!(weights_of(trainer.model()), saved);
     }
+}
+
+#[test]
+fn a_model_that_is_not_a_number_is_not_saved() {
+    let mut saved = weights_of(&model());
+    saved[3].values[7] = f32::NAN;
+    let named = saved.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
+    let model = load(&shape(), named, &Device::flex()).expect("fits");
+    let error = pollster::block_on(weights(&model)).expect_err("NaN").to_string();
+    assert_eq!(
+        error,
+        "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower --lr"
+    );
 }

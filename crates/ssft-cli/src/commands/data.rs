@@ -1,16 +1,13 @@
 //! `data make` and `data check`.
 
 use crate::args::{CheckArgs, MakeArgs};
+use crate::config::RunConfig;
 use crate::exit::Failure;
 use crate::setup;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
-use ssft_data::encode::Encoder;
 use ssft_data::error::DataError;
-use ssft_data::forks::ForkLead;
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
-use ssft_data::template::Template;
-use ssft_data::tokenizer::Tokenizer;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
     let task = setup::task(&args.task)?;
@@ -41,7 +38,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     if !problems.is_empty() {
         let more = if problems.len() > Limits::default().problems { " (the first are shown)" } else { "" };
         let count = counted(problems.len(), "problem");
-        return Err(Failure::Usage(format!("{name}: {count}{more}; correct the lines named above")));
+        return Err(Failure::Usage(format!("{name}: {count}{more}")));
     }
     if !args.quiet {
         let traces: usize = checked.records.iter().map(|record| record.traces.len()).sum();
@@ -56,10 +53,12 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Rows that are too long or empty. Bytes are the longest that a row can become, whatever tokenizer is learned.
+/// Rows that `train --data` would find too long or empty, with its own tokenizer and template.
 fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Failure> {
-    let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
-    let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), args.context)
-        .map_err(Failure::usage)?;
-    Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let vocabulary = RunConfig::default().vocab_size;
+    let (encoder, _) = setup::fresh_encoder(records, Some(vocabulary), args.forks, args.context)?;
+    Ok(encoder.problems(records).map(|error| error.to_string()).collect())
 }

@@ -1,6 +1,7 @@
 //! `inspect`: what training sees of one question.
 
 use crate::args::InspectArgs;
+use crate::config::{RunConfig, default_match_tokens};
 use crate::exit::Failure;
 use crate::setup::{self, LoadedModel};
 use crate::table;
@@ -11,8 +12,6 @@ use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::forks::{ForkLead, fork_name};
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
-use ssft_data::template::Template;
-use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::pairwise::pairwise;
@@ -20,35 +19,37 @@ use ssft_train::{Assignment, CostMatrix};
 use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    for (flag, value) in [("--forks", args.forks), ("--match-tokens", args.match_tokens)] {
+    let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
+    for (flag, value) in [("--forks", args.forks), ("--match-tokens", match_tokens)] {
         if value == 0 {
             return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
         }
     }
     let device = args.device.open()?;
-    let record = record(args)?;
+    let records = records(args)?;
+    let record = chosen(&records, args.id.as_deref())?;
     let (model, encoder) = match &args.model {
         Some(directory) => from_directory(setup::load_model(directory, &device.device)?)?,
-        None => fresh(args, &device.device)?,
+        None => fresh(args, &records, &device.device)?,
     };
-    let question = encoder.encode(&record).map_err(Failure::usage)?;
+    let question = encoder.encode(record).map_err(Failure::usage)?;
     let forks = encoder.tokenizer().forks().len();
-    check_forks(slice::from_ref(&record), forks).map_err(Failure::usage)?;
+    check_forks(slice::from_ref(record), forks).map_err(Failure::usage)?;
     let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
-    let costs = pollster::block_on(pairwise(&model, &[&question], &leads, args.match_tokens).read(0));
+    let costs = pollster::block_on(pairwise(&model, &[&question], &leads, match_tokens).read(0));
     let costs = costs.map_err(Failure::run)?.remove(0);
     let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
     if args.json {
-        print_json(&record, &question, &leads, &costs, &matched);
+        print_json(record, &question, &leads, &costs, &matched);
         return Ok(());
     }
-    println!("question {}: {:?}", record.id, setup::question_text(&record));
+    println!("question {}: {:?}", record.id, setup::question_text(record));
     println!("\nrows as trained; tokens that are targets stand in [brackets]");
     for (trace, &fork) in question.traces.iter().zip(&matched.forks) {
         println!("{}", row(&encoder, &question, &leads[fork], &trace.tokens)?);
     }
     let sources: Vec<String> = question.traces.iter().map(|trace| trace.source.clone()).collect();
-    println!("\ncosts over the first {} trace tokens; * marks the optimal matching", args.match_tokens);
+    println!("\ncosts over the first {} trace tokens; * marks the optimal matching", match_tokens);
     println!("{}", table::costs(&costs, &sources, &matched.forks));
     for (trace, &fork) in matched.forks.iter().enumerate() {
         println!("trace {} ({}) -> {}", trace + 1, sources[trace], fork_name(fork));
@@ -56,21 +57,20 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn record(args: &InspectArgs) -> Result<Record, Failure> {
-    let records = match &args.data {
-        Some(path) => read_records(path, &Limits::default()).map_err(Failure::usage)?,
-        None => {
-            let spec = TaskSpec { train: 100, test: 20, difficulty: args.difficulty, seed: args.seed };
-            setup::task(&args.task)?.make(&spec).map_err(Failure::usage)?.train
-        }
+fn records(args: &InspectArgs) -> Result<Vec<Record>, Failure> {
+    if let Some(path) = &args.data {
+        return read_records(path, &Limits::default()).map_err(Failure::usage);
+    }
+    let spec = TaskSpec { train: 100, test: 20, difficulty: args.difficulty, seed: args.seed };
+    Ok(setup::task(&args.task)?.make(&spec).map_err(Failure::usage)?.train)
+}
+
+fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Failure> {
+    let found = match id {
+        Some(id) => records.iter().find(|record| record.id == id),
+        None => records.first(),
     };
-    let found = match &args.id {
-        Some(id) => records.into_iter().find(|record| record.id == *id),
-        None => records.into_iter().next(),
-    };
-    found.ok_or_else(|| {
-        Failure::Usage(format!("no question has the id {:?}", args.id.as_deref().unwrap_or_default()))
-    })
+    found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", id.unwrap_or_default())))
 }
 
 fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
@@ -83,13 +83,13 @@ fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
     Ok((loaded.model, encoder))
 }
 
-fn fresh(args: &InspectArgs, device: &Device) -> Result<(Decoder, Encoder), Failure> {
-    let tokenizer = Tokenizer::bytes(args.forks).map_err(Failure::usage)?;
-    let config = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
-    let context = config.max_position_embeddings;
-    let encoder =
-        Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), context).map_err(Failure::usage)?;
-    Ok((Decoder::init(&config, args.seed, device), encoder))
+/// What `train` would start from.
+fn fresh(args: &InspectArgs, records: &[Record], device: &Device) -> Result<(Decoder, Encoder), Failure> {
+    let defaults = RunConfig::default();
+    let learned = args.data.is_some().then_some(defaults.vocab_size);
+    let (encoder, _) = setup::fresh_encoder(records, learned, args.forks, defaults.context)?;
+    let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
+    Ok((Decoder::init(&shape, args.seed, device), encoder))
 }
 
 /// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.

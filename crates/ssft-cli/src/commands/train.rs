@@ -30,7 +30,7 @@ const INTERIM_QUESTIONS: usize = 50;
 const DECODE_BATCH: usize = 50;
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
-    let interrupted = catch_interrupts()?;
+    let (interrupted, settled) = catch_interrupts()?;
     let stem = stem(args)?;
     let out = args.out.as_deref();
     let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
@@ -41,13 +41,26 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.map(|(_, path)| path))?;
     // A model brings its own number of forks, and the run is to be repeated and resumed with that.
     resolved.config.forks = questions.encoder.tokenizer().forks().len();
-    run.write("config.toml", resolved.to_toml().as_bytes())?;
+    // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
+    let kept = || Resolved::new(&TrainArgs::default(), file.as_deref());
+    if !args.resume || kept()?.config != resolved.config {
+        run.write("config.toml", resolved.to_toml().as_bytes())?;
+    }
     let voice = Voice { quiet: args.quiet || args.json };
     introduce(&voice, &resolved, &device, &questions, &trainer, steps, &run);
     let metrics = Metrics::open(&run.file("metrics.jsonl"), trainer.steps_done())
         .map_err(|error| run.failed("metrics.jsonl", error))?;
-    let mut session =
-        Session { config: resolved.config, run, questions, trainer, metrics, voice, steps, interrupted };
+    let mut session = Session {
+        config: resolved.config,
+        run,
+        questions,
+        trainer,
+        metrics,
+        voice,
+        steps,
+        interrupted,
+        settled,
+    };
     session.steps()?;
     let evaluation = session.finish()?;
     session.conclude(args.json, evaluation)
@@ -62,7 +75,10 @@ struct Session {
     metrics: Metrics,
     voice: Voice,
     steps: usize,
+    /// Someone pressed Ctrl-C.
     interrupted: Arc<AtomicBool>,
+    /// Nothing is left to save: Ctrl-C may end the program at once.
+    settled: Arc<AtomicBool>,
 }
 
 /// Speaks to people on standard error, or not at all.
@@ -78,18 +94,18 @@ impl Voice {
     }
 }
 
-fn catch_interrupts() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&flag);
+/// The first Ctrl-C asks for a save, the second ends the program, and so does the first when all is saved.
+fn catch_interrupts() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), Failure> {
+    let (interrupted, settled) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (asked, done) = (Arc::clone(&interrupted), Arc::clone(&settled));
     let caught = ctrlc::set_handler(move || {
-        // The first asks for a save; whoever presses twice wants out, and the last checkpoint is whole.
-        if handler.swap(true, Ordering::SeqCst) {
+        if done.load(Ordering::SeqCst) || asked.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
         eprintln!("\nsaving after this step; press again to stop at once");
     });
     caught.map_err(|error| Failure::run(format!("Ctrl-C cannot be caught ({error})")))?;
-    Ok(flag)
+    Ok((interrupted, settled))
 }
 
 /// What the run is called when nobody names it.
@@ -111,12 +127,9 @@ fn prepare(
 ) -> Result<(Questions, Trainer, usize), Failure> {
     let config = &resolved.config;
     let autodiff = device.device.clone().autodiff();
-    let (questions, given) = setup::questions(resolved, &autodiff)?;
-    let model = match (&checkpoint, given) {
-        (Some(directory), _) => setup::load_model(directory, &autodiff)?.model,
-        (None, Some(model)) => model,
-        (None, None) => fresh(config, &questions, &autodiff),
-    };
+    let start = checkpoint.as_deref().or(config.model.as_deref());
+    let (questions, given) = setup::questions(resolved, start, &autodiff)?;
+    let model = given.unwrap_or_else(|| fresh(config, &questions, &autodiff));
     let per_step = config.batch_questions * config.accumulate;
     let steps = match (config.steps, config.epochs) {
         (_, Some(epochs)) => {
@@ -207,20 +220,25 @@ impl Session {
     fn steps(&mut self) -> Result<(), Failure> {
         let bar = self.bar();
         while self.trainer.steps_done() < self.steps {
-            let report = self.step()?;
+            let report = self.guarded(|session| {
+                let started = Instant::now();
+                let clock = move || started.elapsed().as_secs_f64() * 1e3;
+                let step = session.trainer.step(&session.questions.train, &clock);
+                pollster::block_on(step).map_err(Failure::run)
+            })?;
             let done = report.step;
-            let evaluation = match due(done, self.config.eval_every) && done < self.steps {
-                true => self.evaluate(INTERIM_QUESTIONS)?,
+            let stop = self.interrupted.load(Ordering::SeqCst) && done < self.steps;
+            // What is done is saved before anything else is tried.
+            if due(done, self.config.save_every) || done == self.steps || stop {
+                self.guarded(Self::save)?;
+            }
+            let evaluation = match due(done, self.config.eval_every) && done < self.steps && !stop {
+                true => self.guarded(|session| session.evaluate(INTERIM_QUESTIONS))?,
                 false => None,
             };
-            self.metrics
-                .append(&report, evaluation.as_ref())
-                .map_err(|error| self.run.failed("metrics.jsonl", error))?;
+            let appended = self.metrics.append(&report, evaluation.as_ref());
+            appended.map_err(|error| self.run.failed("metrics.jsonl", error))?;
             self.show(&bar, &report, evaluation.as_ref());
-            let stop = self.interrupted.load(Ordering::SeqCst) && done < self.steps;
-            if due(done, self.config.save_every) || done == self.steps || stop {
-                self.run.save_checkpoint(&self.trainer, &self.questions, self.config.keep)?;
-            }
             if stop {
                 bar.abandon();
                 let name = self.run.directory().display();
@@ -230,22 +248,23 @@ impl Session {
             }
         }
         bar.finish_and_clear();
+        self.settled.store(true, Ordering::SeqCst);
         Ok(())
     }
 
-    /// One step, in which neither an error nor a lost device harms what is saved.
-    fn step(&mut self) -> Result<StepReport, Failure> {
-        let started = Instant::now();
-        let clock = move || started.elapsed().as_secs_f64() * 1e3;
-        let (trainer, data) = (&mut self.trainer, &self.questions.train);
-        let outcome = catch_unwind(AssertUnwindSafe(|| pollster::block_on(trainer.step(data, &clock))));
-        match outcome {
-            Ok(result) => result.map_err(|error| self.stopped(&error.to_string())),
+    fn save(&mut self) -> Result<PathBuf, Failure> {
+        self.run.save_checkpoint(&self.trainer, &self.questions, self.config.keep)
+    }
+
+    /// Does `work` so that neither an error nor a lost device harms what is saved, and says what there is to go on from.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(result) => result.map_err(|failure| self.stopped(&failure.to_string())),
             Err(panic) => Err(self.stopped(&explain_panic(panic.as_ref()))),
         }
     }
 
-    /// A failed step, with what is left to go on from.
+    /// A failure, with what is left to go on from.
     fn stopped(&self, what: &str) -> Failure {
         let saved = match self.run.newest_checkpoint() {
             Ok(Some((_, path))) => format!("the last checkpoint is intact: {}", path.display()),
@@ -303,7 +322,10 @@ impl Session {
     fn longest_trace(&self) -> usize {
         let traces = self.questions.train.iter().flat_map(|question| &question.traces);
         let longest = traces.map(|trace| trace.tokens.len()).max().unwrap_or(1);
-        longest + longest.div_ceil(4)
+        let prompts = self.questions.train.iter().map(|question| question.prompt.len());
+        let lead = self.questions.encoder.lead(0).len();
+        let room = self.questions.encoder.context() - prompts.max().unwrap_or(0) - lead;
+        (longest + longest.div_ceil(4)).min(room.max(longest))
     }
 
     fn finish(&self) -> Result<Option<Evaluation>, Failure> {
@@ -318,7 +340,7 @@ impl Session {
 
     fn conclude(&self, json: bool, evaluation: Option<Evaluation>) -> Result<(), Failure> {
         let Some(evaluation) = evaluation else {
-            self.voice.say("no held-out question has an answer, so nothing was evaluated");
+            self.voice.say("nothing was held out to evaluate: that takes ten questions or more with an answer and traces that end in `#### ANSWER`");
             return Ok(());
         };
         if json {

@@ -1,0 +1,155 @@
+//! Runs that were stopped or killed end as if nothing had happened, bit for bit.
+#![cfg(unix)]
+
+mod common;
+
+use common::{Home, assert_file_is_whole, assert_model_is_whole, names, read_json, tiny, wait_until};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// Steps of an interrupted run: enough for a signal to arrive before the end.
+const STEPS: usize = 40;
+
+/// The same run as [`tiny`], longer, once without a break.
+fn uninterrupted(home: &Home, flags: &str) {
+    home.run(&tiny(&format!("--steps {STEPS} --eval-questions 0 --quiet {flags} --out whole"))).succeeded();
+}
+
+/// Fails the test unless `run` ended as the uninterrupted one did.
+fn assert_as_uninterrupted(home: &Home, run: &str) {
+    let expected: Vec<u64> = (1..=STEPS as u64).collect();
+    let steps: Vec<u64> = home.losses(run).iter().map(|(step, _)| *step).collect();
+    assert_eq!(steps, expected, "each step once");
+    assert_eq!(home.losses(run), home.losses("whole"));
+    assert!(home.weights(run) == home.weights("whole"), "other weights");
+    let forks = |run: &str| read_json(&home.path(run).join("model/forks.json"));
+    assert_eq!(forks(run), forks("whole"), "coverage");
+    let hidden = |directory: &str| {
+        let names = names(&home.path(run).join(directory)).into_iter();
+        names.filter(|name| name.starts_with('.') && name != ".lock").collect::<Vec<_>>()
+    };
+    assert_eq!((hidden(""), hidden("checkpoints")), (vec![], vec![]), "leftovers");
+}
+
+/// The steps of the checkpoints of a run, each of them whole.
+fn whole_checkpoints(run: &Path) -> Vec<u64> {
+    let named = |name: &String| name.strip_prefix("step-").and_then(|step| step.parse().ok());
+    let mut steps: Vec<u64> = names(&run.join("checkpoints")).iter().filter_map(named).collect();
+    steps.sort_unstable();
+    for &step in &steps {
+        let checkpoint = run.join(format!("checkpoints/step-{step}"));
+        assert_model_is_whole(&checkpoint);
+        assert_file_is_whole(&checkpoint.join("trainer/optimizer.safetensors"));
+        assert_eq!(read_json(&checkpoint.join("trainer/state.json"))["step"], step);
+    }
+    steps
+}
+
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
+}
+
+#[test]
+fn ctrl_c_saves_and_resume_goes_on() {
+    let home = Home::new();
+    uninterrupted(&home, "");
+    let run = home.path("run");
+    for (name, arguments) in [
+        ("INT", tiny(&format!("--steps {STEPS} --eval-questions 0 --save-every 30 --out run"))),
+        ("TERM", "train --resume --out run".to_owned()),
+    ] {
+        let before = lines(&run.join("metrics.jsonl"));
+        let running = home.start(&arguments);
+        wait_until("it has done a few steps", || lines(&run.join("metrics.jsonl")) > before + 3);
+        running.signal(name);
+        let (code, stderr) = running.wait();
+        let last = stderr.lines().last().unwrap_or_default();
+        let done = whole_checkpoints(&run).pop().expect("a checkpoint");
+        assert_eq!(code, Some(130), "{stderr}");
+        assert_eq!(last, format!("stopped: saved after step {done}; go on with: ssft-wgpu train --out run --resume"));
+        assert!((before as u64) < done && done < STEPS as u64, "{done}");
+    }
+    let done = home.run("train --out run --resume").succeeded();
+    assert!(done.stderr.contains("resumed  after step "), "{done:#?}");
+    assert_as_uninterrupted(&home, "run");
+}
+
+/// Killed at arbitrary moments and while a checkpoint is being written, and started again each time.
+#[test]
+fn a_kill_at_any_moment_harms_no_checkpoint() {
+    let home = Home::new();
+    uninterrupted(&home, "--method ssft-random --save-every 1");
+    let (run, mut newest) = (home.path("run"), 0);
+    let checkpoints = run.join("checkpoints");
+    let is_saving = || names(&checkpoints).iter().any(|name| name.starts_with(".unfinished"));
+    for attempt in 0..10u64 {
+        let arguments = match run.join("config.toml").exists() {
+            true => "train --resume --out run".to_owned(),
+            false => tiny(&format!(
+                "--method ssft-random --steps {STEPS} --eval-questions 0 --save-every 1 --keep 3 --out run"
+            )),
+        };
+        let mut running = home.start(&arguments);
+        let mut saves = |saves: bool| wait_until("it saves", || is_saving() == saves || !running.is_running());
+        let pause = match attempt % 2 {
+            // Into a save; what an earlier kill left behind, it sweeps away first.
+            0 => {
+                saves(false);
+                saves(true);
+                2 * attempt
+            }
+            // Into whatever happens just then.
+            _ => 60 * attempt,
+        };
+        std::thread::sleep(Duration::from_millis(pause));
+        if !running.is_running() {
+            break;
+        }
+        running.signal("KILL");
+        running.wait();
+        let steps = whole_checkpoints(&run);
+        let last = steps.last().copied().unwrap_or(0);
+        assert!(last >= newest, "step {newest} was saved, and {last} is the newest now");
+        newest = last;
+    }
+    assert!(newest > 0, "a test that never saw a checkpoint shows nothing");
+    home.run("train --resume --quiet --out run").succeeded();
+    assert_as_uninterrupted(&home, "run");
+}
+
+#[test]
+fn resume_refuses_what_it_cannot_go_on_from() {
+    let home = Home::new();
+    let start = tiny("--steps 4 --eval-questions 0 --quiet --out run");
+    home.run(&start).succeeded();
+    let resume = |flags: &str| home.run(&format!("train --resume --out run --steps 6 {flags}"));
+    for (flags, says) in [
+        ("--seed 2", "the run was started with --seed 1, not 2"),
+        ("--forks 5", "the run was started with another number of --forks"),
+        ("--train-questions 41", "the data is not what the run was started with"),
+    ] {
+        let done = resume(flags);
+        assert!(done.refusal().contains(says), "{done:#?}");
+    }
+    let optimizer = home.path("run/checkpoints/step-4/trainer/optimizer.safetensors");
+    let bytes = fs::read(&optimizer).unwrap();
+    fs::write(&optimizer, &bytes[..bytes.len() / 2]).unwrap();
+    let done = resume("");
+    assert!(done.refusal().contains("run/checkpoints/step-4"), "{done:#?}");
+    fs::remove_dir_all(home.path("run/checkpoints/step-4")).unwrap();
+    let done = resume("").succeeded();
+    assert!(done.stderr.contains("resumed  after step 2"), "the one before is still there: {done:#?}");
+    assert_eq!(home.losses("run").len(), 6);
+}
+
+/// A finished run may be resumed to say its result again; nothing is trained.
+#[test]
+fn a_finished_run_resumes_to_its_end() {
+    let home = Home::new();
+    home.run(&tiny("--quiet --out run")).succeeded();
+    let (losses, weights) = (home.losses("run"), home.weights("run"));
+    let again = home.run("train --resume --json --out run").succeeded();
+    assert_eq!(again.json()["n_questions"], 10);
+    assert!(losses == home.losses("run") && weights == home.weights("run"));
+}
