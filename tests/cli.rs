@@ -199,7 +199,10 @@ fn a_run_directory_belongs_to_one_run_and_one_process() {
     let again = home.run(&tiny("--out run"));
     let beside = home.run("train --resume --out run");
     drop(first);
-    assert_eq!(again.refusal(), "run already holds a run; add --resume to go on with it, or give another --out");
+    assert_eq!(
+        again.refusal(),
+        "run already holds a run; add --resume to go on with it, or give another --out"
+    );
     assert_eq!(beside.refusal(), "another process is training in run; wait for it, or give another --out");
 }
 
@@ -235,9 +238,15 @@ fn inspect_shows_rows_costs_and_a_matching() {
     for (row, fork) in rows.iter().zip(value["matching"].as_array().unwrap()) {
         assert_eq!(&row["fork"], fork);
         let text = format!("<think{fork}>[");
-        assert!(shown.lines().any(|line| line.contains(&text) && line.ends_with("[<|endoftext|>]")), "{shown}");
+        assert!(
+            shown.lines().any(|line| line.contains(&text) && line.ends_with("[<|endoftext|>]")),
+            "{shown}"
+        );
     }
-    assert_eq!(shown.lines().filter(|line| line.starts_with("trace ") && line.contains("-> <think")).count(), 4);
+    assert_eq!(
+        shown.lines().filter(|line| line.starts_with("trace ") && line.contains("-> <think")).count(),
+        4
+    );
     assert_eq!(shown.matches('*').count() - value_stars(&shown), 4, "one mark a trace: {shown}");
 }
 
@@ -278,7 +287,8 @@ fn text_that_spells_a_fork_stays_text() {
     let table = read_json(&home.path("run/model/forks.json"));
     let forks: Vec<&Value> = table["forks"].as_array().unwrap().iter().map(|fork| &fork["id"]).collect();
     for model in ["", "--model run/model"] {
-        let shown = home.run(&format!("inspect --json --device cpu --data data.jsonl {model}")).succeeded().json();
+        let shown =
+            home.run(&format!("inspect --json --device cpu --data data.jsonl {model}")).succeeded().json();
         let rows = shown["rows"].as_array().unwrap();
         assert_eq!((rows.len(), forks.len()), (2, 6));
         for row in rows {

@@ -5,8 +5,8 @@
 mod common;
 
 use burn::tensor::Device;
-use common::{Home, names};
-use serde_json::json;
+use common::{Done, Home, names};
+use serde_json::{Value, json};
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
 use ssft_wgpu::data::template::Template;
@@ -17,9 +17,9 @@ use ssft_wgpu::model::{Decoder, DecoderConfig};
 use ssft_wgpu::train::directory::model_files;
 
 const FORKS: usize = 3;
-/// Both devices round every sum in f32, in different orders: 1e-7 of each loss. AdamW divides by the root of the
-/// second moment, so where a gradient is near 0 its rounding decides a step of the learning rate; from there the
-/// weights, and with them the losses, drift apart. MEASURED
+/// Of a loss. Both devices round every sum in f32, in different orders: 1e-7. AdamW divides by the root of the second
+/// moment, so where a gradient is near 0 its rounding decides a step of the learning rate; from there the weights, and
+/// with them the losses, drift apart. On lavapipe it came to 2e-6 in 60 steps; hardware may round exp and sqrt coarser.
 const TOLERANCE: f64 = 1e-4;
 
 /// Far smaller than any preset, and every question of one shape: a software adapter compiles for minutes otherwise.
@@ -46,7 +46,8 @@ fn write_data(home: &Home) {
     let record = |n: usize| {
         let trace = |source: &str, text: String| json!({"source": source, "text": text});
         let traces = [trace("up", format!("{n:02}+1 #### 7")), trace("down", format!("1+{n:02} #### 7"))];
-        json!({"id": format!("q{n:02}"), "question": format!("{n:02}?"), "traces": traces, "answer": "7"}).to_string()
+        json!({"id": format!("q{n:02}"), "question": format!("{n:02}?"), "traces": traces, "answer": "7"})
+            .to_string()
     };
     home.write("data.jsonl", (10..30).map(record).collect::<Vec<_>>().join("\n"));
 }
@@ -58,17 +59,21 @@ fn the_adapter_gives_the_run_of_the_cpu() {
     let home = Home::new();
     write_model(&home);
     write_data(&home);
-    for device in ["cpu", "wgpu"] {
+    let train = |device: &str| {
         let flags = "--data data.jsonl --model model --eval-questions 1 --batch-questions 2 --match-tokens 4";
-        let steps = "--steps 60 --warmup-steps 5 --lr 0.02 --json";
-        let done = home.run(&format!("train {flags} {steps} --device {device} --out {device}")).succeeded();
-        println!("{}{}", done.stderr, done.stdout);
-        let name = if device == "cpu" { "CPU (".to_owned() } else { adapter.describe() };
-
-    }
-    for (cpu, wgpu) in home.metrics("cpu").iter().zip(home.metrics("wgpu")) {
-        let loss = |line: &serde_json::Value| line["loss"].as_f64().unwrap();
-        let apart = (loss(cpu) - loss(&wgpu)).abs() / loss(cpu);
+        let steps = "--steps 60 --warmup-steps 5 --lr 0.02";
+        home.run(&format!("train {flags} {steps} --device {device} --out {device}")).succeeded()
+    };
+    let (cpu, wgpu) = (train("cpu"), train("wgpu"));
+    assert!(wgpu.stderr.starts_with(&format!("device   {}\n", adapter.describe())), "{wgpu:#?}");
+    println!("{}", wgpu.stdout);
+    // The tables of the evaluation quote the answers; a greedy choice between equals is not to be expected.
+    assert_eq!(cpu.stdout, wgpu.stdout, "other answers");
+    let (cpu, wgpu) = (home.metrics("cpu"), home.metrics("wgpu"));
+    assert_eq!((cpu.len(), wgpu.len()), (60, 60));
+    for (cpu, wgpu) in cpu.iter().zip(&wgpu) {
+        let loss = |line: &Value| line["loss"].as_f64().unwrap();
+        let apart = (loss(cpu) - loss(wgpu)).abs() / loss(cpu);
         println!("step {}: {:.6}, {apart:.1e} apart", cpu["step"], loss(cpu));
         assert!(apart < TOLERANCE, "{cpu} against {wgpu}");
         assert_eq!(cpu["matches"], wgpu["matches"], "step {}", cpu["step"]);
@@ -82,7 +87,10 @@ fn wgpu_without_an_adapter_is_refused() {
     let mut program = home.program(arguments);
     // The names that the Vulkan loader knows for the list of drivers, now and formerly.
     program.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
-    let done = common::Done::of(program, arguments);
-    assert!(done.refusal().starts_with("no graphics adapter was found; install a Vulkan driver"), "{done:#?}");
+    let done = Done::of(program, arguments);
+    assert!(
+        done.refusal().starts_with("no graphics adapter was found; install a Vulkan driver"),
+        "{done:#?}"
+    );
     assert!(names(&home.path("")).is_empty());
 }

@@ -9,7 +9,17 @@ use std::fs;
 
 /// What every line of `metrics.jsonl` has.
 const KEYS: [&str; 11] = [
-    "step", "epoch", "loss", "lr", "grad_norm", "tokens", "tokens_per_s", "ms_cost", "ms_match", "ms_train", "matches",
+    "step",
+    "epoch",
+    "loss",
+    "lr",
+    "grad_norm",
+    "tokens",
+    "tokens_per_s",
+    "ms_cost",
+    "ms_match",
+    "ms_train",
+    "matches",
 ];
 
 /// The forks, from 1, that each question of a step was trained under.
@@ -34,7 +44,8 @@ fn every_method_leaves_a_whole_run() {
     ];
     let home = Home::new();
     for (method, may_be) in methods {
-        let done = home.run(&tiny(&format!("--method {method} --save-every 1 --keep 3 --out {method}"))).succeeded();
+        let done =
+            home.run(&tiny(&format!("--method {method} --save-every 1 --keep 3 --out {method}"))).succeeded();
         assert!(done.stderr.contains("step 6/6  loss ") && done.stdout.contains("<think6>"), "{done:#?}");
         let run = home.path(method);
         assert_eq!(
@@ -56,7 +67,9 @@ fn every_method_leaves_a_whole_run() {
         }
         let table = read_json(&run.join("model/forks.json"));
         assert_eq!(table["forks"].as_array().map(Vec::len), Some(6));
-        assert!(!table["chosen_fork"].is_null() && !table["coverage"]["sources"].as_array().unwrap().is_empty());
+        assert!(
+            !table["chosen_fork"].is_null() && !table["coverage"]["sources"].as_array().unwrap().is_empty()
+        );
     }
 }
 
@@ -77,7 +90,9 @@ fn the_report_escapes_what_it_quotes() {
     let home = Home::new();
     let line = |id: usize| {
         let trace = r#"{"source":"a","text":"<b>bold</b> #### 1"}"#;
-        format!(r#"{{"id":"q{id}","question":"<script>alert({id})</script>","traces":[{trace}],"answer":"1"}}"#)
+        format!(
+            r#"{{"id":"q{id}","question":"<script>alert({id})</script>","traces":[{trace}],"answer":"1"}}"#
+        )
     };
     home.write("data.jsonl", (0..20).map(line).collect::<Vec<_>>().join("\n"));
     home.run("train --data data.jsonl --steps 2 --batch-questions 2 --device cpu --out run").succeeded();
@@ -106,9 +121,14 @@ fn the_seed_decides_everything() {
     for same in ["two", "repeated"] {
         assert_eq!(home.losses("one"), home.losses(same), "{same}");
         assert!(home.weights("one") == home.weights(same), "{same}: other weights");
-        let evaluations = |run: &str| home.metrics(run).iter().map(|line| line["eval"].clone()).collect::<Vec<_>>();
+        let evaluations =
+            |run: &str| home.metrics(run).iter().map(|line| line["eval"].clone()).collect::<Vec<_>>();
         assert_eq!(evaluations("one"), evaluations(same));
-        assert_eq!(evaluations(same).iter().filter(|evaluation| evaluation.is_object()).count(), 2, "after 2 and 4");
+        assert_eq!(
+            evaluations(same).iter().filter(|evaluation| evaluation.is_object()).count(),
+            2,
+            "after 2 and 4"
+        );
     }
     assert_ne!(home.losses("one"), home.losses("other"));
     assert!(home.weights("one") != home.weights("other"));
@@ -133,7 +153,8 @@ fn config_names_the_origin_of_every_value() {
 #[test]
 fn epochs_become_steps() {
     let home = Home::new();
-    let epoch = tiny("--train-questions 7 --eval-questions 0 --accumulate 2 --epochs 1 --out run").replace("--steps 6", "");
+    let epoch = tiny("--train-questions 7 --eval-questions 0 --accumulate 2 --epochs 1 --out run")
+        .replace("--steps 6", "");
     home.run(&epoch).succeeded();
     let lines = home.metrics("run");
     assert_eq!(lines.len(), 2, "seven questions, four a step");

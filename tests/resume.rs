@@ -67,7 +67,10 @@ fn ctrl_c_saves_and_resume_goes_on() {
         let last = stderr.lines().last().unwrap_or_default();
         let done = whole_checkpoints(&run).pop().expect("a checkpoint");
         assert_eq!(code, Some(130), "{stderr}");
-        assert_eq!(last, format!("stopped: saved after step {done}; go on with: ssft-wgpu train --out run --resume"));
+        assert_eq!(
+            last,
+            format!("stopped: saved after step {done}; go on with: ssft-wgpu train --out run --resume")
+        );
         assert!((before as u64) < done && done < STEPS as u64, "{done}");
     }
     let done = home.run("train --out run --resume").succeeded();
@@ -91,7 +94,8 @@ fn a_kill_at_any_moment_harms_no_checkpoint() {
             )),
         };
         let mut running = home.start(&arguments);
-        let mut saves = |saves: bool| wait_until("it saves", || is_saving() == saves || !running.is_running());
+        let mut saves =
+            |saves: bool| wait_until("it saves", || is_saving() == saves || !running.is_running());
         let pause = match attempt % 2 {
             // Into a save; what an earlier kill left behind, it sweeps away first.
             0 => {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::process::{cargo, loud};
+use crate::process::{cargo, command, loud, succeeds};
 use crate::setup::BROWSER;
 use crate::steps::Steps;
 
@@ -11,6 +11,11 @@ const CORE: &str = "-p ssft-data -p ssft-kernels -p ssft-model -p ssft-train -p 
 
 /// `--release` throughout: one profile shares every compiled dependency.
 pub fn run(steps: &mut Steps) -> Result<()> {
+    // A matter of seconds where it is installed, and not worth building from source where it is not.
+    match succeeds(command("typos").arg("--version")) {
+        true => steps.run("spelling", || loud(&mut command("typos")))?,
+        false => println!("spelling is not checked: `cargo install --locked typos-cli` adds it"),
+    }
     steps.run("format", || loud(&mut cargo("fmt --all --check")))?;
     steps.run("clippy", || loud(&mut cargo("clippy --workspace --all-targets --release -- -D warnings")))?;
     steps

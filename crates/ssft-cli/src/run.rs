@@ -7,7 +7,7 @@ use ssft_data::forks::ForkTable;
 use ssft_train::Trainer;
 use ssft_train::directory::{Files, model_files};
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// A run directory that this process alone writes to.
@@ -56,11 +56,12 @@ impl Run {
         };
         fs::create_dir_all(&directory).map_err(usable)?;
         let lock = File::create(directory.join(".lock")).map_err(usable)?;
-        if lock.try_lock().is_err() {
-            return Err(Failure::Usage(format!(
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Failure::Usage(format!(
                 "another process is training in {name}; wait for it, or give another --out"
-            )));
-        }
+            )),
+            TryLockError::Error(error) => usable(error),
+        })?;
         for parent in [directory.clone(), directory.join("checkpoints")] {
             files::sweep(&parent).map_err(usable)?;
         }
@@ -127,7 +128,7 @@ impl Run {
     pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
         let path = self.file(name);
         Failure::Run(format!(
-            "{}: cannot be written ({error}); free some space, then add --resume",
+            "{}: cannot be read or written ({error}); mend that, then add --resume",
             path.display()
         ))
     }

@@ -11,7 +11,7 @@ use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::step::Settings;
 use ssft_train::{Method, StepReport, Trainer};
 
-/// Two questions of one shape: every new shape is compiled and timed anew, which takes a software adapter long.
+/// Two questions of one shape: every new kernel is compiled first, which takes a software adapter long.
 fn questions() -> Vec<EncodedQuestion> {
     let trace =
         |source: &str, tokens: [u32; 4]| EncodedTrace { source: source.into(), tokens: tokens.to_vec() };
