@@ -1,11 +1,14 @@
 //! What the program says: to good arguments, to bad ones, and to bad data.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use common::{Done, Home, copy_directory, names, read_json, tiny, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Stdio;
 
 const GOOD: &str = r#"{"id":"q1","question":"1+1=","traces":[{"source":"a","text":"2"}],"answer":"2"}"#;
 
@@ -82,6 +85,7 @@ fn settings_that_cannot_be_used_are_refused() {
     let home = Home::new();
     home.write("unknown.toml", "stepz = 1\n");
     home.write("broken.toml", "steps = 1\nlr = = 2\n");
+    home.write("both.toml", "steps = 1\nepochs = 1\n");
     home.write("a-file", "");
     home.write("a-directory/note", "");
     #[rustfmt::skip]
@@ -111,14 +115,16 @@ fn settings_that_cannot_be_used_are_refused() {
         ("train --config nowhere.toml", "nowhere.toml: cannot be read"),
         ("train --model nowhere", "nowhere/config.json: cannot be read"),
         ("train --model a-directory", "a-directory/config.json: cannot be read"),
+        ("train --config both.toml", "both.toml: has both steps and epochs; keep one of them"),
         ("train --out a-file", "a-file: cannot be used"),
+        ("train --out a-directory", "a-directory is not empty (it has note); give another --out"),
         ("train --resume --out nowhere", "nowhere holds no run to resume; check --out, or leave out --resume"),
         ("data make --out a-file", "a-file: cannot be created"),
         ("data make --task chess --out new", "there is no task \"chess\""),
         ("data check nowhere", "nowhere: 1 problem"),
-        ("inspect --forks 0", "--forks is 0; give at least 1"),
+        ("inspect --forks 0", "--forks is 0; give "),
         ("inspect --forks 2", "4 traces but only 2 forks; drop traces or use --forks 4"),
-        ("inspect --match-tokens 0", "--match-tokens is 0; give at least 1"),
+        ("inspect --match-tokens 0", "--match-tokens is 0; give "),
         ("inspect --id nobody", "no question has the id \"nobody\""),
         ("inspect --model a-directory", "a-directory/config.json: cannot be read"),
     ];
@@ -130,13 +136,12 @@ fn settings_that_cannot_be_used_are_refused() {
         }
         assert!(done.refusal().contains(says), "{says}: {done:#?}");
     }
-    let left = ["a-directory", "a-file", "broken.toml", "unknown.toml"];
+    let left = ["a-directory", "a-file", "both.toml", "broken.toml", "unknown.toml"];
     let there: Vec<String> = names(&home.path("")).into_iter().filter(|name| name != "runs").collect();
     assert_eq!(there, left, "nothing was made");
     assert!(names(&home.path("runs")).is_empty(), "no name of a run is used up");
 }
 
-/// The argument parser says more than a line: the values there are, and where the help is.
 #[test]
 fn arguments_that_do_not_parse_are_refused() {
     let home = Home::new();
@@ -148,10 +153,15 @@ fn arguments_that_do_not_parse_are_refused() {
         ("train --task arithmetic --data x", "cannot be used with"),
         ("train --steps 1 --epochs 1", "cannot be used with"),
         ("train --seed 18446744073709551615", "is not in 0..=9223372036854775807"),
+        ("data", "Usage: ssft-wgpu data <COMMAND>"),
     ] {
         let done = home.run(arguments);
-        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{done:#?}");
-        assert!(done.stderr.starts_with("error: ") && done.stderr.contains(says), "{done:#?}");
+        if arguments == "data" {
+            assert!(done.code == Some(2) && done.stderr.contains(says), "the help, in full: {done:#?}");
+        } else {
+            let refusal = done.refusal();
+            assert!(refusal.contains(says) && refusal.ends_with("; see --help"), "{refusal}");
+        }
     }
     assert!(names(&home.path("")).is_empty());
     assert!(home.run("--help").succeeded().stdout.starts_with("Set Supervised Fine-Tuning"));
@@ -311,9 +321,34 @@ fn json_and_quiet_are_all_there_is_on_the_screen() {
     assert_eq!(spoken(&json), (false, true), "{json:#?}");
     assert_eq!(json.json()["n_questions"], 10);
     assert_eq!(json.json()["samples"].as_array().unwrap().len(), 60, "ten questions, six forks");
+    let nothing = home.run(&tiny("--json --eval-questions 0 --out nothing")).succeeded();
+    assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("null\n", ""), "nothing was evaluated");
     let quiet = home.run(&tiny("--quiet --out quiet")).succeeded();
     assert_eq!(spoken(&quiet), (true, true), "{quiet:#?}");
     let make = home.run("data make --quiet --train 9 --test 1 --out data").succeeded();
     let check = home.run("data check --quiet data/train.jsonl").succeeded();
     assert_eq!((spoken(&make), spoken(&check)), ((true, true), (true, true)));
+}
+
+/// Whoever reads may have had enough, and a terminal may be gone; a run goes on, and nobody hears of a bug.
+#[test]
+fn nobody_has_to_listen() {
+    let home = Home::new();
+    for arguments in
+        [tiny("--out run"), "inspect --device cpu --difficulty 1".to_owned(), "devices".to_owned()]
+    {
+        for is_deaf in ["stdout", "stderr"] {
+            let mut program = home.program(&arguments.replace("run", is_deaf));
+            let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            match is_deaf {
+                "stdout" => drop(child.stdout.take()),
+                _ => drop(child.stderr.take()),
+            }
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code() == Some(0) && !said.contains("error"), "{arguments}: {output:#?}");
+        }
+    }
+    assert_eq!((home.losses("stdout").len(), home.losses("stderr").len()), (6, 6));
+    assert!(home.path("stdout/report.html").exists() && home.path("stderr/report.html").exists());
 }

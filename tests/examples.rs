@@ -12,7 +12,8 @@ fn example(name: &str) -> PathBuf {
 
 fn output(name: &str) -> String {
     let output = Command::new(example(name)).output();
-    let output = output.expect("examples are built by `cargo test` without --test, or by `cargo build --examples`");
+    let output =
+        output.expect("examples are built by `cargo test` without --test, or by `cargo build --examples`");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }

@@ -1,5 +1,7 @@
 //! A run from its arguments to everything it leaves on disk, for each of the four methods.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use common::{Home, assert_model_is_whole, names, read_json, tiny};

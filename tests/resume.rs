@@ -1,4 +1,7 @@
 //! Runs that were stopped or killed end as if nothing had happened, bit for bit.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 #![cfg(unix)]
 
 mod common;
@@ -128,9 +131,14 @@ fn resume_refuses_what_it_cannot_go_on_from() {
     let start = tiny("--steps 4 --eval-questions 0 --quiet --out run");
     home.run(&start).succeeded();
     let resume = |flags: &str| home.run(&format!("train --resume --out run --steps 6 {flags}"));
+    let back = home.run("train --resume --out run --steps 3");
+    assert!(back.refusal().contains("the run is already at step 4; give --steps 4 or more"), "{back:#?}");
     for (flags, says) in [
         ("--seed 2", "the run was started with --seed 1, not 2"),
-        ("--forks 5", "the run was started with another number of --forks"),
+        ("--forks 5", "the run was started with another --forks; leave it out to resume"),
+        ("--method sft", "the run was started with --method ssft, not sft"),
+        ("--preset demo", "the run was started with another --preset; leave it out to resume"),
+        ("--batch-questions 3", "the run was started with --batch-questions times --accumulate 2, not 3"),
         ("--train-questions 41", "the data is not what the run was started with"),
     ] {
         let done = resume(flags);

@@ -103,6 +103,8 @@ pub struct Resolved {
 pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
     let defaults = to_table(&RunConfig::default()).unwrap_or_default();
     command.mut_subcommand("train", |train| {
+        // A script may repeat a flag to override it, and `--lr -1` deserves the message about its range.
+        let train = train.allow_negative_numbers(true).args_override_self(true);
         defaults.iter().fold(train, |train, (key, value)| {
             let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             train.mut_arg(key.replace('-', "_"), |arg| {
@@ -262,6 +264,15 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         let least = if *least == 0.0 { "0 or more" } else { "a number above 0" };
         return Err(Failure::Usage(format!("{flag} is {value}; give {least}")));
     }
+    let sizes = [
+        ("--vocab-size", config.vocab_size),
+        ("--context", config.context),
+        ("--batch-questions", config.batch_questions),
+        ("--accumulate", config.accumulate),
+    ];
+    if let Some((flag, value)) = sizes.iter().find(|(_, value)| *value > MOST_TOKENS) {
+        return Err(Failure::Usage(format!("{flag} is {value}; at most {MOST_TOKENS} is supported")));
+    }
     if config.forks > MOST_FORKS {
         return Err(Failure::Usage(format!(
             "--forks is {}; at most {MOST_FORKS} are supported",
@@ -273,6 +284,9 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
 
 /// More forks than anyone has traces for; keeps a slip of the finger from reserving a huge vocabulary.
 const MOST_FORKS: usize = 256;
+
+/// Larger than any vocabulary, context or batch there is; keeps a slip of the finger from asking for all memory.
+pub const MOST_TOKENS: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

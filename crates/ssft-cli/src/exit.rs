@@ -1,6 +1,7 @@
 //! How the program ends: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interrupted.
 
 use std::any::Any;
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use thiserror::Error;
@@ -61,10 +62,15 @@ pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let label = if matches!(failure, Failure::Interrupted(_)) { "stopped" } else { "error" };
-            eprintln!("{label}: {}", one_line(&failure.to_string()));
+            say(&format!("{label}: {}", one_line(&failure.to_string())));
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Prints a line for people. That nobody reads it is no reason to stop: a terminal may be gone while a run goes on.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints what clap has to say: help and version as they are, an error as one line.
@@ -76,13 +82,13 @@ pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
     }
     // Without any argument clap shows the help as an error; shortening it would help nobody.
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("{text}");
+        say(text.trim_end());
         return ExitCode::from(2);
     }
     let said: Vec<&str> = text.lines().take_while(|line| !line.starts_with("Usage:")).collect();
     let said = one_line(&said.join(" "));
     let said = said.strip_suffix("For more information, try '--help'.").unwrap_or(&said).trim();
-    eprintln!("{said}; see --help");
+    say(&format!("{said}; see --help"));
     ExitCode::from(2)
 }
 

@@ -5,11 +5,12 @@ use ssft_decode::Evaluation;
 use ssft_train::StepReport;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The open file of a run.
 #[derive(Debug)]
 pub struct Metrics {
+    path: PathBuf,
     file: File,
 }
 
@@ -24,23 +25,41 @@ impl Metrics {
             .into_iter()
             .filter(|line| step_of(line).is_some_and(|step| step <= done))
             .collect();
-        let text: String = kept.iter().map(|line| format!("{line}\n")).collect();
-        crate::files::publish_file(path, text.as_bytes())?;
-        Ok(Self { file: OpenOptions::new().append(true).open(path)? })
+        let file = rewrite(path, &kept)?;
+        Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Appends one step, with the evaluation made after it, if any.
+    /// Appends one step.
     ///
     /// # Errors
     /// Whatever the file system says.
-    pub fn append(&mut self, report: &StepReport, evaluation: Option<&Evaluation>) -> io::Result<()> {
-        let mut line = serde_json::to_value(report)?;
-        if let (Value::Object(fields), Some(evaluation)) = (&mut line, evaluation) {
-            fields.insert("eval".to_owned(), without_samples(evaluation)?);
-        }
+    pub fn append(&mut self, report: &StepReport) -> io::Result<()> {
+        let line = serde_json::to_string(report)?;
         // One write: a kill leaves a line whole or not at all.
         self.file.write_all(format!("{line}\n").as_bytes())
     }
+
+    /// Adds the evaluation made after the last step to that step's line.
+    ///
+    /// # Errors
+    /// Whatever the file system says; the line is then as it was.
+    pub fn add_evaluation(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+        let mut lines = read_lines(&self.path)?;
+        if let Some(last) = lines.last_mut() {
+            let mut line: Value = serde_json::from_str(last)?;
+            line["eval"] = without_samples(evaluation)?;
+            *last = line.to_string();
+        }
+        self.file = rewrite(&self.path, &lines)?;
+        Ok(())
+    }
+}
+
+/// Replaces the file at `path`, whole or not at all, and opens it to go on.
+fn rewrite(path: &Path, lines: &[String]) -> io::Result<File> {
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    crate::files::publish_file(path, text.as_bytes())?;
+    OpenOptions::new().append(true).open(path)
 }
 
 /// An evaluation without the text of every answer.

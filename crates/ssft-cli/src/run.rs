@@ -25,6 +25,12 @@ impl Run {
     /// [`Failure::Usage`] if it already holds a run, cannot be created, or another process trains in it.
     pub fn create(asked: Option<&Path>, stem: &str) -> Result<Self, Failure> {
         let directory = asked.map_or_else(|| free_name(stem), Path::to_path_buf);
+        if let Some(file) = foreign_file(&directory) {
+            return Err(Failure::Usage(format!(
+                "{} is not empty (it has {file}); give another --out",
+                directory.display()
+            )));
+        }
         if directory.join("config.toml").exists() {
             let name = directory.display();
             return Err(Failure::Usage(format!(
@@ -169,6 +175,16 @@ fn contents(trainer: &Trainer, questions: &Questions) -> Result<Files, Failure> 
     let ids = questions.encoder.tokenizer().forks();
     let forks = ForkTable::new(ids, questions.lead.clone(), trainer.coverage().clone());
     pollster::block_on(model_files(&trainer.frozen(), &questions.encoder, &forks)).map_err(Failure::run)
+}
+
+/// A file in a directory that holds no run: a new run would write among somebody's files.
+fn foreign_file(directory: &Path) -> Option<String> {
+    if directory.join("config.toml").exists() {
+        return None;
+    }
+    let names =
+        fs::read_dir(directory).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.into_iter().find(|name| name != ".lock")
 }
 
 fn numbered(stem: &str, number: usize) -> PathBuf {

@@ -110,7 +110,8 @@ pub fn questions(
         Some(loaded) => from_model(loaded, resolved)?,
         None => {
             let learned = config.data.is_some().then_some(config.vocab_size);
-            let (encoder, lead) = fresh_encoder(&train, learned, config.forks, config.context)?;
+            let all: Vec<&Record> = train.iter().chain(&eval).collect();
+            let (encoder, lead) = fresh_encoder(&all, learned, config.forks, config.context)?;
             (encoder, lead, None)
         }
     };
@@ -187,14 +188,14 @@ fn from_model(
 /// # Errors
 /// [`Failure::Usage`] if the vocabulary is too small.
 pub fn fresh_encoder(
-    records: &[Record],
+    records: &[&Record],
     learned: Option<usize>,
     forks: usize,
     context: usize,
 ) -> Result<(Encoder, ForkLead), Failure> {
     let tokenizer = match learned {
         Some(vocabulary) => {
-            let texts: Vec<&str> = records.iter().flat_map(texts_of).collect();
+            let texts: Vec<&str> = records.iter().copied().flat_map(texts_of).collect();
             Tokenizer::train_bytes(&texts, vocabulary, forks)
         }
         None => Tokenizer::bytes(forks),

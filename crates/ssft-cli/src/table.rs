@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ssft_data::forks::fork_name;
 use ssft_decode::Evaluation;
-use ssft_decode::evaluate::{Sample, consensus_is_correct};
+use ssft_decode::evaluate::Sample;
 use ssft_train::CostMatrix;
 
 /// An empty table in the house style.
@@ -37,23 +37,26 @@ fn summary(evaluation: &Evaluation) -> String {
     let mut parts = vec![
         format!("native Cons@{forks} {}", percent(evaluation.native_cons_at_n)),
         format!("some fork right {}", percent(evaluation.any_correct)),
-        format!("answers a question {:.2}", evaluation.distinct_answers),
+        format!("different answers per question {:.2}", evaluation.distinct_answers),
     ];
-    parts.extend(evaluation.distinct_strategies.map(|count| format!("strategies a question {count:.2}")));
+    parts.extend(
+        evaluation.distinct_strategies.map(|count| format!("different strategies per question {count:.2}")),
+    );
     parts.extend(evaluation.mutual_information.map(|bits| format!("I(fork; strategy) {bits:.2} bits")));
     parts.extend(evaluation.chosen_fork.map(|fork| format!("chosen fork {}", fork_name(fork - 1))));
     parts.join("\n")
 }
 
-/// The answers of all forks to one question: the first that the vote gets right, or simply the first.
+/// The answers of all forks to one question: the first of those that most forks get right.
 pub fn example_answers(evaluation: &Evaluation) -> String {
-    let questions: Vec<&[Sample]> = evaluation.samples.chunks(evaluation.forks.len().max(1)).collect();
-    let solved = questions.iter().find(|samples| consensus_is_correct(samples));
-    let Some(ours) = solved.or(questions.first()) else { return String::new() };
+    let questions = evaluation.samples.chunks(evaluation.forks.len().max(1));
+    let right = |samples: &[Sample]| samples.iter().filter(|sample| sample.correct).count();
+    // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
+    let Some(ours) = questions.rev().max_by_key(|samples| right(samples)) else { return String::new() };
+    let note = if right(ours) > 0 { ", a question that most forks get right" } else { "" };
     let question = ours.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
-    let note = if solved.is_some() { ", the first question that the vote gets right" } else { "" };
     let mut table = plain(["fork", "", &format!("answer to {}{note}", question.escape_debug())]);
-    for sample in *ours {
+    for sample in ours {
         let mark = if sample.correct { "right" } else { "wrong" };
         table.add_row([fork_name(sample.fork - 1), mark.to_owned(), shortened(&sample.text)]);
     }

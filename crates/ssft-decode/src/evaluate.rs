@@ -187,8 +187,7 @@ pub fn score(
     }
 }
 
-/// Whether the majority over the answers of one question is right.
-pub fn consensus_is_correct(samples: &[Sample]) -> bool {
+fn consensus_is_correct(samples: &[Sample]) -> bool {
     let Some((winner, _)) = majority(samples.iter().map(|sample| sample.answer.as_deref())) else {
         return false;
     };

@@ -2,7 +2,7 @@
 
 use crate::args::{CheckArgs, MakeArgs};
 use crate::config::RunConfig;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::setup;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
@@ -33,7 +33,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     problems.extend(fork_problems(&checked.records, args.forks).map(|error| format!("{name}: {error}")));
     problems.extend(row_problems(&checked.records, args)?);
     for problem in problems.iter().take(Limits::default().problems) {
-        eprintln!("{problem}");
+        say(problem);
     }
     if !problems.is_empty() {
         let more = if problems.len() > Limits::default().problems { " (the first are shown)" } else { "" };
@@ -59,6 +59,11 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
         return Ok(Vec::new());
     }
     let vocabulary = RunConfig::default().vocab_size;
-    let (encoder, _) = setup::fresh_encoder(records, Some(vocabulary), args.forks, args.context)?;
-    Ok(encoder.problems(records).map(|error| error.to_string()).collect())
+    let (encoder, _) = setup::fresh_encoder(
+        &records.iter().collect::<Vec<_>>(),
+        Some(vocabulary),
+        args.forks,
+        args.context,
+    )?;
+    Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())
 }

@@ -1,7 +1,7 @@
 //! `inspect`: what training sees of one question.
 
 use crate::args::InspectArgs;
-use crate::config::{RunConfig, default_match_tokens};
+use crate::config::{MOST_TOKENS, RunConfig, default_match_tokens};
 use crate::exit::Failure;
 use crate::setup::{self, LoadedModel};
 use crate::table;
@@ -21,8 +21,8 @@ use std::slice;
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
     for (flag, value) in [("--forks", args.forks), ("--match-tokens", match_tokens)] {
-        if value == 0 {
-            return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
+        if value == 0 || value > MOST_TOKENS {
+            return Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}")));
         }
     }
     let device = args.device.open()?;
@@ -87,7 +87,8 @@ fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
 fn fresh(args: &InspectArgs, records: &[Record], device: &Device) -> Result<(Decoder, Encoder), Failure> {
     let defaults = RunConfig::default();
     let learned = args.data.is_some().then_some(defaults.vocab_size);
-    let (encoder, _) = setup::fresh_encoder(records, learned, args.forks, defaults.context)?;
+    let (encoder, _) =
+        setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, args.forks, defaults.context)?;
     let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
     Ok((Decoder::init(&shape, args.seed, device), encoder))
 }

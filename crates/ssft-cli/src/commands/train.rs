@@ -3,7 +3,7 @@
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
-use crate::exit::{Failure, explain_panic};
+use crate::exit::{Failure, explain_panic, say};
 use crate::metrics::Metrics;
 use crate::run::{Run, restore};
 use crate::setup::{self, Questions};
@@ -36,9 +36,19 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
     let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
     let mut resolved = Resolved::new(args, file.as_deref())?;
+    if let Some(file) = file.as_deref().filter(|_| args.resume) {
+        check_unchanged(&Resolved::new(&TrainArgs::default(), Some(file))?.config, &resolved.config)?;
+    }
     let device = resolved.config.device.open()?;
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
-    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.map(|(_, path)| path))?;
+    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.as_ref().map(|(_, path)| path))
+        .map_err(|failure| match &checkpoint {
+            Some((_, path)) => Failure::Usage(format!(
+                "{failure}; if {} is damaged, remove it to resume from an earlier checkpoint",
+                path.display()
+            )),
+            None => failure,
+        })?;
     // A model brings its own number of forks, and the run is to be repeated and resumed with that.
     resolved.config.forks = questions.encoder.tokenizer().forks().len();
     // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
@@ -89,7 +99,7 @@ struct Voice {
 impl Voice {
     fn say(&self, line: &str) {
         if !self.quiet {
-            eprintln!("{line}");
+            say(line);
         }
     }
 }
@@ -102,10 +112,27 @@ fn catch_interrupts() -> Result<(Arc<AtomicBool>, Arc<AtomicBool>), Failure> {
         if done.load(Ordering::SeqCst) || asked.swap(true, Ordering::SeqCst) {
             std::process::exit(130);
         }
-        eprintln!("\nsaving after this step; press again to stop at once");
+        say("\nsaving after this step; press again to stop at once");
     });
     caught.map_err(|error| Failure::run(format!("Ctrl-C cannot be caught ({error})")))?;
     Ok((interrupted, settled))
+}
+
+/// Settings that shaped the model and its tokenizer: a resumed run takes both from its checkpoint.
+fn check_unchanged(started: &RunConfig, asked: &RunConfig) -> Result<(), Failure> {
+    let pairs = [
+        ("--preset", started.preset == asked.preset),
+        ("--model", started.model == asked.model),
+        ("--context", started.context == asked.context),
+        ("--vocab-size", started.vocab_size == asked.vocab_size),
+        ("--forks", started.forks == asked.forks),
+    ];
+    match pairs.iter().find(|(_, same)| !same) {
+        Some((flag, _)) => {
+            Err(Failure::Usage(format!("the run was started with another {flag}; leave it out to resume")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What the run is called when nobody names it.
@@ -123,11 +150,11 @@ fn stem(args: &TrainArgs) -> Result<String, Failure> {
 fn prepare(
     resolved: &Resolved,
     device: &NamedDevice,
-    checkpoint: Option<PathBuf>,
+    checkpoint: Option<&PathBuf>,
 ) -> Result<(Questions, Trainer, usize), Failure> {
     let config = &resolved.config;
     let autodiff = device.device.clone().autodiff();
-    let start = checkpoint.as_deref().or(config.model.as_deref());
+    let start = checkpoint.map(PathBuf::as_path).or(config.model.as_deref());
     let (questions, given) = setup::questions(resolved, start, &autodiff)?;
     let model = given.unwrap_or_else(|| fresh(config, &questions, &autodiff));
     let per_step = config.batch_questions * config.accumulate;
@@ -140,8 +167,14 @@ fn prepare(
     let leads =
         (0..questions.encoder.tokenizer().forks().len()).map(|fork| questions.encoder.lead(fork)).collect();
     let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps));
-    if let Some(directory) = &checkpoint {
+    if let Some(directory) = checkpoint {
         restore(&mut trainer, directory)?;
+    }
+    if trainer.steps_done() > steps {
+        let done = trainer.steps_done();
+        return Err(Failure::Usage(format!(
+            "the run is already at step {done}; give --steps {done} or more"
+        )));
     }
     Ok((questions, trainer, steps))
 }
@@ -228,7 +261,9 @@ impl Session {
             })?;
             let done = report.step;
             let stop = self.interrupted.load(Ordering::SeqCst) && done < self.steps;
-            // What is done is saved before anything else is tried.
+            // The line comes before the checkpoint, which would otherwise leave a gap behind if the run were killed
+            // between them; and what is done is saved before anything else is tried.
+            self.metrics.append(&report).map_err(|error| self.run.failed("metrics.jsonl", error))?;
             if due(done, self.config.save_every) || done == self.steps || stop {
                 self.guarded(Self::save)?;
             }
@@ -236,11 +271,14 @@ impl Session {
                 true => self.guarded(|session| session.evaluate(INTERIM_QUESTIONS))?,
                 false => None,
             };
-            let appended = self.metrics.append(&report, evaluation.as_ref());
-            appended.map_err(|error| self.run.failed("metrics.jsonl", error))?;
+            if let Some(evaluation) = &evaluation {
+                let added = self.metrics.add_evaluation(evaluation);
+                added.map_err(|error| self.run.failed("metrics.jsonl", error))?;
+            }
             self.show(&bar, &report, evaluation.as_ref());
             if stop {
                 bar.abandon();
+                self.voice.say("");
                 let name = self.run.directory().display();
                 return Err(Failure::Interrupted(format!(
                     "saved after step {done}; go on with: ssft-wgpu train --out {name} --resume"
@@ -340,7 +378,12 @@ impl Session {
 
     fn conclude(&self, json: bool, evaluation: Option<Evaluation>) -> Result<(), Failure> {
         let Some(evaluation) = evaluation else {
-            self.voice.say("nothing was held out to evaluate: that takes ten questions or more with an answer and traces that end in `#### ANSWER`");
+            if json {
+                println!("null");
+            }
+            self.voice.say(
+                "nothing was held out to evaluate: that is at most a tenth of the questions, of those whose traces end in `#### ANSWER`",
+            );
             return Ok(());
         };
         if json {
