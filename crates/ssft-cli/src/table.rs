@@ -47,13 +47,13 @@ fn summary(evaluation: &Evaluation) -> String {
     parts.join("\n")
 }
 
-/// The answers of all forks to one question: the first of those that most forks get right.
+/// The answers of all forks to one question: the first of those with the most right ones.
 pub fn example_answers(evaluation: &Evaluation) -> String {
     let questions = evaluation.samples.chunks(evaluation.forks.len().max(1));
     let right = |samples: &[Sample]| samples.iter().filter(|sample| sample.correct).count();
     // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
     let Some(ours) = questions.rev().max_by_key(|samples| right(samples)) else { return String::new() };
-    let note = if right(ours) > 0 { ", a question that most forks get right" } else { "" };
+    let note = format!(", where {} of {} forks are right", right(ours), ours.len());
     let question = ours.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
     let mut table = plain(["fork", "", &format!("answer to {}{note}", question.escape_debug())]);
     for sample in ours {
