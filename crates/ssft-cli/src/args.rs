@@ -188,9 +188,9 @@ pub enum PresetName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MethodName {
-    /// The first trace of each question, always <think1>
+    /// The first trace of each question, always `<think1>`
     Sft,
-    /// All traces, always <think1>
+    /// All traces, always `<think1>`
     SftMixed,
     /// All traces, a random injective assignment each step
     SsftRandom,

@@ -4,7 +4,7 @@ use serde_json::Value;
 use ssft_decode::Evaluation;
 use ssft_train::StepReport;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The open file of a run.
@@ -81,7 +81,12 @@ pub fn read(path: &Path) -> io::Result<Vec<Value>> {
 
 fn read_lines(path: &Path) -> io::Result<Vec<String>> {
     match File::open(path) {
-        Ok(file) => BufReader::new(file).lines().collect(),
+        Ok(mut file) => {
+            // A full disk can cut a line off inside a character; that line is skipped, not the run.
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }

@@ -72,9 +72,15 @@ pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Fail
             Failure::Usage(format!("{}: cannot be read ({error}); give a model directory", path.display()))
         })
     };
+    let damaged = |error: &dyn std::fmt::Display| {
+        Failure::Usage(format!(
+            "{}: {error}; it is damaged: give another model, or remove this checkpoint to resume from an earlier one",
+            directory.display()
+        ))
+    };
     let optional = |name: &str| fs::read(directory.join(name)).ok();
     let json = serde_json::from_slice(&read("config.json")?)
-        .map_err(|error| located(&format!("config.json: {error}")))?;
+        .map_err(|error| damaged(&format!("config.json: {error}")))?;
     let config = DecoderConfig::from_hugging_face(&json).map_err(|error| located(&error))?;
     let tokenizer_config = optional("tokenizer_config.json");
     let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?, tokenizer_config.as_deref())
@@ -84,7 +90,7 @@ pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Fail
         template_of(tokenizer_config.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
     let forks = optional("forks.json").map(|bytes| ForkTable::from_json("forks.json", &bytes));
     let forks = forks.transpose().map_err(|error| located(&error))?;
-    let weights = from_safetensors(&read("model.safetensors")?).map_err(|error| located(&error))?;
+    let weights = from_safetensors(&read("model.safetensors")?).map_err(|error| damaged(&error))?;
     let model = load(&config, weights, device).map_err(|error| located(&error))?;
     Ok(LoadedModel { model, tokenizer, template: template.unwrap_or_else(Template::plain), forks })
 }

@@ -60,11 +60,10 @@ impl Trainer {
     /// [`TrainError::State`] if the files are damaged or belong to another seed, model or number of forks.
     pub fn restore(&mut self, optimizer: &[u8], state: &[u8]) -> Result<(), TrainError> {
         let state: TrainerState =
-            serde_json::from_slice(state).map_err(|error| unusable(&error.to_string()))?;
+            serde_json::from_slice(state).map_err(|error| damaged(STATE_FILE, &error))?;
         self.check(&state)?;
         let device = self.model.device().inner();
-        let moments =
-            from_safetensors(optimizer).map_err(|error| unusable(&format!("{OPTIMIZER_FILE}: {error}")))?;
+        let moments = from_safetensors(optimizer).map_err(|error| damaged(OPTIMIZER_FILE, &error))?;
         self.optimizer.restore(&self.model, moments, state.updates, &device)?;
         self.step = state.step;
         self.coverage = state.coverage;
@@ -99,6 +98,10 @@ impl Trainer {
         }
         Ok(())
     }
+}
+
+fn damaged(file: &str, error: &dyn std::fmt::Display) -> TrainError {
+    unusable(&format!("{file} is damaged ({error}); remove this checkpoint to resume from an earlier one"))
 }
 
 fn unusable(what: &str) -> TrainError {

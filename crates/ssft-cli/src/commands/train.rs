@@ -41,14 +41,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     }
     let device = resolved.config.device.open()?;
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
-    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.as_ref().map(|(_, path)| path))
-        .map_err(|failure| match &checkpoint {
-            Some((_, path)) => Failure::Usage(format!(
-                "{failure}; if {} is damaged, remove it to resume from an earlier checkpoint",
-                path.display()
-            )),
-            None => failure,
-        })?;
+    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.as_ref().map(|(_, path)| path))?;
     // A model brings its own number of forks, and the run is to be repeated and resumed with that.
     resolved.config.forks = questions.encoder.tokenizer().forks().len();
     // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
