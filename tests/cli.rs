@@ -41,6 +41,7 @@ fn bad_data() -> Vec<BadData> {
         (alone(line(r#""frage":"1+1=","#)), "", "bad.jsonl:1: ", "unknown field `frage`"),
         (alone(line("")), "", "bad.jsonl:1: ", "neither \"question\" nor \"messages\"; add one of them"),
         (alone(line(r#""question":"x","messages":[],"#)), "", "bad.jsonl:1: ", "both \"question\" and \"messages\"; keep one of them"),
+        (alone("x".repeat(17 << 20)), "", "bad.jsonl:1: ", "longer than 16777216 bytes; put one question on each line"),
         (alone(line(r#""question":" ","#)), "", "bad.jsonl:1: ", "an empty \"question\"; write its text or drop the line"),
         (alone(line(r#""messages":[],"#)), "", "bad.jsonl:1: ", "an empty \"messages\" list; add a message"),
         (alone(line(r#""messages":[{"role":"tool","content":"x"}],"#)), "", "bad.jsonl:1: ", "message 1: unknown role \"tool\"; use system, user or assistant"),

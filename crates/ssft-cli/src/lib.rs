@@ -21,9 +21,18 @@ use std::process::ExitCode;
 /// The whole program: parses the arguments, runs the command, prints an error as one line.
 pub fn main() -> ExitCode {
     exit::quiet_panics();
+    listen_to_libraries();
     let matches = config::with_defaults_in_help(args::Cli::command()).try_get_matches();
     match matches.and_then(|matches| args::Cli::from_arg_matches(&matches)) {
         Ok(cli) => exit::guard(|| commands::run(cli)),
         Err(error) => exit::unusable_arguments(&error),
     }
+}
+
+/// What wgpu, CubeCL and others have to say goes to standard error where `RUST_LOG` asks for it, and nowhere else.
+fn listen_to_libraries() {
+    let silent = tracing_subscriber::filter::LevelFilter::OFF.into();
+    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(silent).from_env_lossy();
+    // Fails only if somebody else listens already, in a program that uses this crate as a library.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
