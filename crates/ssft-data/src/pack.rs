@@ -167,10 +167,9 @@ impl PackedTrees {
         self.target_lengths.push(branch.targets.len());
     }
 
-    /// Cells of both attention rectangles that hold no token, as a share of all cells.
-    pub fn padding(&self) -> f64 {
-        let cells = self.prompts.gather.len() + self.branches.gather.len();
-        1.0 - self.tokens.len() as f64 / cells.max(1) as f64
+    /// Cells of both attention rectangles, those without a token included.
+    pub fn cells(&self) -> usize {
+        self.prompts.gather.len() + self.branches.gather.len()
     }
 }
 
@@ -212,7 +211,7 @@ mod tests {
         assert_eq!(grid.gather, [0, 1, 0, 2, 0, 0, 3, 4, 5, 0, 0, 0]);
         assert_eq!(grid.scatter, [0, 1, 3, 6, 7, 8]);
         assert!(!grid.is_dense());
-        assert_eq!(packed.padding(), 1.0 - 9.0 / 16.0);
+        assert_eq!((packed.tokens.len(), packed.cells()), (9, 16));
     }
 
     #[test]
@@ -220,6 +219,6 @@ mod tests {
         let tree = Tree { prompt: vec![1, 2], branches: vec![Branch::new(&[9], &[3, 4], 2); 3] };
         let packed = PackedTrees::new(&[tree.clone(), tree]);
         assert!(packed.prompts.is_dense() && packed.branches.is_dense());
-        assert_eq!(packed.padding(), 0.0);
+        assert_eq!(packed.tokens.len(), packed.cells());
     }
 }

@@ -190,7 +190,7 @@ impl Trainer {
             let start = clock();
             let packed = matched_trees(questions, &assignments, &self.leads);
             cells.0 += packed.tokens.len();
-            cells.1 += packed.prompts.gather.len() + packed.branches.gather.len();
+            cells.1 += packed.cells();
             let loss = set_loss(&self.model, &packed, targets);
             losses.push(loss.clone().inner());
             accumulated.accumulate(&self.model, GradientsParams::from_grads(loss.backward(), &self.model));
