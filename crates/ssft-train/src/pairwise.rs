@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::pack::{Branch, PackedTrees, Tree};
-use ssft_kernels::{linear_nll, segment_mean};
+use ssft_kernels::{Targets, linear_nll, segment_mean};
 use ssft_model::Decoder;
 
 /// Costs of all pairs of a batch, still on the device.
@@ -51,18 +51,6 @@ fn all_pairs(question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize
 /// # Shapes
 /// Returns `[targets]`, in the order of `packed.targets`.
 pub(crate) fn target_nll(model: &Decoder, packed: &PackedTrees) -> Tensor<1> {
-    use burn::tensor::{Int, TensorData};
-    let hidden = model.forward(packed);
-    let device = hidden.device();
-    let count = packed.targets.len();
-    let targets = Tensor::<1, Int>::from_data(TensorData::new(packed.targets.clone(), [count]), &device);
-    let branch_tokens = (packed.branches.start, packed.branches.tokens);
-    // With a lead of one token every branch token has a target, and the rows are simply the branches.
-    let hidden = if count == branch_tokens.1 {
-        hidden.narrow(0, branch_tokens.0, branch_tokens.1)
-    } else {
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(packed.target_rows.clone(), [count]), &device);
-        hidden.select(0, rows)
-    };
-    linear_nll(hidden, model.head(), targets)
+    let targets = Targets::new(&packed.target_rows, &packed.targets);
+    linear_nll(model.forward(packed), model.head(), &targets)
 }

@@ -1,0 +1,133 @@
+//! Exponentials of whole slices, as wide as the processor's vectors.
+//!
+//! The loops are plain Rust over fixed-size blocks; `pulp` compiles them once per instruction set and takes the
+//! widest that the processor has.
+
+use pulp::Arch;
+
+/// Numbers handled side by side: two AVX registers, or one of AVX-512.
+const LANES: usize = 16;
+
+/// Maximum of `values` and the sum of `exp(value - maximum)`.
+///
+/// A NaN among the values makes the sum NaN.
+pub fn max_and_sum_exp(values: &[f32]) -> (f32, f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let max = max(values);
+            (max, sum_exp(values, max))
+        },
+    )
+}
+
+/// `value = scale * exp(value - shift)` for every value.
+pub fn scaled_exp(values: &mut [f32], shift: f32, scale: f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for value in values.iter_mut() {
+                *value = scale * exp(*value - shift);
+            }
+        },
+    );
+}
+
+#[inline(always)]
+fn max(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [f32::MIN; LANES];
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = larger(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f32::MIN, larger)
+}
+
+#[inline(always)]
+fn sum_exp(values: &[f32], shift: f32) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [0.0f32; LANES];
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane += exp(value - shift);
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane += exp(value - shift);
+    }
+    lanes.iter().sum()
+}
+
+/// `exp(x)` for x up to 88, within 2 units in the last place; 0 below -87, where f32 runs out of exponents.
+///
+/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`; `exp(r)` is its Taylor polynomial to `r^7 / 7!`, whose next term is
+/// below half a unit in the last place, and `2^n` is put together from its bits. A NaN stays one.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    // ln 2 in two parts; the first has trailing zeros, so that n times it is exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    let clamped = if x < -87.0 { -87.0 } else { x };
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = clamped - n * LN2_HIGH - n * LN2_LOW;
+    let mut p = 1.0 / 5040.0;
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        p = p * r + coefficient;
+    }
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+    if x < -87.0 { 0.0 } else { p * power }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_within_two_units_in_the_last_place() {
+        let mut worst = 0.0f64;
+        for step in 0..1_000_000 {
+            let x = -87.0 + step as f32 * 1.75e-4;
+            let exact = f64::from(x).exp();
+            worst = worst.max((f64::from(exp(x)) - exact).abs() / (exact * f64::from(f32::EPSILON)));
+        }
+        assert!(worst <= 2.0, "{worst} units");
+    }
+
+    #[test]
+    fn exp_at_the_ends() {
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(exp(-87.5), 0.0);
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(f32::MIN), 0.0);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn sums_cover_every_value_of_any_length() {
+        for length in [1, 2, 15, 16, 17, 31, 33, 100] {
+            let values: Vec<f32> = (0..length).map(|i| (i as f32 * 0.37).sin() * 9.0).collect();
+            let (max, sum) = max_and_sum_exp(&values);
+            let exact_max = values.iter().copied().fold(f32::MIN, f32::max);
+            let exact: f64 = values.iter().map(|&value| (f64::from(value) - f64::from(max)).exp()).sum();
+            assert_eq!(max, exact_max);
+            assert!((f64::from(sum) - exact).abs() <= 4e-7 * exact, "{length}: {sum} against {exact}");
+        }
+    }
+
+    #[test]
+    fn a_nan_is_not_lost() {
+        for at in [0, 7, 20] {
+            let mut values = vec![1.0; 21];
+            values[at] = f32::NAN;
+            assert!(max_and_sum_exp(&values).1.is_nan());
+            scaled_exp(&mut values, 0.0, 1.0);
+            assert!(values[at].is_nan());
+        }
+    }
+}
