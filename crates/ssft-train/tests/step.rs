@@ -1,10 +1,10 @@
 //! What a training step must and must not depend on.
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_data::pack::{PackedTrees, Tree};
-use ssft_kernels::linear_nll;
+use ssft_kernels::{Targets, reference::linear_nll};
 use ssft_model::checkpoint::{NamedTensor, load, weights};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
 use ssft_train::optimizer::AdamWSettings;
@@ -92,8 +92,8 @@ fn plain_loss(model: &Decoder, question: &EncodedQuestion, assignment: &Assignme
         let labels = &row[question.prompt.len() + 1..];
         let hidden = model.forward(&PackedTrees::new(&[Tree { prompt: row.clone(), branches: vec![] }]));
         let hidden = hidden.narrow(0, question.prompt.len(), labels.len());
-        let ids = TensorData::new(labels.iter().map(|&id| id as i32).collect::<Vec<_>>(), [labels.len()]);
-        let nll = linear_nll(hidden.clone(), model.head(), Tensor::from_data(ids, &hidden.device()));
+        let ids: Vec<i32> = labels.iter().map(|&id| id as i32).collect();
+        let nll = linear_nll(hidden, model.head(), &Targets::every_row(&ids));
         sum += f64::from(nll.sum().into_scalar::<f32>());
         targets += labels.len();
     }

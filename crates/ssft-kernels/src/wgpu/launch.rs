@@ -36,29 +36,35 @@ impl Source {
     }
 }
 
-/// The lane tile for a device. A browser does not tell what its adapter is; it counts as a GPU.
-fn lane_tile(device: &CubeDevice) -> LaneTile {
+/// The lane tile that suits a device. A browser does not tell what its adapter is; it counts as a GPU.
+pub fn lane_tile(device: &CubeDevice) -> LaneTile {
     match device {
         CubeDevice::Wgpu(WgpuDevice { kind: WgpuDeviceKind::Cpu, .. }) => LaneTile::Software,
         _ => LaneTile::Gpu,
     }
 }
 
-/// Starts `groups` workgroups on the device of `like`, folded into two dimensions.
+/// Starts `groups` workgroups, folded into two dimensions.
 ///
 /// `buffers` are bound in order; after them `shape`, followed by the number of groups and of groups in a row, as
 /// one uniform struct of u32.
-pub fn launch(like: &CubeTensor, shader: Shader, groups: usize, buffers: &[&Handle], shape: &[usize]) {
+pub fn launch(
+    client: &Client,
+    shader: (Shader, LaneTile),
+    groups: usize,
+    buffers: &[&Handle],
+    shape: &[usize],
+) {
     let across = groups.min(MOST_GROUPS);
     let down = groups.div_ceil(across);
-    assert!(down <= MOST_GROUPS, "{}: {groups} workgroups are more than a dispatch holds", shader.name);
+    assert!(down <= MOST_GROUPS, "{}: {groups} workgroups are more than a dispatch holds", shader.0.name);
     let words: Vec<u32> = shape.iter().chain(&[groups, across]).map(|&word| word_of(word)).collect();
     let mut arguments = KernelArguments::new()
         .with_buffers(buffers.iter().map(|&handle| handle.clone().binding()).collect::<Vec<_>>());
     arguments.info = MetadataBindingInfo::custom(pairs(&words));
-    let source = Source(shader, lane_tile(&like.device));
+    let source = Source(shader.0, shader.1);
     let dim = source.cube_dim();
-    like.client.launch(
+    client.launch(
         Box::new(SourceKernel::new(source, dim)),
         CubeCount::Static(across as u32, down as u32, 1),
         arguments,

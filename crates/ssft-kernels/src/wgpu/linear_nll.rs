@@ -1,8 +1,8 @@
 //! Host side of the five `nll_*` shaders.
 
-use super::launch::{launch, room, tensor, upload};
+use super::launch::{lane_tile, launch, room, tensor, upload};
 use crate::source::{
-    NLL_COMBINE, NLL_HIDDEN_GRADIENT, NLL_LOGIT_GRADIENT, NLL_PARTIALS, NLL_WEIGHT_GRADIENT,
+    LaneTile, NLL_COMBINE, NLL_HIDDEN_GRADIENT, NLL_LOGIT_GRADIENT, NLL_PARTIALS, NLL_WEIGHT_GRADIENT,
 };
 use crate::targets::Targets;
 use burn::backend::ops::FloatTensorOps;
@@ -28,6 +28,7 @@ pub struct Inputs {
     weight: CubeTensor,
     width: usize,
     targets: Targets,
+    tile: LaneTile,
 }
 
 /// Row-major, with zeros up to a multiple of four columns. Only an unusual width costs a copy.
@@ -53,8 +54,9 @@ fn without_padding(tensor: CubeTensor, width: usize) -> CubeTensor {
 impl Inputs {
     /// `hidden [rows, width]`, `weight [vocab, width]`.
     pub fn new(hidden: CubeTensor, weight: CubeTensor, targets: Targets) -> Self {
+        let tile = lane_tile(&hidden.device);
         let width = weight.meta.shape()[1];
-        Self { hidden: in_quads(hidden), weight: in_quads(weight), width, targets }
+        Self { hidden: in_quads(hidden), weight: in_quads(weight), width, targets, tile }
     }
 
     /// What the shaders call the width.
@@ -80,16 +82,16 @@ pub fn forward(inputs: &Inputs) -> [CubeTensor; 2] {
     let partials = room(client, 2 * spans * count);
     let target_logit = room(client, count);
     launch(
-        hidden,
-        NLL_PARTIALS,
+        client,
+        (NLL_PARTIALS, inputs.tile),
         row_tiles * spans,
         &[&hidden.handle, &weight.handle, &pairs, &partials, &target_logit],
         &[count, inputs.quads(), vocab, span, row_tiles],
     );
     let (lse, nll) = (room(client, count), room(client, count));
     launch(
-        hidden,
-        NLL_COMBINE,
+        client,
+        (NLL_COMBINE, inputs.tile),
         count.div_ceil(NLL_COMBINE.lanes as usize),
         &[&partials, &target_logit, &lse, &nll],
         &[count, spans],
@@ -128,16 +130,28 @@ pub fn backward(
             let shape = |tiles: usize| [quads, vocab, first_target, rows, first_column, chunk, tiles];
             let read =
                 [&hidden.handle, &weight.handle, &pairs, &lse.handle, &upstream.handle, &logit_gradient];
-            launch(hidden, NLL_LOGIT_GRADIENT, row_tiles * column_tiles, &read, &shape(row_tiles));
+            launch(
+                client,
+                (NLL_LOGIT_GRADIENT, inputs.tile),
+                row_tiles * column_tiles,
+                &read,
+                &shape(row_tiles),
+            );
             if let Some(out) = &gradients[0] {
                 let buffers = [&logit_gradient, &weight.handle, &pairs, &out.handle];
-                launch(hidden, NLL_HIDDEN_GRADIENT, row_tiles * width_tiles, &buffers, &shape(row_tiles));
+                launch(
+                    client,
+                    (NLL_HIDDEN_GRADIENT, inputs.tile),
+                    row_tiles * width_tiles,
+                    &buffers,
+                    &shape(row_tiles),
+                );
             }
             if let Some(out) = &gradients[1] {
                 let buffers = [&logit_gradient, &hidden.handle, &pairs, &out.handle];
                 launch(
-                    hidden,
-                    NLL_WEIGHT_GRADIENT,
+                    client,
+                    (NLL_WEIGHT_GRADIENT, inputs.tile),
                     column_tiles * width_tiles,
                     &buffers,
                     &shape(column_tiles),
@@ -146,4 +160,79 @@ pub fn backward(
         }
     }
     gradients.map(|gradient| gradient.map(|gradient| without_padding(gradient, inputs.width)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{adapters::adapters, reference};
+    use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
+    use burn::tensor::{Device, Distribution, Tensor, TensorData, Tolerance};
+
+    /// One adapter takes one lane tile by itself; this takes any.
+    #[backend_extension(Cube)]
+    trait WithTile: Backend {
+        fn nll_and_gradients(
+            hidden: FloatTensor<Self>,
+            weight: FloatTensor<Self>,
+            upstream: FloatTensor<Self>,
+            targets: Targets,
+            tile: LaneTile,
+        ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    }
+
+    impl WithTile for CubeBackend {
+        fn nll_and_gradients(
+            hidden: CubeTensor,
+            weight: CubeTensor,
+            upstream: CubeTensor,
+            targets: Targets,
+            tile: LaneTile,
+        ) -> (CubeTensor, CubeTensor, CubeTensor) {
+            let inputs = Inputs { tile, ..Inputs::new(hidden, weight, targets) };
+            let [nll, lse] = forward(&inputs);
+            let [hidden, weight] = backward(&inputs, lse, upstream, [true, true]).map(Option::unwrap);
+            (nll, hidden, weight)
+        }
+    }
+
+    #[test]
+    fn every_lane_tile_computes_the_same() {
+        let adapters = pollster::block_on(adapters());
+        let adapter =
+            adapters.first().expect("no graphics adapter; `cargo xtask setup` installs a software one");
+        let device = pollster::block_on(adapter.start()).unwrap();
+        for [rows, width, vocab] in [[1, 1, 1], [130, 20, 1300], [257, 135, 640]] {
+            let draw = |rows| Tensor::<2>::random([rows, width], Distribution::Default, &device);
+            let (hidden, weight) = (draw(rows), draw(vocab));
+            let targets =
+                Targets::every_row(&(0..rows as i32).map(|row| row * 7 % vocab as i32).collect::<Vec<_>>());
+            let upstream = Tensor::<1>::random([rows], Distribution::Default, &device);
+
+            let cpu = Device::flex().autodiff();
+            let [tracked, tracked_weight] =
+                [&hidden, &weight].map(|tensor| Tensor::from_data(tensor.to_data(), &cpu).require_grad());
+            let plain = reference::linear_nll(tracked.clone(), tracked_weight.clone(), &targets);
+            let gradients = (plain.clone() * Tensor::from_data(upstream.to_data(), &cpu)).sum().backward();
+            let [plain_hidden, plain_weight] =
+                [tracked, tracked_weight].map(|input| input.grad(&gradients).unwrap());
+
+            for tile in LaneTile::ALL {
+                let (nll, hidden, weight) = Dispatch::nll_and_gradients(
+                    hidden.clone().into_dispatch(),
+                    weight.clone().into_dispatch(),
+                    upstream.clone().into_dispatch(),
+                    targets.clone(),
+                    tile,
+                );
+                // Two f32 methods against each other, with sums of up to 1300 terms in different orders.
+                let tolerance = Tolerance::rel_abs(1e-4, 1e-6);
+                let close =
+                    |found: TensorData, plain: TensorData| found.assert_approx_eq::<f32>(&plain, tolerance);
+                close(Tensor::<1>::from_dispatch(nll).into_data(), plain.to_data());
+                close(Tensor::<2>::from_dispatch(hidden).into_data(), plain_hidden.to_data());
+                close(Tensor::<2>::from_dispatch(weight).into_data(), plain_weight.to_data());
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Host side of `segment_mean.wgsl`.
 
-use super::launch::{launch, room, tensor, upload};
+use super::launch::{lane_tile, launch, room, tensor, upload};
 use crate::source::SEGMENT_MEAN;
 use burn_wgpu::{CubeTensor, into_contiguous};
 
@@ -10,6 +10,6 @@ pub fn segment_mean(values: CubeTensor, segments: &[[u32; 2]]) -> CubeTensor {
     let client = &values.client;
     let means = room(client, segments.len());
     let buffers = [&values.handle, &upload(client, segments), &means];
-    launch(&values, SEGMENT_MEAN, segments.len(), &buffers, &[]);
+    launch(client, (SEGMENT_MEAN, lane_tile(&values.device)), segments.len(), &buffers, &[]);
     tensor(&values, means, &[segments.len()])
 }

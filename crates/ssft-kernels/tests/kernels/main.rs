@@ -1,0 +1,55 @@
+//! Every kernel against its formula in f64, on the CPU and on the adapter that wgpu sees.
+//!
+//! A machine without any adapter fails here; a suite that is green because nothing ran is worse.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+mod exact;
+mod linear_nll;
+mod segment_mean;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use ssft_kernels::adapters::adapters;
+use std::sync::LazyLock;
+
+/// The CPU and the best adapter, each with its name.
+fn devices() -> [(&'static str, Device); 2] {
+    /// An adapter starts once a process.
+    static ADAPTER: LazyLock<Device> = LazyLock::new(|| {
+        let adapters = pollster::block_on(adapters());
+        let adapter =
+            adapters.first().expect("no graphics adapter; `cargo xtask setup` installs a software one");
+        pollster::block_on(adapter.start()).unwrap()
+    });
+    [("cpu", Device::flex()), ("wgpu", ADAPTER.clone())]
+}
+
+/// Numbers between -1 and 1.
+fn draw(seed: u64, count: usize) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect()
+}
+
+fn matrix(values: &[f32], width: usize, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / width, width]), device)
+}
+
+fn vector(values: &[f32], device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+/// The largest distance of any number from what it should be.
+fn error(found: &[f32], exact: &[f64]) -> f64 {
+    assert_eq!(found.len(), exact.len());
+    let distance = |(&found, &exact): (&f32, &f64)| {
+        let distance = (f64::from(found) - exact).abs();
+        if distance.is_nan() { f64::INFINITY } else { distance }
+    };
+    found.iter().zip(exact).map(distance).fold(0.0, f64::max)
+}

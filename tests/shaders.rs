@@ -1,0 +1,113 @@
+//! Every shader is valid WGSL within WebGPU's default limits. Needs no adapter.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use naga::front::wgsl;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Module};
+use ssft_wgpu::kernels::source::{LaneTile, SHADERS, Shader};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const STORAGE_BUFFERS: usize = 8;
+const INVOCATIONS: u32 = 256;
+const WORKGROUP_BYTES: u32 = 16 << 10;
+
+fn directory() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")
+}
+
+/// The module, checked with no capability beyond core WebGPU: no subgroups, no f64, no f16.
+fn validated(shader: Shader, tile: LaneTile) -> Module {
+    let text = shader.text_for(tile);
+    let module =
+        wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&text)));
+    Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&text)));
+    module
+}
+
+fn all() -> impl Iterator<Item = (Shader, LaneTile)> {
+    SHADERS.into_iter().flat_map(|shader| LaneTile::ALL.map(|tile| (shader, tile)))
+}
+
+#[test]
+fn every_file_is_a_shader_of_the_host() {
+    let files =
+        fs::read_dir(directory()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> = files.filter(|name| name.ends_with(".wgsl")).collect();
+    let hosted: BTreeSet<String> = SHADERS.iter().map(|shader| format!("{}.wgsl", shader.name)).collect();
+    assert_eq!(files, hosted);
+}
+
+#[test]
+fn every_shader_validates_and_has_one_entry_point() {
+    for (shader, tile) in all() {
+        let module = validated(shader, tile);
+        assert_eq!(module.entry_points.len(), 1, "{}", shader.name);
+        assert_eq!(module.entry_points[0].name, "main", "{}", shader.name);
+    }
+}
+
+#[test]
+fn the_host_knows_the_size_of_every_workgroup() {
+    for (shader, tile) in all() {
+        let size = validated(shader, tile).entry_points[0].workgroup_size;
+        assert_eq!(size, [shader.lanes_for(tile), 1, 1], "{} for {tile:?}", shader.name);
+        assert!(size[0] <= INVOCATIONS, "{}", shader.name);
+    }
+}
+
+#[test]
+fn every_shader_stays_within_default_limits() {
+    for (shader, tile) in all() {
+        let module = validated(shader, tile);
+        let globals = || module.global_variables.iter().map(|(_, global)| global);
+        let storage = globals().filter(|global| matches!(global.space, AddressSpace::Storage { .. })).count();
+        assert!(storage <= STORAGE_BUFFERS, "{}: {storage} storage buffers", shader.name);
+        let shared = globals().filter(|global| global.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|global| module.types[global.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= WORKGROUP_BYTES, "{}: {bytes} bytes of workgroup memory", shader.name);
+    }
+}
+
+/// Buffers come first and are writable (they may share one allocation), the shape comes last: what the host binds.
+#[test]
+fn bindings_are_what_the_host_binds() {
+    for (shader, tile) in all() {
+        let module = validated(shader, tile);
+        let mut bound: Vec<_> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, global)| {
+                global.binding.map(|binding| (binding.group, binding.binding, global.space))
+            })
+            .collect();
+        bound.sort_by_key(|&(_, binding, _)| binding);
+        let last = bound.len() - 1;
+        for (index, (group, binding, space)) in bound.into_iter().enumerate() {
+            assert_eq!((group, binding), (0, index as u32), "{}", shader.name);
+            let writable = naga::StorageAccess::LOAD | naga::StorageAccess::STORE;
+            let expected = if index == last {
+                AddressSpace::Uniform
+            } else {
+                AddressSpace::Storage { access: writable }
+            };
+            assert_eq!(space, expected, "{}: binding {index}", shader.name);
+        }
+    }
+}
+
+#[test]
+fn the_table_lists_every_shader() {
+    let readme = fs::read_to_string(directory().join("README.md")).unwrap();
+    for shader in SHADERS {
+        assert!(
+            readme.contains(&format!("| `{}.wgsl` |", shader.name)),
+            "{} is not in shaders/README.md",
+            shader.name
+        );
+    }
+}
