@@ -1,5 +1,6 @@
 //! What a user types. Every flag of `train` has the same key in `--config FILE.toml`.
 
+use crate::bench::cases::Kernel;
 use crate::device::DeviceChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -24,6 +25,9 @@ pub enum Command {
     Data(DataCommand),
     /// Show what training sees of one question: rows with target mask, cost matrix, matching
     Inspect(InspectArgs),
+    /// Measure time and memory
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// List every adapter that wgpu sees, and which one `auto` would take
     Devices,
 }
@@ -35,6 +39,13 @@ pub enum DataCommand {
     Make(MakeArgs),
     /// Validate a JSONL file, without training
     Check(CheckArgs),
+}
+
+/// Commands that measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// The kernels beside the plain tensors that they stand in for
+    Kernels(BenchKernelsArgs),
 }
 
 /// Which questions, from which model, with which method, how long. All optional: the defaults are a complete run.
@@ -285,4 +296,36 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `bench kernels`.
+#[derive(Debug, Args)]
+pub struct BenchKernelsArgs {
+    /// Only these kernels [default: all]
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    pub kernels: Vec<Kernel>,
+    /// Rows of hidden states, each with one target; every combination of the three lists is measured
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
+    pub rows: Vec<usize>,
+    /// Widths of the hidden states
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
+    pub width: Vec<usize>,
+    /// Vocabularies
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
+    pub vocab: Vec<usize>,
+    /// Measured runs of each
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub runs: usize,
+    /// Seed of the inputs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
 }

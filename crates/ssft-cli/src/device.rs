@@ -25,6 +25,8 @@ pub struct NamedDevice {
     pub device: Device,
     /// For people.
     pub name: String,
+    /// What it runs on; none for the CPU.
+    pub adapter: Option<Adapter>,
 }
 
 impl DeviceChoice {
@@ -36,10 +38,10 @@ impl DeviceChoice {
         pollster::block_on(async {
             match pick(self, &if self == Self::Cpu { Vec::new() } else { adapters().await }) {
                 None if self == Self::Wgpu => Err(Failure::usage(AdapterError::None)),
-                None => Ok(NamedDevice { device: Device::flex(), name: cpu_name() }),
+                None => Ok(NamedDevice { device: Device::flex(), name: cpu_name(), adapter: None }),
                 Some(adapter) => {
                     let device = adapter.start().await.map_err(Failure::usage)?;
-                    Ok(NamedDevice { device, name: adapter.describe() })
+                    Ok(NamedDevice { device, name: adapter.describe(), adapter: Some(adapter.clone()) })
                 }
             }
         })

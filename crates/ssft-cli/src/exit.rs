@@ -100,7 +100,7 @@ pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
     let lower = words.to_lowercase();
     if lower.contains("memory") || lower.contains("alloc") {
         return format!(
-            "out of memory on the device; use a smaller --batch-questions or --device cpu ({words})"
+            "out of memory on the device; use a smaller --batch-questions (bench: --rows) or --device cpu ({words})"
         );
     }
     if lower.contains("device") && lower.contains("lost") {

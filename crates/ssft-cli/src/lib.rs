@@ -4,6 +4,7 @@
 //! each file of [`commands`] is one command. This is the only crate with a terminal, a file system and a clock.
 
 pub mod args;
+pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod device;

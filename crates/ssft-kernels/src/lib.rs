@@ -19,6 +19,7 @@
 pub mod adapters;
 mod extension;
 mod flex;
+pub mod memory;
 pub mod reference;
 pub mod source;
 mod targets;
@@ -35,7 +36,8 @@ use extension::KernelOps;
 ///
 /// No logits are stored, neither here nor for the gradients, which compute them once more, a small part at a time
 /// (Wijmans et al., Cut Your Losses in Large-Vocabulary Language Models, arXiv 2411.09009). On top of inputs and
-/// results, memory holds at most 1/64 of the logits or, for small vocabularies, 512 columns of them.
+/// results a GPU holds 1/64 of the logits or, for small vocabularies, 512 columns of them; the CPU holds 256 KiB a
+/// thread, and 2 MiB for gradients.
 ///
 /// # Shapes
 /// `hidden [rows, width]`, `weight [vocab, width]` (the layout of a Hugging Face head or embedding); returns

@@ -19,6 +19,14 @@ pub struct PairCosts {
     pub shapes: Vec<(usize, usize)>,
 }
 
+impl PairCosts {
+    /// The costs of several batches as those of one.
+    pub fn join(parts: Vec<Self>) -> Self {
+        let shapes = parts.iter().flat_map(|part| part.shapes.iter().copied()).collect();
+        Self { costs: Tensor::cat(parts.into_iter().map(|part| part.costs).collect(), 0), shapes }
+    }
+}
+
 /// Computes the costs of all pairs of a batch.
 ///
 /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.

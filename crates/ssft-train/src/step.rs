@@ -5,7 +5,7 @@ use crate::error::TrainError;
 use crate::matching::{Assignment, MatchingError};
 use crate::method::Method;
 use crate::optimizer::{AdamWSettings, Optimizer, gradient_norm};
-use crate::pairwise::pairwise;
+use crate::pairwise::{PairCosts, pairwise};
 use crate::rng::{Purpose, generator};
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
@@ -14,7 +14,6 @@ use crate::state::fingerprint;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::forks::CoverageGraph;
@@ -182,25 +181,24 @@ impl Trainer {
         let mut spent = Spent::default();
         let mut accumulated = GradientsAccumulator::new();
         let mut losses = Vec::with_capacity(batches.len());
-        let mut matches = Vec::new();
         let mut cells = (0usize, 0usize);
-        let mut rng = generator(self.settings.seed, Purpose::Assignment, step as u64);
+        let assignments = self.assign(step, batches, clock, &mut spent).await?;
+        let start = clock();
+        let mut rest = assignments.as_slice();
         for questions in batches {
-            let assignments = self.assign(step, questions, &mut rng, clock, &mut spent).await?;
-            let start = clock();
-            let packed = matched_trees(questions, &assignments, &self.leads);
+            let (assigned, others) = rest.split_at(questions.len());
+            rest = others;
+            let packed = matched_trees(questions, assigned, &self.leads);
             cells.0 += packed.tokens.len();
             cells.1 += packed.cells();
             let loss = set_loss(&self.model, &packed, targets);
             losses.push(loss.clone().inner());
             accumulated.accumulate(&self.model, GradientsParams::from_grads(loss.backward(), &self.model));
-            spent.train += clock() - start;
-            matches.extend(questions.iter().zip(assignments));
         }
-        let start = clock();
         let (loss, grad_norm) = self.update(step, losses, accumulated.grads()).await?;
         spent.train += clock() - start;
         self.step = step;
+        let matches: Vec<_> = batches.iter().flat_map(|batch| batch.iter()).zip(assignments).collect();
         self.record_coverage(&matches);
         let total = spent.cost + spent.matching + spent.train;
         Ok(StepReport {
@@ -224,36 +222,36 @@ impl Trainer {
         question.traces[..used].iter().map(|trace| trace.tokens.len()).sum()
     }
 
+    /// Who is trained under which fork, question by question, for all micro-batches: the weights are the same for
+    /// all of them, so one readback serves the step.
     async fn assign(
         &self,
         step: usize,
-        questions: &[&EncodedQuestion],
-        rng: &mut ChaCha8Rng,
+        batches: &[&[&EncodedQuestion]],
         clock: Clock<'_>,
         spent: &mut Spent,
     ) -> Result<Vec<Assignment>, TrainError> {
         let forks = self.leads.len();
+        let questions = || batches.iter().flat_map(|batch| batch.iter().copied());
         let used = |question: &EncodedQuestion| self.settings.method.traces(question.traces.len());
         match self.settings.method {
             Method::Sft | Method::SftMixed => {
-                Ok(questions.iter().map(|q| Assignment::all_to_first(used(q))).collect())
+                Ok(questions().map(|question| Assignment::all_to_first(used(question))).collect())
             }
-            Method::SsftRandom => questions
-                .iter()
-                .map(|question| {
+            Method::SsftRandom => {
+                let mut rng = generator(self.settings.seed, Purpose::Assignment, step as u64);
+                let random = |question: &EncodedQuestion| {
                     check_forks(question, forks)?;
-                    Ok(Assignment::random(forks, used(question), rng))
-                })
-                .collect(),
+                    Ok(Assignment::random(forks, used(question), &mut rng))
+                };
+                questions().map(random).collect()
+            }
             Method::Ssft => {
                 let start = clock();
-                let costs = self.costs(step, questions).await?;
+                let costs = self.costs(step, batches).await?;
                 let read = clock();
-                let matched = questions
-                    .iter()
-                    .zip(&costs)
-                    .map(|(question, costs)| optimal(step, question, costs))
-                    .collect();
+                let matched =
+                    questions().zip(&costs).map(|(question, costs)| optimal(step, question, costs)).collect();
                 spent.cost += read - start;
                 spent.matching += clock() - read;
                 matched
@@ -261,16 +259,20 @@ impl Trainer {
         }
     }
 
-    /// The pairwise costs of a batch under the weights as they stand.
+    /// The pairwise costs of all questions of a step under the weights as they stand, read back once.
     ///
     /// # Errors
     /// [`TrainError::Device`] if the readback fails.
     pub async fn costs(
         &self,
         step: usize,
-        questions: &[&EncodedQuestion],
+        batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
-        pairwise(&self.model.valid(), questions, &self.leads, self.settings.match_tokens).read(step).await
+        let model = self.model.valid();
+        let pairs = |questions: &&[&EncodedQuestion]| {
+            pairwise(&model, questions, &self.leads, self.settings.match_tokens)
+        };
+        PairCosts::join(batches.iter().map(pairs).collect()).read(step).await
     }
 
     /// Reads loss and gradient norm back in one go, and moves the weights if both are numbers.

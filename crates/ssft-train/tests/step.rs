@@ -140,7 +140,7 @@ fn permuting_the_traces_changes_nothing() {
     let mut permuted = question.clone();
     permuted.traces.rotate_left(1);
     let costs = |question: &EncodedQuestion| {
-        pollster::block_on(trainer.costs(1, &[question])).expect("costs").remove(0)
+        pollster::block_on(trainer.costs(1, &[&[question]])).expect("costs").remove(0)
     };
     let (before, after) = (costs(question), costs(&permuted));
     for fork in 0..FORKS {
@@ -167,7 +167,7 @@ fn permuting_the_traces_changes_nothing() {
 fn costs_are_means_over_the_first_tokens() {
     let trainer = trainer(Method::Ssft, 1, 1);
     let question = &questions()[2];
-    let costs: CostMatrix = pollster::block_on(trainer.costs(1, &[question])).expect("costs").remove(0);
+    let costs: CostMatrix = pollster::block_on(trainer.costs(1, &[&[question]])).expect("costs").remove(0);
     for fork in 0..FORKS {
         for (trace, encoded) in question.traces.iter().enumerate() {
             let mut prefix = question.clone();

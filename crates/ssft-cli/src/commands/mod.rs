@@ -1,11 +1,12 @@
 //! One file a command.
 
+mod bench;
 mod data;
 mod devices;
 mod inspect;
 mod train;
 
-use crate::args::{Cli, Command, DataCommand};
+use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::exit::Failure;
 
 /// Runs the command of `cli`.
@@ -18,6 +19,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Data(DataCommand::Make(args)) => data::make(&args),
         Command::Data(DataCommand::Check(args)) => data::check(&args),
         Command::Inspect(args) => inspect::inspect(&args),
+        Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),
         Command::Devices => devices::devices(),
     }
 }

@@ -29,6 +29,8 @@ pub struct Inputs {
     width: usize,
     targets: Targets,
     tile: LaneTile,
+    /// Size of a chunk of logit gradients.
+    most_bytes: usize,
 }
 
 /// Row-major, with zeros up to a multiple of four columns. Only an unusual width costs a copy.
@@ -56,7 +58,14 @@ impl Inputs {
     pub fn new(hidden: CubeTensor, weight: CubeTensor, targets: Targets) -> Self {
         let tile = lane_tile(&hidden.device);
         let width = weight.meta.shape()[1];
-        Self { hidden: in_quads(hidden), weight: in_quads(weight), width, targets, tile }
+        Self {
+            hidden: in_quads(hidden),
+            weight: in_quads(weight),
+            width,
+            targets,
+            tile,
+            most_bytes: MOST_CHUNK_BYTES,
+        }
     }
 
     /// What the shaders call the width.
@@ -118,7 +127,7 @@ pub fn backward(
     let gradients = [wanted[0].then(|| zeros(hidden)), wanted[1].then(|| zeros(weight))];
 
     let most_columns = vocab.div_ceil(CHUNKS).max(LEAST_CHUNK).min(vocab).next_multiple_of(TILE);
-    let most_rows = (MOST_CHUNK_BYTES / size_of::<f32>() / most_columns).max(1).min(count);
+    let most_rows = (inputs.most_bytes / size_of::<f32>() / most_columns).max(1).min(count);
     let pairs = upload(client, targets.pairs());
     let logit_gradient = room(client, most_rows * most_columns);
     let width_tiles = (quads * QUAD).div_ceil(TILE);
@@ -169,7 +178,7 @@ mod tests {
     use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
     use burn::tensor::{Device, Distribution, Tensor, TensorData, Tolerance};
 
-    /// One adapter takes one lane tile by itself; this takes any.
+    /// An adapter takes one lane tile and a chunk of many rows by itself; this takes any tile and few rows.
     #[backend_extension(Cube)]
     trait WithTile: Backend {
         fn nll_and_gradients(
@@ -189,7 +198,7 @@ mod tests {
             targets: Targets,
             tile: LaneTile,
         ) -> (CubeTensor, CubeTensor, CubeTensor) {
-            let inputs = Inputs { tile, ..Inputs::new(hidden, weight, targets) };
+            let inputs = Inputs { tile, most_bytes: 100 << 12, ..Inputs::new(hidden, weight, targets) };
             let [nll, lse] = forward(&inputs);
             let [hidden, weight] = backward(&inputs, lse, upstream, [true, true]).map(Option::unwrap);
             (nll, hidden, weight)

@@ -1,0 +1,119 @@
+//! How much memory a run takes, and whether there is enough.
+
+use super::cases::{Kernel, Shape};
+use super::output::mebibytes;
+use crate::device::NamedDevice;
+use burn::tensor::Device;
+use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
+use std::alloc::System;
+
+/// Counts what the whole program takes from the heap: two atomic additions an allocation.
+#[global_allocator]
+static HEAP: PeakMemAlloc<System> = PeakMemAlloc::system();
+
+/// Most bytes that `work` needs at a time beyond what was there before it: of the device's memory on a GPU (see
+/// [`ssft_kernels::memory`]), of the heap on the CPU.
+///
+/// The heap is the whole program's, so nothing else may run meanwhile.
+pub fn peak_bytes(device: &Device, work: impl Fn() + Send + Sync) -> u64 {
+    ssft_kernels::memory::peak_bytes(device, &work).unwrap_or_else(|| {
+        HEAP.reset_peak_memory();
+        work();
+        HEAP.get_peak_memory() as u64
+    })
+}
+
+/// What there is room for.
+#[derive(Debug)]
+pub struct Room {
+    /// Where it has to fit.
+    pub device: Device,
+    /// The largest buffer that a shader may read; none on the CPU.
+    largest_buffer: Option<u64>,
+}
+
+impl Room {
+    /// The room on `device`.
+    pub fn of(device: &NamedDevice) -> Self {
+        let limits = device.adapter.as_ref().map(|adapter| &adapter.limits);
+        let largest = limits.map(|limits| limits.max_storage_buffer_binding_size.min(limits.max_buffer_size));
+        Self { device: device.device.clone(), largest_buffer: largest }
+    }
+
+    /// Why the inputs cannot be there, if so. The host needs room for them and their gradients on every device.
+    pub fn refuses_inputs(&self, shape: Shape) -> Option<String> {
+        let (weight, hidden) = (shape.weight_bytes(), shape.hidden_bytes());
+        let beyond_heap = || beyond_memory("inputs and gradients take", 2 * (weight + hidden));
+        self.beyond_buffer("the weight takes", weight)
+            .or_else(|| self.beyond_buffer("the hidden states take", hidden))
+            .or_else(beyond_heap)
+    }
+
+    /// Why the logits cannot be there, if so, which the reference stores in one piece: the logits themselves, their
+    /// exponentials and log-probabilities; and on the way back as many gradients.
+    pub fn refuses_logits(&self, kernel: Kernel, shape: Shape) -> Option<String> {
+        if !kernel.has_head() {
+            return None;
+        }
+        let copies = if kernel.wanted().contains(&true) { 6 } else { 3 };
+        let logits = shape.logits_bytes();
+        match self.largest_buffer {
+            Some(_) => self.beyond_buffer("the logits take", logits),
+            None => beyond_memory(&format!("{copies} times the logits take"), copies * logits),
+        }
+    }
+
+    fn beyond_buffer(&self, what: &str, bytes: u64) -> Option<String> {
+        let most = self.largest_buffer.filter(|&most| bytes > most)?;
+        Some(format!(
+            "{what} {} MiB, a buffer of this adapter at most {} MiB",
+            mebibytes(bytes),
+            mebibytes(most)
+        ))
+    }
+}
+
+fn beyond_memory(what: &str, bytes: u64) -> Option<String> {
+    let available = available_bytes().filter(|&available| bytes > available)?;
+    Some(format!("{what} {} MiB, {} MiB are available", mebibytes(bytes), mebibytes(available)))
+}
+
+/// What Linux could give to a program without swapping; unknown elsewhere.
+fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(largest_buffer: Option<u64>) -> Room {
+        Room { device: Device::flex(), largest_buffer }
+    }
+
+    #[test]
+    fn an_adapter_refuses_what_no_buffer_of_it_holds() {
+        let room = room(Some(128 << 20));
+        let shape = Shape { rows: 256, width: 64, vocab: 1 << 17 };
+        assert_eq!(room.refuses_logits(Kernel::LinearNll, shape), None, "exactly as much as a buffer");
+        let shape = Shape { rows: 257, ..shape };
+        let says = "the logits take 128.50 MiB, a buffer of this adapter at most 128.00 MiB";
+        assert_eq!(room.refuses_logits(Kernel::LinearNll, shape).as_deref(), Some(says));
+        assert_eq!(room.refuses_logits(Kernel::SegmentMean, shape), None);
+        assert_eq!(room.refuses_inputs(shape), None);
+        let says = "the weight takes 256.00 MiB, a buffer of this adapter at most 128.00 MiB";
+        assert_eq!(room.refuses_inputs(Shape { width: 512, ..shape }).as_deref(), Some(says));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_cpu_refuses_what_memory_does_not_hold() {
+        let most = available_bytes().expect("MemAvailable") as usize;
+        let shape = Shape { rows: 1 << 10, width: 1, vocab: most / (4 << 10) / 4 };
+        assert_eq!(room(None).refuses_logits(Kernel::LinearNll, shape), None, "three quarters");
+        let refusal = room(None).refuses_logits(Kernel::LinearNllGradients, shape).expect("one and a half");
+        assert!(refusal.starts_with("6 times the logits take "), "{refusal}");
+    }
+}

@@ -1,0 +1,198 @@
+//! `bench`: what it writes, what it refuses, and that its memory is counted right. No time is judged here.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+mod common;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use common::{Home, names, read_json};
+use serde_json::{Value, json};
+use ssft_wgpu::cli::bench::memory::peak_bytes;
+use ssft_wgpu::kernels::adapters::adapters;
+
+const KERNELS: [&str; 5] = [
+    "linear_nll",
+    "linear_nll_hidden_gradient",
+    "linear_nll_weight_gradient",
+    "linear_nll_gradients",
+    "segment_mean",
+];
+const MIB: u64 = 1 << 20;
+
+/// Runs the bench with one small shape; its figures and its table.
+fn bench(flags: &str) -> (Value, String) {
+    let home = Home::new();
+    let done = home.run(&format!("bench kernels --runs 2 --json out/bench.json {flags}")).succeeded();
+    assert_eq!(names(&home.path("out")), ["bench.json"], "nothing half written is left");
+    (read_json(&home.path("out/bench.json")), done.stdout)
+}
+
+fn rows(figures: &Value) -> &Vec<Value> {
+    figures["rows"].as_array().unwrap()
+}
+
+fn check_schema(figures: &Value, device: &str) {
+    for key in ["machine", "adapter", "commit"] {
+        assert!(figures[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {figures}");
+    }
+    let commit = figures["commit"].as_str().unwrap();
+    assert!(commit == "unknown" || commit.len() == 12, "{commit}");
+    let found: Vec<_> = rows(figures)
+        .iter()
+        .map(|row| (row["name"].as_str().unwrap(), row["variant"].as_str().unwrap()))
+        .collect();
+    let expected: Vec<_> = KERNELS
+        .into_iter()
+        .flat_map(|kernel| ["fused", "reference"].map(|variant| (kernel, variant)))
+        .collect();
+    assert_eq!(found, expected);
+    for row in rows(figures) {
+        check_row(row, device);
+    }
+}
+
+fn check_row(row: &Value, device: &str) {
+    let head = row["name"] != "segment_mean";
+    let [width, vocab] = if head { [json!(6), json!(40)] } else { [Value::Null, Value::Null] };
+    assert_eq!(row["shape"], json!({"rows": 20, "width": width, "vocab": vocab}), "{row}");
+    assert_eq!((&row["device"], &row["runs"]), (&json!(device), &json!(2)), "{row}");
+    let (median, min) = (row["median_ms"].as_f64().unwrap(), row["min_ms"].as_f64().unwrap());
+    assert!(min > 0.0 && median >= min, "{row}");
+    let gradients = match row["name"].as_str().unwrap() {
+        "linear_nll_hidden_gradient" => 20 * 6,
+        "linear_nll_weight_gradient" => 40 * 6,
+        "linear_nll_gradients" => (20 + 40) * 6,
+        _ => 0,
+    };
+    let results = 4 * (gradients + if head { 20 } else { 2 });
+    assert_eq!(row["result_bytes"], results, "{row}");
+    assert!(row["peak_bytes"].as_u64().unwrap() >= results, "{row}");
+    assert_eq!(row.get("refused"), None, "{row}");
+}
+
+#[test]
+fn every_kernel_is_measured_beside_its_reference() {
+    for device in ["cpu", "wgpu"] {
+        let (figures, table) = bench(&format!("--rows 20 --width 6 --vocab 40 --device {device}"));
+        check_schema(&figures, device);
+        for kernel in KERNELS {
+            assert!(table.lines().any(|line| line.split_whitespace().next() == Some(kernel)), "{table}");
+        }
+    }
+}
+
+#[test]
+fn every_combination_is_measured() {
+    let (figures, _) = bench("--rows 3,5 --width 2 --vocab 7,8,9 --device cpu");
+    let of = |name: &str| rows(&figures).iter().filter(|row| row["name"] == name).count();
+    assert_eq!(KERNELS.map(of), [12, 12, 12, 12, 4]);
+}
+
+/// Where the adapter has limits this large, there is nothing to refuse.
+fn largest_binding() -> u64 {
+    pollster::block_on(adapters()).remove(0).limits.max_storage_buffer_binding_size
+}
+
+fn assert_refused(row: &Value, reason: &str) {
+    for key in ["median_ms", "min_ms", "peak_bytes", "result_bytes"] {
+        assert!(row[key].is_null(), "{key}: {row}");
+    }
+    assert_eq!(row["runs"], 0);
+    assert!(row["refused"].as_str().is_some_and(|text| text.starts_with(reason)), "{row}");
+}
+
+#[test]
+fn a_reference_that_does_not_fit_is_refused() {
+    if largest_binding() >= 300 * 151_936 * 4 {
+        return;
+    }
+    let shape = "--rows 300 --width 4 --vocab 151936";
+    let (figures, table) = bench(&format!("{shape} --kernels linear_nll,segment_mean --device wgpu"));
+    let [fused, reference, means @ ..] = rows(&figures).as_slice() else { panic!("{figures}") };
+    let reason = "the logits take 173.88 MiB, a buffer of this adapter at most ";
+    assert_refused(reference, reason);
+    assert!(fused["median_ms"].as_f64().unwrap() > 0.0, "{fused}");
+    assert!(fused["peak_bytes"].as_u64().unwrap() < 4 * MIB, "{fused}");
+    assert!(means.len() == 2 && means.iter().all(|row| row["median_ms"].is_f64()), "{figures}");
+    assert_eq!(table.lines().filter(|line| line.contains(" refused ")).count(), 1, "{table}");
+    assert!(table.lines().any(|line| line.starts_with(&format!("reference: {reason}"))), "{table}");
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused() {
+    if largest_binding() >= 40_000 * 1024 * 4 {
+        return;
+    }
+    let (figures, _) = bench("--rows 1 --width 1024 --vocab 40000 --kernels linear_nll --device wgpu");
+    assert_eq!(rows(&figures).len(), 2);
+    for row in rows(&figures) {
+        assert_refused(row, "the weight takes 156.25 MiB, a buffer of this adapter at most ");
+    }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let home = Home::new();
+    home.write("a-directory/note", "");
+    for (flags, says) in [
+        ("--rows 8,0", "--rows is 0; give 1 to "),
+        ("--width 0", "--width is 0; give 1 to "),
+        ("--vocab 0", "--vocab is 0; give 1 to "),
+        ("--vocab 99999999", "--vocab is 99999999; give 1 to "),
+        ("--runs 0", "--runs is 0; give 1 to "),
+        ("--rows 8,,9", "for '--rows <COUNTS>'"),
+        ("--kernels nll", "[possible values: linear_nll, linear_nll_hidden_gradient, "),
+        ("--rows -8", "unexpected argument '-8'"),
+        ("--device gpu", "[possible values: auto, wgpu, cpu]"),
+        ("--json a-directory", "a-directory is a directory; name a file"),
+    ] {
+        let done = home
+            .run(&format!("bench kernels --device cpu {flags}").replace("--device cpu --device", "--device"));
+        assert!(done.refusal().contains(says), "{says}: {done:#?}");
+    }
+    assert_eq!(names(&home.path("")), ["a-directory"]);
+}
+
+#[test]
+fn quiet_prints_nothing() {
+    let home = Home::new();
+    let done =
+        home.run("bench kernels --rows 4 --width 2 --vocab 6 --device cpu --runs 1 --quiet").succeeded();
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+}
+
+/// Makes vectors of a number of MiB: three of 16 MiB, but only two of them at a time, and one of 24 MiB. `settle` waits
+/// until they are there: a vector that the host lets go before the device gets to it takes no memory.
+fn use_56_mebibytes<T>(make: impl Fn(usize) -> T, settle: impl Fn()) {
+    let (first, middle) = (make(16), make(24));
+    settle();
+    drop(first);
+    let (second, third) = (make(16), make(16));
+    settle();
+    drop((middle, second, third));
+}
+
+#[test]
+fn memory_of_the_cpu_is_counted() {
+    let device = Device::flex();
+    let vector = |mebibytes: usize| {
+        let data = TensorData::new(vec![1f32; mebibytes << 18], [mebibytes << 18]);
+        Tensor::<1>::from_data(data, &device)
+    };
+    let counted = peak_bytes(&device, || use_56_mebibytes(vector, || ()));
+    // The heap is shared with the other tests, which take and leave some text there.
+    assert!(counted.abs_diff(56 * MIB) < MIB, "{counted}");
+}
+
+#[test]
+fn memory_of_the_adapter_is_counted() {
+    let adapter = pollster::block_on(adapters()).remove(0);
+    let device = pollster::block_on(adapter.start()).unwrap();
+    let vector = |mebibytes: usize| Tensor::<1>::zeros([mebibytes << 18], &device);
+    let kept = vector(4) + 1.0;
+    for device in [device.clone(), device.clone().autodiff()] {
+        let counted = peak_bytes(&device, || use_56_mebibytes(vector, || device.sync().unwrap()));
+        assert_eq!(counted, 56 * MIB, "neither what was there before nor how pages are cut is counted");
+    }
+    assert_eq!(kept.sum().into_scalar::<f32>(), (1 << 20) as f32);
+}
