@@ -91,7 +91,11 @@ impl Kernels for Flex {
     fn nll_backward(saved: Saved<Self>, upstream: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
         let (hidden, weight) = (saved.hidden.to_contiguous(), saved.weight.to_contiguous());
         let [lse, upstream] = [saved.lse.to_contiguous(), upstream.to_contiguous()];
-        let zeros = |like: &FlexTensor| FlexTensor::zeros(like.shape(), like.dtype());
+        // Not `FlexTensor::zeros`, which aligns what it got by copying it.
+        let zeros = |like: &FlexTensor| {
+            let shape = like.shape();
+            FlexTensor::from_data(TensorData::new(vec![0f32; shape.num_elements()], shape))
+        };
         let mut gradients = [wanted[0].then(|| zeros(&hidden)), wanted[1].then(|| zeros(&weight))];
         let [hidden_gradient, weight_gradient] = &mut gradients;
         let into = FlexGradients {

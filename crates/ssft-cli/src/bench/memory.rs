@@ -49,8 +49,8 @@ impl Room {
             .or_else(beyond_heap)
     }
 
-    /// Why the logits cannot be there, if so, which the reference stores in one piece: the logits themselves, their
-    /// exponentials and log-probabilities; and on the way back as many gradients.
+    /// Why the reference cannot be run, if so: it stores the logits in one piece, and several like it. At a time these
+    /// are 2, or 3 with gradients; asked for is room for 3 and 6, for a machine that swaps measures nothing.
     pub fn refuses_logits(&self, kernel: Kernel, shape: Shape) -> Option<String> {
         if !kernel.has_head() {
             return None;
@@ -59,7 +59,7 @@ impl Room {
         let logits = shape.logits_bytes();
         match self.largest_buffer {
             Some(_) => self.beyond_buffer("the logits take", logits),
-            None => beyond_memory(&format!("{copies} times the logits take"), copies * logits),
+            None => beyond_memory(&format!("{copies} buffers of logits take"), copies * logits),
         }
     }
 
@@ -114,6 +114,6 @@ mod tests {
         let shape = Shape { rows: 1 << 10, width: 1, vocab: most / (4 << 10) / 4 };
         assert_eq!(room(None).refuses_logits(Kernel::LinearNll, shape), None, "three quarters");
         let refusal = room(None).refuses_logits(Kernel::LinearNllGradients, shape).expect("one and a half");
-        assert!(refusal.starts_with("6 times the logits take "), "{refusal}");
+        assert!(refusal.starts_with("6 buffers of logits take "), "{refusal}");
     }
 }

@@ -8,7 +8,9 @@ use crate::config::MOST_TOKENS;
 use crate::exit::Failure;
 use crate::files::publish_file;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 use std::io::IsTerminal;
+use std::path::Path;
 
 pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     check(args)?;
@@ -22,15 +24,18 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
         bar.set_message(format!("{}, {shape}", kernel.name()));
     });
     bar.finish_and_clear();
+    // First the file: whoever reads the table may stop listening.
+    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.json(&cases)));
     if !args.quiet {
         println!("{}\n\n{}", origin.describe(), output::table(&cases));
         output::refusals(&cases).iter().for_each(|line| println!("{line}"));
     }
-    match &args.json {
-        Some(path) => publish_file(path, format!("{:#}\n", origin.json(&cases)).as_bytes())
-            .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display()))),
-        None => Ok(()),
-    }
+    written
+}
+
+fn write(path: &Path, figures: &Value) -> Result<(), Failure> {
+    publish_file(path, format!("{figures:#}\n").as_bytes())
+        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
 }
 
 fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {

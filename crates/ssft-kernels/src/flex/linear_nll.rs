@@ -1,18 +1,20 @@
 //! The linear negative log-likelihood on the CPU: a tile of logits at a time.
 
 use super::exponential::{max_and_sum_exp, scaled_exp};
-use super::matrix::{Matrix, Threads, multiply};
+use super::matrix::{Matrix, multiply};
 use crate::targets::Targets;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// Rows of a forward tile, and columns (vocabulary) of any tile: 256 KiB of logits stay in a core's cache.
+/// Rows and columns (vocabulary) of a tile: 256 KiB of logits stay in a core's cache.
 const TILE_ROWS: usize = 128;
 const TILE_VOCAB: usize = 512;
 /// Vocabulary of one task. Fixed, so that the sums do not depend on the number of cores.
 const SPAN: usize = 8 * TILE_VOCAB;
-/// Rows of a backward tile. It is shared by all cores.
-const BACKWARD_ROWS: usize = 1024;
+/// Rows of the backward pass that are in memory at a time: 2 MiB of logit gradients.
+const BLOCK_ROWS: usize = 8 * TILE_ROWS;
+/// Tokens whose weight gradient is one task.
+const TASK_TOKENS: usize = 64;
 
 /// What the operation reads.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,7 @@ pub struct Inputs<'a> {
     pub targets: &'a Targets,
 }
 
-/// Which gradients are wanted, and where they go; both start as zeros.
+/// Which gradients are wanted, and where they go: into zeros.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// `[rows, width]`.
@@ -118,7 +120,7 @@ fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
     for start in (span * SPAN..end).step_by(TILE_VOCAB) {
         let stop = (start + TILE_VOCAB).min(end);
         let logits = &mut tile[..(to - from) * (stop - start)];
-        multiply(logits, hidden, inputs.vocabulary(start, stop).transpose(), false, Threads::One);
+        multiply(logits, hidden, inputs.vocabulary(start, stop).transpose(), false);
         let rows = logits.chunks(stop - start).zip(&inputs.targets.pairs()[from..to]);
         for (partial, (row, &[_, token])) in running.iter_mut().zip(rows) {
             let (max, sum) = max_and_sum_exp(row);
@@ -129,7 +131,7 @@ fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
     running
 }
 
-/// Adds both gradients of `sum_i upstream[i] * nll[i]`, by computing every tile of logits once more:
+/// Both gradients of `sum_i upstream[i] * nll[i]`, by computing every tile of logits once more:
 ///
 /// `P[i, v] = upstream[i] (exp(logit[i, v] - lse[i]) - [v = target[i]])`, then `d hidden += P weight` and
 /// `d weight += P^T hidden`.
@@ -138,45 +140,89 @@ fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
 /// `lse` and `upstream` `[targets]`.
 pub fn backward(inputs: Inputs<'_>, lse: &[f32], upstream: &[f32], mut gradients: Gradients<'_>) {
     let (targets, width) = (inputs.targets.len(), inputs.width);
-    let mut tile = vec![0.0; BACKWARD_ROWS.min(targets) * TILE_VOCAB.min(inputs.vocab())];
-    for from in (0..targets).step_by(BACKWARD_ROWS) {
-        let to = (from + BACKWARD_ROWS).min(targets);
-        let gathered = inputs.gather(from, to);
-        let hidden = Matrix::rows(&gathered, width);
+    let mut tiles = vec![0.0; BLOCK_ROWS.min(targets) * TILE_VOCAB.min(inputs.vocab())];
+    for from in (0..targets).step_by(BLOCK_ROWS) {
+        let to = (from + BLOCK_ROWS).min(targets);
+        let hidden = inputs.gather(from, to);
+        let block =
+            Block { inputs, hidden: &hidden, from, lse: &lse[from..to], upstream: &upstream[from..to] };
         // Rows side by side take their gradients in place; others, in a copy.
-        let in_place = matches!(gathered, Cow::Borrowed(_));
-        let first = inputs.targets.pairs()[from][0] as usize * width;
-        let mut scattered =
-            vec![0.0; if in_place || gradients.hidden.is_none() { 0 } else { (to - from) * width }];
+        let mut scattered = Vec::new();
+        let mut rows = match (&mut gradients.hidden, &hidden) {
+            (None, _) => None,
+            (Some(out), Cow::Borrowed(_)) => {
+                let first = inputs.targets.pairs()[from][0] as usize * width;
+                Some(&mut out[first..first + hidden.len()])
+            }
+            (Some(_), Cow::Owned(_)) => {
+                scattered = vec![0.0; hidden.len()];
+                Some(&mut scattered[..])
+            }
+        };
         for start in (0..inputs.vocab()).step_by(TILE_VOCAB) {
             let stop = (start + TILE_VOCAB).min(inputs.vocab());
-            let weight = inputs.vocabulary(start, stop);
-            let tile = &mut tile[..(to - from) * (stop - start)];
-            multiply(tile, hidden, weight.transpose(), false, Threads::All);
-            let pairs = &inputs.targets.pairs()[from..to];
-            tile.par_chunks_mut(stop - start).enumerate().with_min_len(8).for_each(|(row, logits)| {
-                scaled_exp(logits, lse[from + row], upstream[from + row]);
-                if let Some(own) =
-                    (pairs[row][1] as usize).checked_sub(start).and_then(|at| logits.get_mut(at))
-                {
-                    *own -= upstream[from + row];
-                }
-            });
-            let probabilities = Matrix::rows(tile, stop - start);
-            if let Some(out) = &mut gradients.hidden {
-                let out =
-                    if in_place { &mut out[first..first + (to - from) * width] } else { &mut scattered[..] };
-                multiply(out, probabilities, weight, true, Threads::All);
-            }
+            let tiles = &mut tiles[..(to - from) * (stop - start)];
+            block.logit_gradients(start, stop, tiles, rows.as_deref_mut());
             if let Some(out) = &mut gradients.weight {
-                let out = &mut out[start * width..stop * width];
-                multiply(out, probabilities.transpose(), hidden, true, Threads::All);
+                block.weight_gradient(tiles, &mut out[start * width..stop * width]);
             }
         }
-        if let Some(out) = &mut gradients.hidden {
+        if let (Some(out), Cow::Owned(_)) = (&mut gradients.hidden, &hidden) {
             for (&[row, _], values) in inputs.targets.pairs()[from..to].iter().zip(scattered.chunks(width)) {
                 out[row as usize * width..][..width].copy_from_slice(values);
             }
         }
+    }
+}
+
+/// Some targets of the backward pass.
+struct Block<'a> {
+    inputs: Inputs<'a>,
+    /// Their hidden states, gathered.
+    hidden: &'a [f32],
+    /// Number of the first one.
+    from: usize,
+    lse: &'a [f32],
+    upstream: &'a [f32],
+}
+
+impl Block<'_> {
+    /// `P` of the tokens `start..stop`, and `out += P weight` (`=` for the first tokens) while a tile of it is hot; a task takes some rows.
+    fn logit_gradients(&self, start: usize, stop: usize, tiles: &mut [f32], out: Option<&mut [f32]>) {
+        let (width, columns) = (self.inputs.width, stop - start);
+        let weight = self.inputs.vocabulary(start, stop);
+        let task = |index: usize, tile: &mut [f32], out: Option<&mut [f32]>| {
+            let first = index * TILE_ROWS;
+            let hidden = &self.hidden[first * width..][..tile.len() / columns * width];
+            multiply(tile, Matrix::rows(hidden, width), weight.transpose(), false);
+            for (row, logits) in (first..).zip(tile.chunks_mut(columns)) {
+                scaled_exp(logits, self.lse[row], self.upstream[row]);
+                let [_, token] = self.inputs.targets.pairs()[self.from + row];
+                if let Some(own) = (token as usize).checked_sub(start).and_then(|at| logits.get_mut(at)) {
+                    *own -= self.upstream[row];
+                }
+            }
+            if let Some(out) = out {
+                // Written before it is read: fresh memory that is read first is mapped twice.
+                multiply(out, Matrix::rows(tile, columns), weight, start > 0);
+            }
+        };
+        let tiles = tiles.par_chunks_mut(TILE_ROWS * columns).enumerate();
+        match out {
+            Some(out) => tiles
+                .zip(out.par_chunks_mut(TILE_ROWS * width))
+                .for_each(|((index, tile), out)| task(index, tile, Some(out))),
+            None => tiles.for_each(|(index, tile)| task(index, tile, None)),
+        }
+    }
+
+    /// `out += P^T hidden` (`=` for the first block); a task takes some tokens.
+    fn weight_gradient(&self, tiles: &[f32], out: &mut [f32]) {
+        let width = self.inputs.width;
+        let transposed = Matrix::rows(tiles, out.len() / width).transpose();
+        out.par_chunks_mut(TASK_TOKENS * width).enumerate().for_each(|(index, out)| {
+            let tokens = transposed.some_rows(index * TASK_TOKENS, out.len() / width);
+            multiply(out, tokens, Matrix::rows(self.hidden, width), self.from > 0);
+        });
     }
 }

@@ -26,37 +26,34 @@ impl<'a> Matrix<'a> {
         Self { data: self.data, dims: [columns, rows], strides: [right, down] }
     }
 
+    /// `count` rows from `first` on.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn some_rows(self, first: usize, count: usize) -> Self {
+        let [rows, columns] = self.dims;
+        assert!(first + count <= rows, "rows {first}..{} of {rows}", first + count);
+        Self { data: &self.data[first * self.strides[0]..], dims: [count, columns], ..self }
+    }
+
     /// The number of elements that the strides may reach.
     fn reach(&self) -> usize {
         self.dims.iter().zip(self.strides).map(|(&size, stride)| (size - 1) * stride).sum::<usize>() + 1
     }
 }
 
-/// Threads of a product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
-    /// The caller's.
-    One,
-    /// All of rayon's.
-    All,
-}
-
-/// `out = lhs rhs`, or `out += lhs rhs` if `accumulate`.
+/// `out = lhs rhs`, or `out += lhs rhs` if `accumulate`, on the caller's thread.
 ///
 /// # Shapes
 /// `lhs [m, k]`, `rhs [k, n]`, `out [m, n]` row by row.
 ///
 /// # Panics
 /// If the shapes do not fit, or one is empty.
-pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool, threads: Threads) {
+pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
     let ([m, depth], [rhs_depth, n]) = (lhs.dims, rhs.dims);
     assert_eq!(depth, rhs_depth, "product of [{m}, {depth}] and [{rhs_depth}, {n}]");
     assert_eq!(out.len(), m * n, "product of [{m}, {depth}] and [{rhs_depth}, {n}] into {}", out.len());
     assert!(lhs.reach() <= lhs.data.len() && rhs.reach() <= rhs.data.len(), "a view beyond its data");
-    let parallelism = match threads {
-        Threads::One => Parallelism::None,
-        Threads::All => Parallelism::Rayon(0),
-    };
     // SAFETY: `reach` bounds every element read, `m * n` every element written, and `out` is borrowed alone.
     #[allow(unsafe_code)]
     unsafe {
@@ -79,7 +76,7 @@ pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: b
             false,
             false,
             false,
-            parallelism,
+            Parallelism::None,
         );
     }
 }

@@ -201,7 +201,7 @@ fn a_tied_embedding_gets_both_gradients() {
     let run = |operation: Operation, device: &Device| {
         let device = device.clone().autodiff();
         let weight = matrix(&case.weight, width, &device).require_grad();
-        let hidden = weight.clone().slice([5..95]) * 0.5;
+        let hidden = weight.clone().narrow(0, 5, 90) * 0.5;
         let nll = operation(hidden, weight.clone(), &Targets::every_row(&case.tokens[..90]));
         numbers(weight.grad(&nll.mean().backward()).unwrap())
     };
@@ -219,7 +219,7 @@ fn views_are_read_as_what_they_show() {
     for (name, device) in devices() {
         let case = Case::new(33, 20, 70, 1);
         let straight = case.run(linear_nll, &device);
-        let wide = matrix(&[case.hidden.clone(), draw(9, 20)].concat(), 20, &device).slice([0..33]);
+        let wide = matrix(&[case.hidden.clone(), draw(9, 20)].concat(), 20, &device).narrow(0, 0, 33);
         let turned = matrix(&case.weight, 20, &device).transpose().mul_scalar(1.0).transpose();
         assert_eq!(numbers(linear_nll(wide, turned, &case.targets())), straight.nll, "{name}");
     }
