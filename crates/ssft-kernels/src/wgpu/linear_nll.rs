@@ -14,6 +14,8 @@ const TILE: usize = 128;
 const QUAD: usize = 4;
 /// Workgroups that keep a large GPU busy; more spans would only make more partial sums.
 const ENOUGH_GROUPS: usize = 1024;
+/// Spans of the vocabulary at most: two numbers each for every target.
+const MOST_SPANS: usize = 64;
 /// A chunk of logit gradients holds this part of the vocabulary ..
 const CHUNKS: usize = 64;
 /// .. but at least so many columns, or a dispatch is too small to be worth its overhead ..
@@ -84,7 +86,8 @@ pub fn forward(inputs: &Inputs) -> [CubeTensor; 2] {
     let client = &hidden.client;
     let (count, vocab) = (targets.len(), inputs.vocab());
     let row_tiles = count.div_ceil(TILE);
-    let span = vocab.div_ceil(ENOUGH_GROUPS.div_ceil(row_tiles)).next_multiple_of(TILE);
+    let wanted = ENOUGH_GROUPS.div_ceil(row_tiles).min(MOST_SPANS);
+    let span = vocab.div_ceil(wanted).next_multiple_of(TILE);
     let spans = vocab.div_ceil(span);
 
     let pairs = upload(client, targets.pairs());
