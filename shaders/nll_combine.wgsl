@@ -6,7 +6,7 @@
 // partials [spans, targets] of (max, sum of exp(logit - max)), target_logit, lse, nll [targets].
 //
 // One lane a target. The difference to the target's logit is taken before the logarithm is added, so that large
-// logits cancel exactly.
+// logits cancel exactly in nll; lse itself, which gradients use, keeps one rounding of the largest logit.
 
 struct Shape {
     targets: u32,

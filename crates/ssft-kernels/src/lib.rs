@@ -34,15 +34,16 @@ use extension::KernelOps;
 /// Negative log-likelihood of one target per listed row under a linear head, in nats:
 /// `nll[i] = log(sum_v exp(h[row[i]] . w[v])) - h[row[i]] . w[token[i]]`.
 ///
-/// No logits are stored, neither here nor for the gradients, which compute them once more, a small part at a time
+/// The logits are never there as a whole; gradients compute them once more, a small part at a time
 /// (Wijmans et al., Cut Your Losses in Large-Vocabulary Language Models, arXiv 2411.09009). On top of inputs and
-/// results a GPU holds 1/64 of the logits or, for small vocabularies, 512 columns of them; the CPU holds 256 KiB a
-/// thread, and 2 MiB for gradients.
+/// results a GPU holds 1/64 of the logits or, for small vocabularies, 512 columns of them, and copies of both inputs if
+/// the width is no multiple of 4. The CPU holds 256 KiB a thread, 2 MiB for gradients, and a copy of at most 1024 rows
+/// where rows with targets do not stand side by side.
 ///
 /// # Shapes
 /// `hidden [rows, width]`, `weight [vocab, width]` (the layout of a Hugging Face head or embedding); returns
 /// `[targets.len()]`. Gradients flow to `hidden` and `weight`, whichever is tracked; a row of `hidden` without a
-/// target is never read, and its gradient is 0.
+/// target enters no sum, and its gradient is 0.
 ///
 /// # Panics
 /// If the widths differ, an input is not f32, there is no target, or one is out of range.
@@ -61,7 +62,8 @@ pub fn linear_nll(hidden: Tensor<2>, weight: Tensor<2>, targets: &Targets) -> Te
 /// `values [sum of lengths]`; returns `[lengths.len()]`.
 ///
 /// # Panics
-/// If there is no run, one is empty (a mean of nothing), or the lengths do not add up to the number of values.
+/// If the values are not f32, there is no run, one is empty (a mean of nothing), or the lengths do not add up to the
+/// number of values.
 pub fn segment_mean(values: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     check_segment_mean(&values, lengths);
     let mut start = 0;
@@ -90,7 +92,9 @@ fn check_linear_nll(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &Targets) {
 }
 
 fn check_segment_mean(values: &Tensor<1>, lengths: &[usize]) {
-    let [total] = values.dims();
+    let (dtype, [total]) = (values.dtype(), values.dims());
+    assert_eq!(dtype, DType::F32, "segment_mean: values {dtype:?} have to be f32");
+    assert!(u32::try_from(total).is_ok(), "segment_mean: {total} values");
     let sum: usize = lengths.iter().sum();
     assert_eq!(total, sum, "segment_mean: {total} values against lengths that add up to {sum}");
     assert!(

@@ -21,6 +21,9 @@ pub struct PairCosts {
 
 impl PairCosts {
     /// The costs of several batches as those of one.
+    ///
+    /// # Panics
+    /// If there is no batch.
     pub fn join(parts: Vec<Self>) -> Self {
         let shapes = parts.iter().flat_map(|part| part.shapes.iter().copied()).collect();
         Self { costs: Tensor::cat(parts.into_iter().map(|part| part.costs).collect(), 0), shapes }

@@ -1,36 +1,54 @@
 //! Exponentials of whole slices, as wide as the processor's vectors.
 //!
-//! The loops are plain Rust over fixed-size blocks; `pulp` compiles them once per instruction set and takes the
-//! widest that the processor has.
+//! The loops are plain Rust over fixed-size blocks, compiled twice on x86-64: for every processor, and for AVX2. The
+//! same additions happen in the same order, so both give the same bits.
 
-use pulp::Arch;
-
-/// Numbers handled side by side: two AVX registers, or one of AVX-512.
+/// Numbers handled side by side.
 const LANES: usize = 16;
 
 /// Maximum of `values` and the sum of `exp(value - maximum)`.
 ///
 /// A NaN among the values makes the sum NaN.
 pub fn max_and_sum_exp(values: &[f32]) -> (f32, f32) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let max = max(values);
-            (max, sum_exp(values, max))
-        },
-    )
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide(values: &[f32]) -> (f32, f32) {
+            max_and_sum(values)
+        }
+        // SAFETY: the processor was asked.
+        #[allow(unsafe_code)]
+        return unsafe { wide(values) };
+    }
+    max_and_sum(values)
 }
 
 /// `value = scale * exp(value - shift)` for every value.
 pub fn scaled_exp(values: &mut [f32], shift: f32, scale: f32) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for value in values.iter_mut() {
-                *value = scale * exp(*value - shift);
-            }
-        },
-    );
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[target_feature(enable = "avx2")]
+        fn wide(values: &mut [f32], shift: f32, scale: f32) {
+            scale_exp(values, shift, scale);
+        }
+        // SAFETY: the processor was asked.
+        #[allow(unsafe_code)]
+        return unsafe { wide(values, shift, scale) };
+    }
+    scale_exp(values, shift, scale);
+}
+
+#[inline(always)]
+fn max_and_sum(values: &[f32]) -> (f32, f32) {
+    let max = max(values);
+    (max, sum_exp(values, max))
+}
+
+#[inline(always)]
+fn scale_exp(values: &mut [f32], shift: f32, scale: f32) {
+    for value in values.iter_mut() {
+        *value = scale * exp(*value - shift);
+    }
 }
 
 #[inline(always)]

@@ -51,6 +51,7 @@ impl<'a> Matrix<'a> {
 /// If the shapes do not fit, or one is empty.
 pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
     let ([m, depth], [rhs_depth, n]) = (lhs.dims, rhs.dims);
+    assert!(m > 0 && n > 0 && depth > 0, "an empty product: [{m}, {depth}] and [{rhs_depth}, {n}]");
     assert_eq!(depth, rhs_depth, "product of [{m}, {depth}] and [{rhs_depth}, {n}]");
     assert_eq!(out.len(), m * n, "product of [{m}, {depth}] and [{rhs_depth}, {n}] into {}", out.len());
     assert!(lhs.reach() <= lhs.data.len() && rhs.reach() <= rhs.data.len(), "a view beyond its data");

@@ -31,7 +31,7 @@ pub struct Inputs {
     width: usize,
     targets: Targets,
     tile: LaneTile,
-    /// Size of a chunk of logit gradients.
+    /// Most bytes of a chunk of logit gradients.
     most_bytes: usize,
 }
 
@@ -140,13 +140,13 @@ pub fn backward(
             let chunk = most_columns.min((vocab - first_column).next_multiple_of(TILE));
             let (row_tiles, column_tiles) = (rows.div_ceil(TILE), chunk / TILE);
             let shape = |tiles: usize| [quads, vocab, first_target, rows, first_column, chunk, tiles];
-            let read =
+            let buffers =
                 [&hidden.handle, &weight.handle, &pairs, &lse.handle, &upstream.handle, &logit_gradient];
             launch(
                 client,
                 (NLL_LOGIT_GRADIENT, inputs.tile),
                 row_tiles * column_tiles,
-                &read,
+                &buffers,
                 &shape(row_tiles),
             );
             if let Some(out) = &gradients[0] {
