@@ -16,6 +16,13 @@ pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     table
 }
 
+/// Figures stand right; the first column holds names.
+pub fn align_figures(table: &mut Table) {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
 /// What an evaluation says, fork by fork and together.
 pub fn evaluation(evaluation: &Evaluation) -> String {
     let mut header = vec!["fork", "correct"];
@@ -26,9 +33,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
         row.extend(score.strategies.iter().map(Cell::new));
         table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    align_figures(&mut table);
     format!("{}\n{}", trimmed(&table), summary(evaluation))
 }
 
@@ -76,9 +81,7 @@ pub fn costs(costs: &CostMatrix, sources: &[String], matched: &[usize]) -> Strin
         }
         table.add_row(row);
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    align_figures(&mut table);
     trimmed(&table)
 }
 

@@ -3,8 +3,7 @@
 use super::cases::Variant;
 use super::{Case, Measured};
 use crate::device::NamedDevice;
-use crate::table::{plain, trimmed};
-use comfy_table::CellAlignment;
+use crate::table::{align_figures, plain, trimmed};
 use serde_json::{Value, json};
 
 /// The columns; extra is what lies beyond inputs and results.
@@ -100,9 +99,7 @@ pub fn table(cases: &[Case]) -> String {
     for case in cases {
         table.add_row(line(case));
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    align_figures(&mut table);
     trimmed(&table)
 }
 

@@ -18,7 +18,7 @@ impl KernelSource for Source {
         SourceTemplate::new(self.0.text_for(self.1))
     }
 
-    /// Unchecked: no counter in every loop (it halves the speed on a software adapter). Each shader bounds its own
+    /// Unchecked: no counter in every loop (six times slower on a software adapter). Each shader bounds its own
     /// loops by its shape and guards every tail.
     fn id(&self) -> KernelId {
         let id = KernelId::new::<Self>().info((self.0, self.1));
