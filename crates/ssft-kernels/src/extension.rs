@@ -1,15 +1,9 @@
-//! The operations as an extension of burn: one trait, a GPU and a CPU implementation, gradients over either.
+//! The operations as an extension of burn: one trait that the rest of burn calls, one that a device implements.
 
-use crate::flex::linear_nll::Gradients as FlexGradients;
+use crate::forest::Forest;
 use crate::targets::Targets;
-use crate::{flex, wgpu};
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Flex, TensorMetadata, backend_extension};
-use burn::tensor::TensorData;
+use burn::backend::{Backend, Flex, backend_extension};
 use burn_wgpu::CubeBackend;
 
 /// Contiguous runs, as `[start, length]`.
@@ -27,9 +21,29 @@ pub trait KernelOps: Backend {
 
     /// See [`crate::segment_mean`].
     fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self>;
+
+    /// See [`crate::linear`].
+    fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::rms_norm`].
+    fn rms_norm(input: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self>;
+
+    /// See [`crate::rotary`].
+    fn rotary(input: FloatTensor<Self>, angles: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::swiglu`].
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::tree_attention`].
+    fn tree_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        forest: Forest,
+    ) -> FloatTensor<Self>;
 }
 
-/// What a device has to bring: the passes themselves.
+/// What a device has to bring: the passes themselves. Shapes are those of the operations of the same name.
 pub trait Kernels: Backend {
     /// Negative log-likelihood and log-sum-exp, each `[targets]`.
     fn nll_forward(
@@ -40,187 +54,132 @@ pub trait Kernels: Backend {
 
     /// The wanted gradients of hidden states and weight.
     fn nll_backward(
-        saved: Saved<Self>,
+        saved: SavedNll<Self>,
         upstream: FloatTensor<Self>,
         wanted: [bool; 2],
     ) -> [Option<FloatTensor<Self>>; 2];
 
     /// Mean of each run.
     fn means(values: FloatTensor<Self>, segments: &[[u32; 2]]) -> FloatTensor<Self>;
-}
 
-/// What the backward pass needs of the forward pass: its inputs, and one number a target.
-#[derive(Debug, Clone)]
-pub struct Saved<B: Backend> {
-    hidden: FloatTensor<B>,
-    weight: FloatTensor<B>,
-    targets: Targets,
-    lse: FloatTensor<B>,
-}
+    /// `input weight^T`.
+    fn linear_forward(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
-impl Kernels for CubeBackend {
-    fn nll_forward(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        targets: Targets,
-    ) -> [FloatTensor<Self>; 2] {
-        wgpu::linear_nll::forward(&wgpu::linear_nll::Inputs::new(hidden, weight, targets))
-    }
-
-    fn nll_backward(
-        saved: Saved<Self>,
+    /// The wanted gradients of input and weight.
+    fn linear_backward(
+        inputs: [FloatTensor<Self>; 2],
         upstream: FloatTensor<Self>,
         wanted: [bool; 2],
-    ) -> [Option<FloatTensor<Self>>; 2] {
-        let inputs = wgpu::linear_nll::Inputs::new(saved.hidden, saved.weight, saved.targets);
-        wgpu::linear_nll::backward(&inputs, saved.lse, upstream, wanted)
-    }
+    ) -> [Option<FloatTensor<Self>>; 2];
 
-    fn means(values: FloatTensor<Self>, segments: &[[u32; 2]]) -> FloatTensor<Self> {
-        wgpu::segment_mean::segment_mean(values, segments)
-    }
-}
-
-impl Kernels for Flex {
-    fn nll_forward(hidden: FlexTensor, weight: FlexTensor, targets: Targets) -> [FlexTensor; 2] {
-        let (hidden, weight) = (hidden.to_contiguous(), weight.to_contiguous());
-        let (nll, lse) = flex::linear_nll::forward(inputs(&hidden, &weight, &targets));
-        [vector(nll), vector(lse)]
-    }
-
-    fn nll_backward(saved: Saved<Self>, upstream: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        let (hidden, weight) = (saved.hidden.to_contiguous(), saved.weight.to_contiguous());
-        let [lse, upstream] = [saved.lse.to_contiguous(), upstream.to_contiguous()];
-        // Not `FlexTensor::zeros`, which aligns what it got by copying it.
-        let zeros = |like: &FlexTensor| {
-            let shape = like.shape();
-            FlexTensor::from_data(TensorData::new(vec![0f32; shape.num_elements()], shape))
-        };
-        let mut gradients = [wanted[0].then(|| zeros(&hidden)), wanted[1].then(|| zeros(&weight))];
-        let [hidden_gradient, weight_gradient] = &mut gradients;
-        let into = FlexGradients {
-            hidden: hidden_gradient.as_mut().map(FlexTensor::storage_mut),
-            weight: weight_gradient.as_mut().map(FlexTensor::storage_mut),
-        };
-        let inputs = inputs(&hidden, &weight, &saved.targets);
-        flex::linear_nll::backward(inputs, lse.storage(), upstream.storage(), into);
-        gradients
-    }
-
-    fn means(values: FlexTensor, segments: &[[u32; 2]]) -> FlexTensor {
-        vector(flex::segment_mean::segment_mean(values.to_contiguous().storage(), segments))
-    }
-}
-
-fn inputs<'a>(
-    hidden: &'a FlexTensor,
-    weight: &'a FlexTensor,
-    targets: &'a Targets,
-) -> flex::linear_nll::Inputs<'a> {
-    flex::linear_nll::Inputs {
-        hidden: hidden.storage(),
-        weight: weight.storage(),
-        width: weight.shape()[1],
-        targets,
-    }
-}
-
-fn vector(values: Vec<f32>) -> FlexTensor {
-    let length = values.len();
-    FlexTensor::from_data(TensorData::new(values, [length]))
-}
-
-impl KernelOps for CubeBackend {
-    fn linear_nll(
-        hidden: FloatTensor<Self>,
+    /// The normalised input.
+    fn rms_norm_forward(
+        input: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        targets: Targets,
-    ) -> FloatTensor<Self> {
-        let [nll, _] = Self::nll_forward(hidden, weight, targets);
-        nll
-    }
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
 
-    fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
-        Self::means(values, &segments)
-    }
+    /// Gradients of input and weight.
+    fn rms_norm_backward(
+        inputs: [FloatTensor<Self>; 2],
+        epsilon: f64,
+        upstream: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// Turns every pair by its angle, or back.
+    fn turn(input: FloatTensor<Self>, angles: FloatTensor<Self>, back: bool) -> FloatTensor<Self>;
+
+    /// `silu(gate) * up`.
+    fn swiglu_forward(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Gradients of gate and up.
+    fn swiglu_backward(inputs: [FloatTensor<Self>; 2], upstream: FloatTensor<Self>)
+    -> [FloatTensor<Self>; 2];
+
+    /// The attended values, and the log-sum-exp of the scores of each query and head, `[queries, heads]`.
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        forest: &Forest,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// Gradients of query, key and value.
+    fn attention_backward(saved: SavedAttention<Self>, upstream: FloatTensor<Self>)
+    -> [FloatTensor<Self>; 3];
 }
 
-impl KernelOps for Flex {
-    fn linear_nll(hidden: FlexTensor, weight: FlexTensor, targets: Targets) -> FlexTensor {
-        let [nll, _] = Self::nll_forward(hidden, weight, targets);
-        nll
-    }
-
-    fn segment_mean(values: FlexTensor, segments: Segments) -> FlexTensor {
-        Self::means(values, &segments)
-    }
+/// What the backward pass of `linear_nll` needs of the forward pass: its inputs, and one number a target.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct SavedNll<B: Backend> {
+    pub hidden: FloatTensor<B>,
+    pub weight: FloatTensor<B>,
+    pub targets: Targets,
+    pub lse: FloatTensor<B>,
 }
 
-impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
-    fn linear_nll(
-        hidden: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        targets: Targets,
-    ) -> FloatTensor<Self> {
-        match NllBackward.prepare::<C>([hidden.node(), weight.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let (hidden, weight) = (hidden.into_primitive(), weight.into_primitive());
-                let [nll, lse] = B::nll_forward(hidden.clone(), weight.clone(), targets.clone());
-                prepared.finish(Saved { hidden, weight, targets, lse }, nll)
+/// What the backward pass of `tree_attention` needs of the forward pass: its inputs, its output, and one number for
+/// each query and head.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct SavedAttention<B: Backend> {
+    pub query: FloatTensor<B>,
+    pub key: FloatTensor<B>,
+    pub value: FloatTensor<B>,
+    pub forest: Forest,
+    pub output: FloatTensor<B>,
+    pub lse: FloatTensor<B>,
+}
+
+/// A device by itself runs the forward pass and forgets what only a backward pass would need.
+macro_rules! forward_only {
+    ($($device:ty),*) => {$(
+        impl KernelOps for $device {
+            fn linear_nll(
+                hidden: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                targets: Targets,
+            ) -> FloatTensor<Self> {
+                let [nll, _] = Self::nll_forward(hidden, weight, targets);
+                nll
             }
-            OpsKind::UnTracked(prepared) => {
-                let [nll, _] = B::nll_forward(hidden.into_primitive(), weight.into_primitive(), targets);
-                prepared.finish(nll)
+
+            fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+                Self::means(values, &segments)
+            }
+
+            fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::linear_forward(input, weight)
+            }
+
+            fn rms_norm(
+                input: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> FloatTensor<Self> {
+                Self::rms_norm_forward(input, weight, epsilon)
+            }
+
+            fn rotary(input: FloatTensor<Self>, angles: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::turn(input, angles, false)
+            }
+
+            fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::swiglu_forward(gate, up)
+            }
+
+            fn tree_attention(
+                query: FloatTensor<Self>,
+                key: FloatTensor<Self>,
+                value: FloatTensor<Self>,
+                forest: Forest,
+            ) -> FloatTensor<Self> {
+                let [output, _] = Self::attention_forward(query, key, value, &forest);
+                output
             }
         }
-    }
-
-    fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
-        match MeanBackward.prepare::<C>([values.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let means = B::means(values.into_primitive(), &segments);
-                prepared.finish(segments, means)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::means(values.into_primitive(), &segments)),
-        }
-    }
+    )*};
 }
 
-#[derive(Debug)]
-struct NllBackward;
-
-impl<B: Kernels> Backward<B, 2> for NllBackward {
-    type State = Saved<B>;
-
-    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let upstream = gradients.consume::<B>(&ops.node);
-        let wanted = [ops.parents[0].is_some(), ops.parents[1].is_some()];
-        let found = B::nll_backward(ops.state, upstream, wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                gradients.register::<B>(parent.id, gradient);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct MeanBackward;
-
-impl<B: Kernels> Backward<B, 1> for MeanBackward {
-    type State = Segments;
-
-    /// `d values[i] = upstream[segment of i] / length of it`.
-    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
-        let upstream = gradients.consume::<B>(&ops.node);
-        let [Some(parent)] = ops.parents else { return };
-        let runs = || ops.state.iter().map(|&[_, length]| length as usize);
-        let owner: Vec<i32> = runs().enumerate().flat_map(|(run, length)| vec![run as i32; length]).collect();
-        let share: Vec<f32> = runs().flat_map(|length| vec![1.0 / length as f32; length]).collect();
-        let (count, device) = (share.len(), upstream.device());
-        let owner = B::int_from_data(TensorData::new(owner, [count]), &device);
-        let share = B::float_from_data(TensorData::new(share, [count]), &device);
-        let gradient = B::float_mul(B::float_select(upstream, 0, owner), share);
-        gradients.register::<B>(parent.id, gradient);
-    }
-}
+forward_only!(CubeBackend, Flex);

@@ -1,7 +1,11 @@
 //! Every operation in plain tensors: what the kernels have to equal, and what they have to beat.
 
-use crate::{Targets, check_linear_nll, check_segment_mean};
-use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
+use crate::{
+    AdamW, Forest, Moments, Targets, check_linear, check_linear_nll, check_rms_norm, check_rotary,
+    check_segment_mean, check_swiglu, check_tree_attention,
+};
+use burn::tensor::activation::{log_softmax, silu, softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// As [`crate::linear_nll`], with all logits in memory: the largest intermediate is `targets * vocab` numbers, and
 /// gradients keep several of them.
@@ -40,4 +44,126 @@ pub fn segment_mean(values: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
     let index = Tensor::<1, Int>::from_data(TensorData::new(index, [segments * longest]), &device);
     let weight = Tensor::<2>::from_data(TensorData::new(weight, [segments, longest]), &device);
     (values.select(0, index).reshape([segments, longest]) * weight).sum_dim(1).reshape([segments])
+}
+
+/// As [`crate::linear`].
+///
+/// # Shapes, panics
+/// As [`crate::linear`].
+pub fn linear(input: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    check_linear(&input, &weight);
+    input.matmul(weight.transpose())
+}
+
+/// As [`crate::rms_norm`].
+///
+/// # Shapes, panics
+/// As [`crate::rms_norm`].
+pub fn rms_norm(input: Tensor<2>, weight: Tensor<1>, epsilon: f64) -> Tensor<2> {
+    check_rms_norm(&input, &weight);
+    let mean_square = input.clone().square().mean_dim(1);
+    input * (mean_square + epsilon).sqrt().recip() * weight.unsqueeze()
+}
+
+/// As [`crate::rotary`].
+///
+/// # Shapes, panics
+/// As [`crate::rotary`].
+pub fn rotary(input: Tensor<3>, angles: Tensor<2>) -> Tensor<3> {
+    check_rotary(&input, &angles);
+    let [tokens, _, head_dim] = input.dims();
+    let half = head_dim / 2;
+    let angles = angles.reshape([tokens, 1, head_dim]);
+    let halves = |tensor: Tensor<3>| [tensor.clone().narrow(2, 0, half), tensor.narrow(2, half, half)];
+    let ([first, second], [cos, sin]) = (halves(input), halves(angles));
+    Tensor::cat(
+        vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin],
+        2,
+    )
+}
+
+/// As [`crate::swiglu`].
+///
+/// # Shapes, panics
+/// As [`crate::swiglu`].
+pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    check_swiglu(&gate, &up);
+    silu(gate) * up
+}
+
+/// As [`crate::tree_attention`], with the scores of every query and key of a tree in memory.
+///
+/// # Shapes, panics
+/// As [`crate::tree_attention`].
+pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest: &Forest) -> Tensor<3> {
+    check_tree_attention(&query, &key, &value, forest);
+    let ([_, heads, head_dim], [_, kv_heads, _], device) = (query.dims(), key.dims(), query.device());
+    // [tokens, heads, head_dim] to [heads, tokens, head_dim], key heads repeated for the queries that share them.
+    let by_head = |tensor: Tensor<3>| tensor.swap_dims(0, 1);
+    let repeated = |tensor: Tensor<3>| {
+        let [kv_heads, keys, _] = tensor.dims();
+        tensor
+            .reshape([kv_heads, 1, keys, head_dim])
+            .expand([kv_heads, heads / kv_heads, keys, head_dim])
+            .reshape([heads, keys, head_dim])
+    };
+    assert!(kv_heads > 0);
+    let of_tree = |tree: std::ops::Range<usize>| {
+        let (runs, last) = (&forest.runs()[tree.clone()], &forest.runs()[tree.end - 1]);
+        let first = &runs[0];
+        let queries = last.query_start + last.new - first.query_start;
+        let keys = last.key_start + last.length - first.key_start;
+        let cut = |tensor: &Tensor<3>, from, count| by_head(tensor.clone().narrow(0, from, count));
+        (queries > 0).then(|| {
+            let query = cut(&query, first.query_start, queries) / (head_dim as f64).sqrt();
+            let [key, value] = [&key, &value].map(|tensor| repeated(cut(tensor, first.key_start, keys)));
+            let scores = query.matmul(key.swap_dims(1, 2)) + hidden(forest, tree, queries, keys, &device);
+            by_head(softmax(scores, 2).matmul(value))
+        })
+    };
+    Tensor::cat(forest.trees().into_iter().filter_map(of_tree).collect(), 0)
+}
+
+/// `[1, queries, keys]` of a tree: 0 where a query sees a key, and so little that its weight is 0 elsewhere.
+fn hidden(
+    forest: &Forest,
+    tree: std::ops::Range<usize>,
+    queries: usize,
+    keys: usize,
+    device: &Device,
+) -> Tensor<3> {
+    let first_key = forest.runs()[tree.start].key_start;
+    let mut mask = Vec::with_capacity(queries * keys);
+    for index in tree {
+        let (run, ancestors) = (forest.runs()[index], forest.ancestors(index));
+        for offset in run.known()..run.length {
+            let own = run.key_start..=run.key_start + offset;
+            let sees = |key: usize| own.contains(&key) || ancestors.iter().any(|range| range.contains(&key));
+            mask.extend((first_key..first_key + keys).map(|key| if sees(key) { 0.0 } else { -1e30f32 }));
+        }
+    }
+    Tensor::from_data(TensorData::new(mask, [1, queries, keys]), device)
+}
+
+/// As [`crate::adamw`].
+///
+/// # Panics
+/// As [`crate::adamw`].
+pub fn adamw<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: Moments<D>,
+    rule: &AdamW,
+) -> (Tensor<D>, Moments<D>) {
+    let by = rule.coefficients();
+    let gradient = gradient * by.scale;
+    let first = moments.first * by.beta1 + gradient.clone() * (1.0 - by.beta1);
+    let second = moments.second * by.beta2 + gradient.square() * (1.0 - by.beta2);
+    let step = first.clone() * by.rate / ((second.clone() * by.unbias).sqrt() + by.epsilon);
+    (parameter * by.keep - step, Moments { first, second })
+}
+
+/// As [`crate::sum_of_squares`].
+pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    tensor.square().sum()
 }

@@ -1,53 +1,23 @@
-//! Exponentials of whole slices, as wide as the processor's vectors.
-//!
-//! The loops are plain Rust over fixed-size blocks, compiled twice on x86-64: for every processor, and for AVX2. The
-//! same additions happen in the same order, so both give the same bits.
+//! Exponentials of whole slices.
 
-/// Numbers handled side by side.
-const LANES: usize = 16;
+use super::wide::{LANES, wide};
 
-/// Maximum of `values` and the sum of `exp(value - maximum)`.
-///
-/// A NaN among the values makes the sum NaN.
-pub fn max_and_sum_exp(values: &[f32]) -> (f32, f32) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn wide(values: &[f32]) -> (f32, f32) {
-            max_and_sum(values)
-        }
-        // SAFETY: the processor was asked.
-        #[allow(unsafe_code)]
-        return unsafe { wide(values) };
+wide! {
+    /// Maximum of `values` and the sum of `exp(value - maximum)`.
+    ///
+    /// A NaN among the values makes the sum NaN.
+    pub fn max_and_sum_exp(values: &[f32]) -> (f32, f32) {
+        let max = max(values);
+        (max, sum_exp(values, max))
     }
-    max_and_sum(values)
 }
 
-/// `value = scale * exp(value - shift)` for every value.
-pub fn scaled_exp(values: &mut [f32], shift: f32, scale: f32) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[target_feature(enable = "avx2")]
-        fn wide(values: &mut [f32], shift: f32, scale: f32) {
-            scale_exp(values, shift, scale);
+wide! {
+    /// `value = scale * exp(value - shift)` for every value.
+    pub fn scaled_exp(values: &mut [f32], shift: f32, scale: f32) {
+        for value in values.iter_mut() {
+            *value = scale * exp(*value - shift);
         }
-        // SAFETY: the processor was asked.
-        #[allow(unsafe_code)]
-        return unsafe { wide(values, shift, scale) };
-    }
-    scale_exp(values, shift, scale);
-}
-
-#[inline(always)]
-fn max_and_sum(values: &[f32]) -> (f32, f32) {
-    let max = max(values);
-    (max, sum_exp(values, max))
-}
-
-#[inline(always)]
-fn scale_exp(values: &mut [f32], shift: f32, scale: f32) {
-    for value in values.iter_mut() {
-        *value = scale * exp(*value - shift);
     }
 }
 
@@ -84,7 +54,7 @@ fn sum_exp(values: &[f32], shift: f32) -> f32 {
 /// `x = n ln 2 + r` with `|r| <= ln 2 / 2`; `exp(r)` is its Taylor polynomial to `r^7 / 7!`, whose next term is
 /// below half a unit in the last place, and `2^n` is put together from its bits. A NaN stays one.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     // ln 2 in two parts; the first has trailing zeros, so that n times it is exact.

@@ -75,7 +75,7 @@ impl<'a> Inputs<'a> {
         let pairs = &self.targets.pairs()[from..to];
         let row = |index: u32| index as usize * self.width..(index as usize + 1) * self.width;
         let (first, last) = (pairs[0][0], pairs[pairs.len() - 1][0]);
-        if (last - first) as usize + 1 == pairs.len() {
+        if self.targets.are_side_by_side(from, to) {
             return Cow::Borrowed(&self.hidden[row(first).start..row(last).end]);
         }
         Cow::Owned(pairs.iter().flat_map(|&[index, _]| &self.hidden[row(index)]).copied().collect())

@@ -20,6 +20,11 @@ impl<'a> Matrix<'a> {
         Self { data, dims: [data.len() / columns, columns], strides: [columns, 1] }
     }
 
+    /// Rows and columns.
+    pub fn dims(self) -> [usize; 2] {
+        self.dims
+    }
+
     /// The same numbers with rows and columns exchanged.
     pub fn transpose(self) -> Self {
         let ([rows, columns], [down, right]) = (self.dims, self.strides);

@@ -1,6 +1,170 @@
 //! The operations on the CPU: the same tiles, in a core's cache, on all cores.
 
+mod attention;
 mod exponential;
+mod linear;
 pub mod linear_nll;
 mod matrix;
+pub mod optimizer;
+mod rms_norm;
+mod rotary;
 pub mod segment_mean;
+mod swiglu;
+mod wide;
+
+use crate::extension::{Kernels, SavedAttention, SavedNll};
+use crate::forest::Forest;
+use crate::targets::Targets;
+use burn::backend::Flex;
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{Shape, TensorData};
+
+impl Kernels for Flex {
+    fn nll_forward(hidden: FlexTensor, weight: FlexTensor, targets: Targets) -> [FlexTensor; 2] {
+        let (hidden, weight) = (hidden.to_contiguous(), weight.to_contiguous());
+        let (nll, lse) = linear_nll::forward(nll_inputs(&hidden, &weight, &targets));
+        [vector(nll), vector(lse)]
+    }
+
+    fn nll_backward(
+        saved: SavedNll<Self>,
+        upstream: FlexTensor,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let (hidden, weight) = (saved.hidden.to_contiguous(), saved.weight.to_contiguous());
+        let [lse, upstream] = [saved.lse.to_contiguous(), upstream.to_contiguous()];
+        // Not `FlexTensor::zeros`, which aligns what it got by copying it.
+        let zeros = |like: &FlexTensor| {
+            let shape = like.shape();
+            tensor(vec![0f32; shape.num_elements()], shape)
+        };
+        let mut gradients = [wanted[0].then(|| zeros(&hidden)), wanted[1].then(|| zeros(&weight))];
+        let [hidden_gradient, weight_gradient] = &mut gradients;
+        let into = linear_nll::Gradients {
+            hidden: hidden_gradient.as_mut().map(FlexTensor::storage_mut),
+            weight: weight_gradient.as_mut().map(FlexTensor::storage_mut),
+        };
+        let inputs = nll_inputs(&hidden, &weight, &saved.targets);
+        linear_nll::backward(inputs, lse.storage(), upstream.storage(), into);
+        gradients
+    }
+
+    fn means(values: FlexTensor, segments: &[[u32; 2]]) -> FlexTensor {
+        vector(segment_mean::segment_mean(values.to_contiguous().storage(), segments))
+    }
+
+    fn linear_forward(input: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        let [input, weight] = [input, weight].map(|tensor| tensor.to_contiguous());
+        let ([rows, width], [out, _]) = (input.shape().dims(), weight.shape().dims());
+        tensor(linear::forward(input.storage(), weight.storage(), width), [rows, out])
+    }
+
+    fn linear_backward(
+        inputs: [FlexTensor; 2],
+        upstream: FlexTensor,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let ([input, weight], upstream) =
+            (inputs.map(|tensor| tensor.to_contiguous()), upstream.to_contiguous());
+        let ([_, width], upstream) = (input.shape().dims(), upstream.storage());
+        let of_input = || linear::input_gradient(upstream, weight.storage(), width);
+        let of_weight = || linear::weight_gradient(upstream, input.storage(), width);
+        [
+            wanted[0].then(|| tensor(of_input(), input.shape())),
+            wanted[1].then(|| tensor(of_weight(), weight.shape())),
+        ]
+    }
+
+    fn rms_norm_forward(input: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
+        let [input, weight] = [input, weight].map(|tensor| tensor.to_contiguous());
+        tensor(rms_norm::forward(input.storage(), weight.storage(), epsilon), input.shape())
+    }
+
+    fn rms_norm_backward(inputs: [FlexTensor; 2], epsilon: f64, upstream: FlexTensor) -> [FlexTensor; 2] {
+        let [input, weight, upstream] =
+            [inputs[0].clone(), inputs[1].clone(), upstream].map(|tensor| tensor.to_contiguous());
+        let found = rms_norm::backward(input.storage(), weight.storage(), epsilon, upstream.storage());
+        let [of_input, of_weight] = found;
+        [tensor(of_input, input.shape()), tensor(of_weight, weight.shape())]
+    }
+
+    fn turn(input: FlexTensor, angles: FlexTensor, back: bool) -> FlexTensor {
+        let [input, angles] = [input, angles].map(|tensor| tensor.to_contiguous());
+        let [_, heads, head_dim] = input.shape().dims();
+        let turned = rotary::turn(input.storage(), angles.storage(), head_dim, heads, back);
+        tensor(turned, input.shape())
+    }
+
+    fn swiglu_forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+        let [gate, up] = [gate, up].map(|tensor| tensor.to_contiguous());
+        tensor(swiglu::forward(gate.storage(), up.storage()), gate.shape())
+    }
+
+    fn swiglu_backward(inputs: [FlexTensor; 2], upstream: FlexTensor) -> [FlexTensor; 2] {
+        let ([gate, up], upstream) = (inputs.map(|tensor| tensor.to_contiguous()), upstream.to_contiguous());
+        swiglu::backward(gate.storage(), up.storage(), upstream.storage())
+            .map(|gradient| tensor(gradient, gate.shape()))
+    }
+
+    fn attention_forward(
+        query: FlexTensor,
+        key: FlexTensor,
+        value: FlexTensor,
+        forest: &Forest,
+    ) -> [FlexTensor; 2] {
+        let [query, key, value] = [query, key, value].map(|tensor| tensor.to_contiguous());
+        let (output, lse) = attention::forward(attention_inputs([&query, &key, &value], forest));
+        let [queries, heads, _] = query.shape().dims();
+        [tensor(output, query.shape()), tensor(lse, [queries, heads])]
+    }
+
+    fn attention_backward(saved: SavedAttention<Self>, upstream: FlexTensor) -> [FlexTensor; 3] {
+        let SavedAttention { query, key, value, forest, output, lse } = saved;
+        let [query, key, value, output, lse, upstream] =
+            [query, key, value, output, lse, upstream].map(|tensor| tensor.to_contiguous());
+        let inputs = attention_inputs([&query, &key, &value], &forest);
+        let saved =
+            attention::Saved { output: output.storage(), lse: lse.storage(), upstream: upstream.storage() };
+        let [of_query, of_key, of_value] = attention::backward(inputs, saved);
+        [tensor(of_query, query.shape()), tensor(of_key, key.shape()), tensor(of_value, value.shape())]
+    }
+}
+
+fn nll_inputs<'a>(
+    hidden: &'a FlexTensor,
+    weight: &'a FlexTensor,
+    targets: &'a Targets,
+) -> linear_nll::Inputs<'a> {
+    linear_nll::Inputs {
+        hidden: hidden.storage(),
+        weight: weight.storage(),
+        width: weight.shape()[1],
+        targets,
+    }
+}
+
+fn attention_inputs<'a>(
+    [query, key, value]: [&'a FlexTensor; 3],
+    forest: &'a Forest,
+) -> attention::Inputs<'a> {
+    let ([_, heads, head_dim], [_, kv_heads, _]) = (query.shape().dims(), key.shape().dims());
+    attention::Inputs {
+        query: query.storage(),
+        key: key.storage(),
+        value: value.storage(),
+        heads,
+        kv_heads,
+        head_dim,
+        forest,
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn vector(values: Vec<f32>) -> FlexTensor {
+    let length = values.len();
+    tensor(values, [length])
+}

@@ -1,0 +1,355 @@
+//! Attention over trees on the CPU: the scores of a few queries at a time, in a core's cache.
+
+use super::exponential::{max_and_sum_exp, scaled_exp};
+use super::matrix::{Matrix, multiply};
+use super::wide::{sum_over, wide};
+use crate::forest::{Forest, Run};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Queries whose scores are in memory at a time.
+const TILE: usize = 64;
+/// Queries of one task: keys are gathered once for them.
+const TASK_QUERIES: usize = 4 * TILE;
+
+/// What the operation reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// `[queries, heads, head_dim]`.
+    pub query: &'a [f32],
+    /// `[keys, kv_heads, head_dim]`.
+    pub key: &'a [f32],
+    /// `[keys, kv_heads, head_dim]`.
+    pub value: &'a [f32],
+    /// Query heads.
+    pub heads: usize,
+    /// Key heads.
+    pub kv_heads: usize,
+    /// Numbers of a head.
+    pub head_dim: usize,
+    /// Who sees whom.
+    pub forest: &'a Forest,
+}
+
+/// Some queries of one run, and one key head: all keys that any of them sees, side by side.
+struct Piece<'a> {
+    inputs: Inputs<'a>,
+    /// The queries, counted in the whole forest.
+    queries: Range<usize>,
+    /// Keys that all of them see; the first query sees one more, the next two more, and so on.
+    common: usize,
+    /// `[keys, head_dim]`.
+    key: Vec<f32>,
+    /// `[keys, head_dim]`.
+    value: Vec<f32>,
+}
+
+/// A tile of queries of one head, with the weights of the keys that they see.
+struct Tile {
+    /// `[rows, head_dim]`, divided by the root of `head_dim`.
+    query: Vec<f32>,
+    /// `[rows, keys]`: scores, then weights; 0 where a query does not see a key.
+    weights: Vec<f32>,
+    keys: usize,
+}
+
+impl<'a> Inputs<'a> {
+    fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+
+    /// Ranges of keys that `run` and its first `own` tokens amount to.
+    fn spans(&self, run: usize, own: usize) -> Vec<Range<usize>> {
+        let start = self.forest.runs()[run].key_start;
+        let mut spans = self.forest.ancestors(run);
+        spans.push(start..start + own);
+        spans
+    }
+
+    fn piece(&self, run: usize, queries: Range<usize>, kv_head: usize) -> Piece<'a> {
+        let Run { query_start, .. } = self.forest.runs()[run];
+        let known = self.forest.runs()[run].known();
+        let spans = self.spans(run, known + queries.end - query_start);
+        let gather = |from: &[f32]| {
+            let rows = spans.iter().cloned().flatten();
+            let row = |row: usize| &from[(row * self.kv_heads + kv_head) * self.head_dim..][..self.head_dim];
+            let mut gathered =
+                Vec::with_capacity(spans.iter().map(Range::len).sum::<usize>() * self.head_dim);
+            rows.for_each(|index| gathered.extend_from_slice(row(index)));
+            gathered
+        };
+        let (key, value) = (gather(self.key), gather(self.value));
+        let common = key.len() / self.head_dim - queries.len();
+        Piece { inputs: *self, queries, common, key, value }
+    }
+}
+
+impl Piece<'_> {
+    fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Range { start, end } = self.queries;
+        (start..end).step_by(TILE).map(move |from| from..(from + TILE).min(end))
+    }
+
+    /// How many keys query `query` sees: the first ones.
+    fn sees(&self, query: usize) -> usize {
+        self.common + query - self.queries.start + 1
+    }
+
+    /// Rows of a query-like matrix, `[rows, head_dim]`, times `scale`.
+    fn rows(&self, from: &[f32], tile: &Range<usize>, head: usize, scale: f32) -> Vec<f32> {
+        let Inputs { heads, head_dim, .. } = self.inputs;
+        let mut rows = Vec::with_capacity(tile.len() * head_dim);
+        for query in tile.clone() {
+            let row = &from[(query * heads + head) * head_dim..][..head_dim];
+            rows.extend(row.iter().map(|value| value * scale));
+        }
+        rows
+    }
+
+    fn keys(&self, count: usize) -> Matrix<'_> {
+        Matrix::rows(&self.key[..count * self.inputs.head_dim], self.inputs.head_dim)
+    }
+
+    fn values(&self, count: usize) -> Matrix<'_> {
+        Matrix::rows(&self.value[..count * self.inputs.head_dim], self.inputs.head_dim)
+    }
+
+    /// Queries and their scores.
+    fn scores(&self, tile: &Range<usize>, head: usize) -> Tile {
+        let keys = self.sees(tile.end - 1);
+        let query = self.rows(self.inputs.query, tile, head, self.inputs.scale());
+        let mut weights = vec![0.0; tile.len() * keys];
+        multiply(
+            &mut weights,
+            Matrix::rows(&query, self.inputs.head_dim),
+            self.keys(keys).transpose(),
+            false,
+        );
+        Tile { query, weights, keys }
+    }
+
+    /// Attended values of a tile and their log-sum-exp, into `output [rows, heads, head_dim]` and `lse [rows, heads]`.
+    fn attend(&self, tile: &Range<usize>, head: usize, output: &mut [f32], lse: &mut [f32]) {
+        let Inputs { heads, head_dim, .. } = self.inputs;
+        let Tile { mut weights, keys, .. } = self.scores(tile, head);
+        for (row, query) in weights.chunks_exact_mut(keys).zip(tile.clone()) {
+            let (seen, unseen) = row.split_at_mut(self.sees(query));
+            let (max, sum) = max_and_sum_exp(seen);
+            scaled_exp(seen, max, 1.0 / sum);
+            unseen.fill(0.0);
+            lse[(query - tile.start) * heads + head] = max + sum.ln();
+        }
+        let mut mixed = vec![0.0; tile.len() * head_dim];
+        multiply(&mut mixed, Matrix::rows(&weights, keys), self.values(keys), false);
+        for (row, mixed) in mixed.chunks_exact(head_dim).enumerate() {
+            output[(row * heads + head) * head_dim..][..head_dim].copy_from_slice(mixed);
+        }
+    }
+}
+
+/// Attended values, and the log-sum-exp of the scores of each query and head.
+pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
+    let Inputs { heads, kv_heads, head_dim, forest, .. } = inputs;
+    let (queries, row) = (forest.queries(), heads * head_dim);
+    let (mut output, mut lse) = (vec![0.0; queries * row], vec![0.0; queries * heads]);
+    let tasks = tasks(forest);
+    let outputs = split(&mut output, tasks.iter().map(|(_, queries)| queries.len() * row));
+    let lses = split(&mut lse, tasks.iter().map(|(_, queries)| queries.len() * heads));
+    let work: Vec<_> = tasks.iter().zip(outputs.into_iter().zip(lses)).collect();
+    work.into_par_iter().for_each(|((run, queries), (output, lse))| {
+        for kv_head in 0..kv_heads {
+            let piece = inputs.piece(*run, queries.clone(), kv_head);
+            for tile in piece.tiles() {
+                let at = tile.start - queries.start..tile.end - queries.start;
+                let output = &mut output[at.start * row..at.end * row];
+                let lse = &mut lse[at.start * heads..at.end * heads];
+                for head in kv_head * inputs.group()..(kv_head + 1) * inputs.group() {
+                    piece.attend(&tile, head, output, lse);
+                }
+            }
+        }
+    });
+    (output, lse)
+}
+
+/// Run and queries of each task, in the order of the queries.
+fn tasks(forest: &Forest) -> Vec<(usize, Range<usize>)> {
+    let of_run = |(index, run): (usize, &Run)| {
+        let end = run.query_start + run.new;
+        (run.query_start..end)
+            .step_by(TASK_QUERIES)
+            .map(move |from| (index, from..(from + TASK_QUERIES).min(end)))
+    };
+    forest.runs().iter().enumerate().flat_map(of_run).collect()
+}
+
+/// Cuts a slice into pieces of the given lengths.
+fn split(mut rest: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
+    let cut = |length| {
+        let (piece, others) = std::mem::take(&mut rest).split_at_mut(length);
+        rest = others;
+        piece
+    };
+    lengths.map(cut).collect()
+}
+
+/// What the backward pass reads besides the inputs.
+#[derive(Debug, Clone, Copy)]
+pub struct Saved<'a> {
+    /// `[queries, heads, head_dim]`.
+    pub output: &'a [f32],
+    /// `[queries, heads]`.
+    pub lse: &'a [f32],
+    /// `[queries, heads, head_dim]`.
+    pub upstream: &'a [f32],
+}
+
+/// Gradients of one tree and one key head.
+struct Part {
+    tree: Range<usize>,
+    kv_head: usize,
+    /// `[queries, group, head_dim]`.
+    query: Vec<f32>,
+    /// `[keys, head_dim]`.
+    key: Vec<f32>,
+    /// `[keys, head_dim]`.
+    value: Vec<f32>,
+}
+
+/// Gradients of query, key and value. With `P` the weights, `d` the upstream gradient and `o` the output:
+///
+/// `dV = P^T d`, `dS = P (d V^T - d . o)`, `dQ = dS K / sqrt(head_dim)`, `dK = dS^T Q / sqrt(head_dim)`.
+///
+/// A tree and a key head is one task, so that whatever its branches send to a shared prompt is added up in one place
+/// and in one order.
+pub fn backward(inputs: Inputs<'_>, saved: Saved<'_>) -> [Vec<f32>; 3] {
+    let Inputs { heads, kv_heads, head_dim, forest, .. } = inputs;
+    let trees = forest.trees();
+    let tasks: Vec<_> =
+        trees.iter().flat_map(|tree| (0..kv_heads).map(move |head| (tree.clone(), head))).collect();
+    let parts: Vec<Part> =
+        tasks.into_par_iter().map(|(tree, kv_head)| inputs.part(tree, kv_head, saved)).collect();
+    let mut query = vec![0.0; forest.queries() * heads * head_dim];
+    let (mut key, mut value) = (vec![0.0; forest.keys() * kv_heads * head_dim], Vec::new());
+    value.resize(key.len(), 0.0);
+    for part in &parts {
+        let (queries, keys) = inputs.rows_of(&part.tree);
+        let group = inputs.group() * head_dim;
+        put(&mut query[queries.start * heads * head_dim..], &part.query, group, part.kv_head, kv_heads);
+        put(&mut key[keys.start * kv_heads * head_dim..], &part.key, head_dim, part.kv_head, kv_heads);
+        put(&mut value[keys.start * kv_heads * head_dim..], &part.value, head_dim, part.kv_head, kv_heads);
+    }
+    [query, key, value]
+}
+
+/// Column `column` of `columns`, `size` numbers wide.
+fn put(into: &mut [f32], from: &[f32], size: usize, column: usize, columns: usize) {
+    for (row, from) in from.chunks_exact(size).enumerate() {
+        into[(row * columns + column) * size..][..size].copy_from_slice(from);
+    }
+}
+
+impl Inputs<'_> {
+    /// Queries and keys of a tree.
+    fn rows_of(&self, tree: &Range<usize>) -> (Range<usize>, Range<usize>) {
+        let (first, last) = (self.forest.runs()[tree.start], self.forest.runs()[tree.end - 1]);
+        (first.query_start..last.query_start + last.new, first.key_start..last.key_start + last.length)
+    }
+
+    fn part(&self, tree: Range<usize>, kv_head: usize, saved: Saved<'_>) -> Part {
+        let (queries, keys) = self.rows_of(&tree);
+        let zeros = |rows: usize| vec![0.0; rows * self.head_dim];
+        let mut part = Part {
+            query: zeros(queries.len() * self.group()),
+            key: zeros(keys.len()),
+            value: zeros(keys.len()),
+            kv_head,
+            tree: tree.clone(),
+        };
+        for index in tree {
+            let run = self.forest.runs()[index];
+            let own = run.query_start..run.query_start + run.new;
+            if own.is_empty() {
+                continue;
+            }
+            let piece = self.piece(index, own.clone(), kv_head);
+            let (mut key, mut value) = (vec![0.0; piece.key.len()], vec![0.0; piece.key.len()]);
+            for tile in piece.tiles() {
+                for of_group in 0..self.group() {
+                    let head = kv_head * self.group() + of_group;
+                    let gradient = piece.backward(&tile, head, saved, &mut key, &mut value);
+                    let to = &mut part.query[(tile.start - queries.start) * self.group() * self.head_dim..];
+                    put(to, &gradient, self.head_dim, of_group, self.group());
+                }
+            }
+            let mut at = 0;
+            for span in self.spans(index, run.length) {
+                let [from, to] = [at, at + span.len()].map(|row| row * self.head_dim);
+                let into = (span.start - keys.start) * self.head_dim..(span.end - keys.start) * self.head_dim;
+                add(&mut part.key[into.clone()], &key[from..to]);
+                add(&mut part.value[into], &value[from..to]);
+                at += span.len();
+            }
+        }
+        part
+    }
+}
+
+impl Piece<'_> {
+    /// Gradient of a tile's queries; those of keys and values are added to `key` and `value`.
+    fn backward(
+        &self,
+        tile: &Range<usize>,
+        head: usize,
+        saved: Saved<'_>,
+        key: &mut [f32],
+        value: &mut [f32],
+    ) -> Vec<f32> {
+        let Inputs { heads, head_dim, .. } = self.inputs;
+        let Tile { query, mut weights, keys } = self.scores(tile, head);
+        let upstream = self.rows(saved.upstream, tile, head, 1.0);
+        let output = self.rows(saved.output, tile, head, 1.0);
+        for (row, query) in weights.chunks_exact_mut(keys).zip(tile.clone()) {
+            let (seen, unseen) = row.split_at_mut(self.sees(query));
+            scaled_exp(seen, saved.lse[query * heads + head], 1.0);
+            unseen.fill(0.0);
+        }
+        let upstream_rows = Matrix::rows(&upstream, head_dim);
+        let seen = keys * head_dim;
+        multiply(&mut value[..seen], Matrix::rows(&weights, keys).transpose(), upstream_rows, true);
+        let mut slopes = vec![0.0; weights.len()];
+        multiply(&mut slopes, upstream_rows, self.values(keys).transpose(), false);
+        let dots = upstream.chunks_exact(head_dim).zip(output.chunks_exact(head_dim));
+        for ((slopes, weights), (d, o)) in
+            slopes.chunks_exact_mut(keys).zip(weights.chunks_exact(keys)).zip(dots)
+        {
+            weigh(slopes, weights, sum_over(d, o, |a, b| a * b));
+        }
+        let slopes = Matrix::rows(&slopes, keys);
+        multiply(&mut key[..seen], slopes.transpose(), Matrix::rows(&query, head_dim), true);
+        let mut gradient = vec![0.0; query.len()];
+        multiply(&mut gradient, slopes, self.keys(keys), false);
+        gradient.iter_mut().for_each(|value| *value *= self.inputs.scale());
+        gradient
+    }
+}
+
+wide! {
+    fn weigh(slopes: &mut [f32], weights: &[f32], shift: f32) {
+        for (slope, &weight) in slopes.iter_mut().zip(weights) {
+            *slope = weight * (*slope - shift);
+        }
+    }
+}
+
+wide! {
+    fn add(into: &mut [f32], from: &[f32]) {
+        for (into, &from) in into.iter_mut().zip(from) {
+            *into += from;
+        }
+    }
+}

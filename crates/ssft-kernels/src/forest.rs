@@ -1,0 +1,134 @@
+//! Which keys a query sees: trees of runs of tokens.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A run of tokens that continues another one: a prompt, a fork's lead, a trace, or a piece of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// The run that this one continues, an earlier node of the same tree; a node without one starts a tree.
+    pub parent: Option<usize>,
+    /// Its tokens, each of which is a key.
+    pub length: usize,
+    /// How many of them, the last ones, are queries. The others are known from an earlier pass.
+    pub new: usize,
+}
+
+/// A [`Node`] with its place in the lists of keys and queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The run that this one continues.
+    pub parent: Option<usize>,
+    /// First of its keys.
+    pub key_start: usize,
+    /// Number of its keys.
+    pub length: usize,
+    /// First of its queries.
+    pub query_start: usize,
+    /// Number of its queries; they are its last tokens.
+    pub new: usize,
+}
+
+/// Trees of runs. A token sees all tokens of the runs that its own run continues, of its own run those up to
+/// itself, and nothing else: never a sibling, never another tree.
+///
+/// Keys stand in the order of the nodes, and so do queries. Cloning is free.
+#[derive(Debug, Clone)]
+pub struct Forest(Arc<[Run]>);
+
+impl Forest {
+    /// Lays out `nodes` one after the other.
+    ///
+    /// # Panics
+    /// If there is no query, a node is empty or has more new tokens than tokens, or its parent is not an earlier
+    /// node of the tree under way.
+    pub fn new(nodes: &[Node]) -> Self {
+        let (mut root, mut key_start, mut query_start) = (0, 0, 0);
+        let place = |(index, node): (usize, &Node)| {
+            assert!(node.length > 0 && node.new <= node.length, "node {index} is {node:?}");
+            match node.parent {
+                None => root = index,
+                Some(parent) => assert!((root..index).contains(&parent), "node {index} continues {parent}"),
+            }
+            let run = Run { parent: node.parent, key_start, length: node.length, query_start, new: node.new };
+            key_start += node.length;
+            query_start += node.new;
+            run
+        };
+        let runs: Arc<[Run]> = nodes.iter().enumerate().map(place).collect();
+        assert!(query_start > 0, "a forest without a query");
+        Self(runs)
+    }
+
+    /// Every run, in order.
+    pub fn runs(&self) -> &[Run] {
+        &self.0
+    }
+
+    /// Number of keys.
+    pub fn keys(&self) -> usize {
+        self.0.last().map_or(0, |run| run.key_start + run.length)
+    }
+
+    /// Number of queries.
+    pub fn queries(&self) -> usize {
+        self.0.last().map_or(0, |run| run.query_start + run.new)
+    }
+
+    /// The keys of the runs that `run` continues, outermost first. Its own keys are not among them.
+    pub fn ancestors(&self, run: usize) -> Vec<Range<usize>> {
+        let parent = |&run: &usize| self.0[run].parent;
+        let mut chain: Vec<_> = std::iter::successors(parent(&run), parent)
+            .map(|index| self.0[index].key_start..self.0[index].key_start + self.0[index].length)
+            .collect();
+        chain.reverse();
+        chain
+    }
+
+    /// The runs of each tree.
+    pub fn trees(&self) -> Vec<Range<usize>> {
+        let roots: Vec<usize> = (0..self.0.len()).filter(|&run| self.0[run].parent.is_none()).collect();
+        let ends = roots.iter().skip(1).copied().chain([self.0.len()]);
+        roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect()
+    }
+}
+
+impl Run {
+    /// How many of the run's keys stand before its first query.
+    pub fn known(&self) -> usize {
+        self.length - self.new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(parent: Option<usize>, length: usize, new: usize) -> Node {
+        Node { parent, length, new }
+    }
+
+    #[test]
+    fn runs_are_placed_one_after_the_other() {
+        let forest =
+            Forest::new(&[node(None, 5, 0), node(Some(0), 3, 2), node(Some(1), 4, 4), node(None, 2, 1)]);
+        let starts: Vec<_> = forest.runs().iter().map(|run| (run.key_start, run.query_start)).collect();
+        assert_eq!(starts, [(0, 0), (5, 0), (8, 2), (12, 6)]);
+        assert_eq!((forest.keys(), forest.queries()), (14, 7));
+        assert_eq!(forest.ancestors(2), [0..5, 5..8]);
+        assert_eq!(forest.ancestors(3), []);
+        assert_eq!(forest.trees(), [0..3, 3..4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "node 2 continues 0")]
+    fn a_parent_in_another_tree_is_refused() {
+        Forest::new(&[node(None, 1, 1), node(None, 1, 1), node(Some(0), 1, 1)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a forest without a query")]
+    fn nothing_to_ask_is_refused() {
+        Forest::new(&[node(None, 3, 0)]);
+    }
+}

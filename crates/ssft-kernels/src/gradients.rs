@@ -1,0 +1,164 @@
+//! Gradients of the operations, over any device: burn's Autodiff, with backward passes of our own.
+
+use crate::extension::{KernelOps, Kernels, SavedAttention, SavedNll, Segments};
+use crate::forest::Forest;
+use crate::targets::Targets;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, TensorMetadata};
+use burn::tensor::TensorData;
+
+impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
+    fn linear_nll(
+        hidden: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        targets: Targets,
+    ) -> FloatTensor<Self> {
+        let nodes = [hidden.node(), weight.node()];
+        let (hidden, weight) = (hidden.into_primitive(), weight.into_primitive());
+        match NllBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                targets.assert_one_a_row();
+                let [nll, lse] = B::nll_forward(hidden.clone(), weight.clone(), targets.clone());
+                prepared.finish(SavedNll { hidden, weight, targets, lse }, nll)
+            }
+            OpsKind::UnTracked(prepared) => {
+                let [nll, _] = B::nll_forward(hidden, weight, targets);
+                prepared.finish(nll)
+            }
+        }
+    }
+
+    fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
+        match MeanBackward.prepare::<C>([values.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let means = B::means(values.into_primitive(), &segments);
+                prepared.finish(segments, means)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::means(values.into_primitive(), &segments)),
+        }
+    }
+
+    fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [input.node(), weight.node()];
+        let (input, weight) = (input.into_primitive(), weight.into_primitive());
+        let output = B::linear_forward(input.clone(), weight.clone());
+        match LinearBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish([input, weight], output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn rms_norm(input: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
+        let nodes = [input.node(), weight.node()];
+        let (input, weight) = (input.into_primitive(), weight.into_primitive());
+        let output = B::rms_norm_forward(input.clone(), weight.clone(), epsilon);
+        match NormBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(([input, weight], epsilon), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn rotary(input: FloatTensor<Self>, angles: FloatTensor<Self>) -> FloatTensor<Self> {
+        let angles = angles.into_primitive();
+        match RotaryBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let output = B::turn(input.into_primitive(), angles.clone(), false);
+                prepared.finish(angles, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::turn(input.into_primitive(), angles, false)),
+        }
+    }
+
+    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [gate.node(), up.node()];
+        let (gate, up) = (gate.into_primitive(), up.into_primitive());
+        let output = B::swiglu_forward(gate.clone(), up.clone());
+        match SwigluBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish([gate, up], output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn tree_attention(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        forest: Forest,
+    ) -> FloatTensor<Self> {
+        let nodes = [query.node(), key.node(), value.node()];
+        let (query, key, value) = (query.into_primitive(), key.into_primitive(), value.into_primitive());
+        let [output, lse] = B::attention_forward(query.clone(), key.clone(), value.clone(), &forest);
+        match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let saved = SavedAttention { query, key, value, forest, output: output.clone(), lse };
+                prepared.finish(saved, output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+/// Takes what has arrived at an operation, and hands each of its inputs that is tracked what `work` finds for it.
+fn pass_back<B: Backend, S, const N: usize>(
+    ops: Ops<S, N>,
+    gradients: &mut Gradients,
+    work: impl FnOnce(S, FloatTensor<B>, [bool; N]) -> [Option<FloatTensor<B>>; N],
+) {
+    let upstream = gradients.consume::<B>(&ops.node);
+    let wanted = ops.parents.each_ref().map(Option::is_some);
+    let found = work(ops.state, upstream, wanted);
+    for (parent, gradient) in ops.parents.into_iter().zip(found) {
+        if let (Some(parent), Some(gradient)) = (parent, gradient) {
+            gradients.register::<B>(parent.id, gradient);
+        }
+    }
+}
+
+/// A backward pass of `$inputs` inputs: what it keeps, and what it does.
+macro_rules! backward {
+    ($name:ident, $inputs:literal, $state:ty, $work:expr) => {
+        #[derive(Debug)]
+        struct $name;
+
+        impl<B: Kernels> Backward<B, $inputs> for $name {
+            type State = $state;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, $inputs>,
+                gradients: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                pass_back::<B, _, $inputs>(ops, gradients, $work);
+            }
+        }
+    };
+}
+
+backward!(NllBackward, 2, SavedNll<B>, B::nll_backward);
+backward!(LinearBackward, 2, [FloatTensor<B>; 2], B::linear_backward);
+backward!(NormBackward, 2, ([FloatTensor<B>; 2], f64), |(inputs, epsilon), upstream, _| {
+    B::rms_norm_backward(inputs, epsilon, upstream).map(Some)
+});
+backward!(RotaryBackward, 1, FloatTensor<B>, |angles, upstream, _| [Some(B::turn(upstream, angles, true))]);
+backward!(SwigluBackward, 2, [FloatTensor<B>; 2], |inputs, upstream, _| {
+    B::swiglu_backward(inputs, upstream).map(Some)
+});
+backward!(AttentionBackward, 3, SavedAttention<B>, |saved, upstream, _| {
+    B::attention_backward(saved, upstream).map(Some)
+});
+backward!(MeanBackward, 1, Segments, |segments, upstream, _| [Some(spread::<B>(&segments, upstream))]);
+
+/// `d values[i] = upstream[segment of i] / length of it`.
+fn spread<B: Backend>(segments: &[[u32; 2]], upstream: FloatTensor<B>) -> FloatTensor<B> {
+    let runs = || segments.iter().map(|&[_, length]| length as usize);
+    let owner: Vec<i32> = runs().enumerate().flat_map(|(run, length)| vec![run as i32; length]).collect();
+    let share: Vec<f32> = runs().flat_map(|length| vec![1.0 / length as f32; length]).collect();
+    let (count, device) = (share.len(), upstream.device());
+    let owner = B::int_from_data(TensorData::new(owner, [count]), &device);
+    let share = B::float_from_data(TensorData::new(share, [count]), &device);
+    B::float_mul(B::float_select(upstream, 0, owner), share)
+}
