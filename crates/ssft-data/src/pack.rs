@@ -1,15 +1,14 @@
 //! Trees of tokens, packed flat: one prompt per question, and the branches that continue it.
 //!
 //! ```text
-//! question 0:  prompt ─┬─ <think1> trace ..      tokens = [ prompt 0 | prompt 1 | branches of 0 | branches of 1 ]
-//!                      └─ <think2> trace ..
+//! question 0:  prompt ─┬─ <think1> trace ..      tokens = [ prompt 0 | its branches | prompt 1 | its branches ]
+//!                      └─ <think2> trace ..      runs   =   one a prompt, one a branch that continues it
 //! question 1:  prompt ─┬─ <think1> trace ..      a branch token sees its whole prompt and its own past,
 //!                      └─ ..                     never a sibling
 //! ```
 //!
-//! Every token occurs once and no token is padding, so everything that works on one token at a time
-//! (projections, norms, feed-forward) does no wasted work. Only attention needs rectangles; a [`Grid`]
-//! says how to lay the flat tokens out for it.
+//! Every token occurs once and no token is padding: questions and traces of different lengths stand side by side, and
+//! attention is told which runs of tokens continue which.
 
 /// A question as a tree: a prompt and the branches that continue it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,70 +45,24 @@ impl Branch {
     }
 }
 
-/// Where the flat tokens of one kind (all prompts, or all branches) stand in a padded rectangle
-/// `[questions, branches, length]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grid {
-    /// Number of questions.
-    pub questions: usize,
-    /// Rectangle rows per question: 1 for prompts, the largest number of branches otherwise.
-    pub branches: usize,
-    /// Length of the longest sequence.
+/// A run of tokens in a packed batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The run that this one continues, an earlier one; a prompt continues none.
+    pub parent: Option<usize>,
+    /// Number of its tokens.
     pub length: usize,
-    /// First flat token that belongs to this grid; they are contiguous.
-    pub start: usize,
-    /// Number of flat tokens that belong to this grid.
-    pub tokens: usize,
-    /// `[questions * branches * length]`: the token of each cell, counted from `start`. Padding repeats token 0.
-    pub gather: Vec<i32>,
-    /// `[tokens]`: the cell of each token. `gather[scatter[t]] == t`.
-    pub scatter: Vec<i32>,
-    /// `[questions * branches]`: the length of each sequence, 0 where a question has fewer branches.
-    pub lengths: Vec<usize>,
-}
-
-impl Grid {
-    fn new(start: usize, branches: usize, lengths: Vec<usize>) -> Self {
-        let length = lengths.iter().copied().max().unwrap_or(0);
-        let tokens = lengths.iter().sum();
-        let mut gather = vec![0; lengths.len() * length];
-        let mut scatter = Vec::with_capacity(tokens);
-        for (sequence, &len) in lengths.iter().enumerate() {
-            for offset in 0..len {
-                let cell = sequence * length + offset;
-                gather[cell] = scatter.len() as i32;
-                scatter.push(cell as i32);
-            }
-        }
-        Self {
-            questions: lengths.len() / branches.max(1),
-            branches,
-            length,
-            start,
-            tokens,
-            gather,
-            scatter,
-            lengths,
-        }
-    }
-
-    /// True if the rectangle has no padding, so that laying it out is a mere change of shape.
-    pub fn is_dense(&self) -> bool {
-        self.tokens == self.gather.len()
-    }
 }
 
 /// Trees packed for one forward pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackedTrees {
-    /// `[tokens]`: token ids, all prompts first, then all branches in question order.
+    /// `[tokens]`: token ids, run by run.
     pub tokens: Vec<i32>,
-    /// `[tokens]`: positions; a branch goes on where its prompt ends.
+    /// `[tokens]`: positions; a run goes on where the one that it continues ends.
     pub positions: Vec<i32>,
-    /// Layout of the prompts.
-    pub prompts: Grid,
-    /// Layout of the branches.
-    pub branches: Grid,
+    /// Runs in the order of their tokens; a tree's prompt comes first, and nothing of another tree until its last run.
+    pub runs: Vec<Run>,
     /// `[targets]`: the flat token that has to predict each target.
     pub target_rows: Vec<i32>,
     /// `[targets]`: the token id to predict.
@@ -122,41 +75,27 @@ impl PackedTrees {
     /// Packs trees in the order given.
     ///
     /// # Panics
-    /// If there is no tree, a prompt is empty, or a branch has more targets than tokens.
+    /// If there is no tree, a run is empty, or a branch has more targets than tokens.
     pub fn new(trees: &[Tree]) -> Self {
         assert!(!trees.is_empty(), "nothing to pack");
-        let prompts = Grid::new(0, 1, trees.iter().map(|tree| tree.prompt.len()).collect());
-        let widest = trees.iter().map(|tree| tree.branches.len()).max().unwrap_or(0);
-        let lengths = trees.iter().flat_map(|tree| {
-            let pad = widest - tree.branches.len();
-            tree.branches.iter().map(|branch| branch.tokens.len()).chain(std::iter::repeat_n(0, pad))
-        });
-        let mut packed = Self {
-            tokens: Vec::new(),
-            positions: Vec::new(),
-            branches: Grid::new(prompts.tokens, widest, lengths.collect()),
-            prompts,
-            target_rows: Vec::new(),
-            targets: Vec::new(),
-            target_lengths: Vec::new(),
-        };
+        let mut packed = Self::default();
         for tree in trees {
-            assert!(!tree.prompt.is_empty(), "a prompt needs a token");
-            packed.push(&tree.prompt, 0);
-        }
-        for tree in trees {
+            let prompt = packed.push(None, 0, &tree.prompt);
             for branch in &tree.branches {
-                packed.push(&branch.tokens, tree.prompt.len());
+                packed.push(Some(prompt), tree.prompt.len(), &branch.tokens);
                 packed.push_targets(branch);
             }
         }
         packed
     }
 
-    fn push(&mut self, tokens: &[u32], first_position: usize) {
+    fn push(&mut self, parent: Option<usize>, first_position: usize, tokens: &[u32]) -> usize {
+        assert!(!tokens.is_empty(), "a run needs a token");
         self.tokens.extend(tokens.iter().map(|&token| token as i32));
         self.positions
             .extend((first_position..first_position + tokens.len()).map(|position| position as i32));
+        self.runs.push(Run { parent, length: tokens.len() });
+        self.runs.len() - 1
     }
 
     fn push_targets(&mut self, branch: &Branch) {
@@ -165,11 +104,6 @@ impl PackedTrees {
         self.target_rows.extend((end - branch.targets.len()..end).map(|row| row as i32));
         self.targets.extend(branch.targets.iter().map(|&token| token as i32));
         self.target_lengths.push(branch.targets.len());
-    }
-
-    /// Cells of both attention rectangles, those without a token included.
-    pub fn cells(&self) -> usize {
-        self.prompts.gather.len() + self.branches.gather.len()
     }
 }
 
@@ -197,28 +131,21 @@ mod tests {
             Tree { prompt: vec![12], branches: vec![Branch::new(&[92, 80], &[4, 5], 9)] },
         ];
         let packed = PackedTrees::new(&trees);
-        assert_eq!(packed.tokens, [10, 11, 12, 90, 1, 91, 92, 80, 4]);
-        assert_eq!(packed.positions, [0, 1, 0, 2, 3, 2, 1, 2, 3]);
-        assert_eq!(packed.target_rows, [3, 4, 5, 7, 8]);
+        assert_eq!(packed.tokens, [10, 11, 90, 1, 91, 12, 92, 80, 4]);
+        assert_eq!(packed.positions, [0, 1, 2, 3, 2, 0, 1, 2, 3]);
+        let run = |parent, length| Run { parent, length };
+        assert_eq!(
+            packed.runs,
+            [run(None, 2), run(Some(0), 2), run(Some(0), 1), run(None, 1), run(Some(3), 3)]
+        );
+        assert_eq!(packed.target_rows, [2, 3, 4, 7, 8]);
         assert_eq!(packed.targets, [1, 2, 3, 4, 5]);
         assert_eq!(packed.target_lengths, [2, 1, 2]);
-
-        assert_eq!(packed.prompts.gather, [0, 1, 2, 0]);
-        assert_eq!(packed.prompts.scatter, [0, 1, 2]);
-        let grid = &packed.branches;
-        assert_eq!((grid.questions, grid.branches, grid.length, grid.start, grid.tokens), (2, 2, 3, 3, 6));
-        assert_eq!(grid.lengths, [2, 1, 3, 0]);
-        assert_eq!(grid.gather, [0, 1, 0, 2, 0, 0, 3, 4, 5, 0, 0, 0]);
-        assert_eq!(grid.scatter, [0, 1, 3, 6, 7, 8]);
-        assert!(!grid.is_dense());
-        assert_eq!((packed.tokens.len(), packed.cells()), (9, 16));
     }
 
     #[test]
-    fn equal_lengths_leave_no_padding() {
-        let tree = Tree { prompt: vec![1, 2], branches: vec![Branch::new(&[9], &[3, 4], 2); 3] };
-        let packed = PackedTrees::new(&[tree.clone(), tree]);
-        assert!(packed.prompts.is_dense() && packed.branches.is_dense());
-        assert_eq!(packed.tokens.len(), packed.cells());
+    #[should_panic(expected = "a run needs a token")]
+    fn an_empty_prompt_is_refused() {
+        PackedTrees::new(&[Tree { prompt: vec![], branches: vec![] }]);
     }
 }

@@ -4,7 +4,7 @@ use crate::sample::{Choice, greedy};
 use serde::Serialize;
 use ssft_data::pack::{PackedTrees, Tree};
 use ssft_model::Decoder;
-use ssft_model::cache::ForkCache;
+use ssft_model::cache::{Growth, TreeCache};
 use thiserror::Error;
 
 /// Why decoding stops.
@@ -72,36 +72,38 @@ pub async fn decode_forks(
     let (_, mut cache) = model.prefill(&PackedTrees::new(&trees));
     let lead = leads.first().map_or(0, Vec::len);
     assert!(leads.iter().all(|other| other.len() == lead), "leads of different lengths");
-    let mut next: Vec<i32> = prompts.iter().flat_map(|_| leads.concat()).map(|token| token as i32).collect();
+    // The runs of the prompts are numbered first, then those of the forks, question by question.
+    let mut at: Vec<Growth> =
+        (0..prompts.len()).flat_map(|prompt| leads.iter().map(move |_| Growth::From(prompt))).collect();
+    let mut next: Vec<Vec<u32>> = prompts.iter().flat_map(|_| leads.iter().cloned()).collect();
     let mut rows = vec![Row::default(); prompts.len() * leads.len()];
-    let mut new = lead;
     for _ in 0..stop.max_tokens {
-        let choices = forward(model, &next, [prompts.len(), leads.len(), new], &mut cache).await?;
+        let growth: Vec<(Growth, &[u32])> = at.iter().copied().zip(next.iter().map(Vec::as_slice)).collect();
+        let choices = forward(model, &growth, &mut cache).await?;
         for (row, choice) in rows.iter_mut().zip(&choices) {
             row.take(choice, stop.eos);
         }
         if rows.iter().all(|row| row.finished) {
             break;
         }
-        next = rows.iter().map(|row| row.last as i32).collect();
-        new = 1;
+        at = (prompts.len()..cache.runs()).map(Growth::On).collect();
+        next = rows.iter().map(|row| vec![row.last]).collect();
     }
     let finished: Vec<Continuation> = rows.into_iter().map(Row::finish).collect();
     Ok(finished.chunks(leads.len()).map(<[Continuation]>::to_vec).collect())
 }
 
-/// Feeds `new` tokens a row and chooses what follows the last of them.
+/// Feeds every fork the same number of tokens and chooses what follows the last of them.
 async fn forward(
     model: &Decoder,
-    tokens: &[i32],
-    dims: [usize; 3],
-    cache: &mut ForkCache,
+    growth: &[(Growth, &[u32])],
+    cache: &mut TreeCache,
 ) -> Result<Vec<Choice>, DecodeError> {
-    let [questions, forks, new] = dims;
-    let hidden = model.extend(tokens, dims, cache);
-    let [_, width] = hidden.dims();
-    let last = hidden.reshape([questions * forks, new, width]).narrow(1, new - 1, 1);
-    greedy(last.reshape([questions * forks, width]), model.head()).await
+    let hidden = model.extend(growth, cache);
+    let [tokens, width] = hidden.dims();
+    let new = tokens / growth.len();
+    let last = hidden.reshape([growth.len(), new, width]).narrow(1, new - 1, 1);
+    greedy(last.reshape([growth.len(), width]), model.head()).await
 }
 
 /// One fork of one question as it grows.

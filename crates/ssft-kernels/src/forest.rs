@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A run of tokens that continues another one: a prompt, a fork's lead, a trace, or a piece of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
-    /// The run that this one continues, an earlier node of the same tree; a node without one starts a tree.
+    /// The run that this one continues, an earlier node; a node without one starts a tree.
     pub parent: Option<usize>,
     /// Its tokens, each of which is a key.
     pub length: usize,
@@ -40,16 +40,16 @@ impl Forest {
     /// Lays out `nodes` one after the other.
     ///
     /// # Panics
-    /// If there is no query, a node is empty or has more new tokens than tokens, or its parent is not an earlier
-    /// node of the tree under way.
+    /// If there is no query, a node is empty or has more new tokens than tokens, or its parent is not an earlier node.
     pub fn new(nodes: &[Node]) -> Self {
-        let (mut root, mut key_start, mut query_start) = (0, 0, 0);
+        let (mut key_start, mut query_start) = (0, 0);
         let place = |(index, node): (usize, &Node)| {
             assert!(node.length > 0 && node.new <= node.length, "node {index} is {node:?}");
-            match node.parent {
-                None => root = index,
-                Some(parent) => assert!((root..index).contains(&parent), "node {index} continues {parent}"),
-            }
+            assert!(
+                node.parent.is_none_or(|parent| parent < index),
+                "node {index} continues {:?}",
+                node.parent
+            );
             let run = Run { parent: node.parent, key_start, length: node.length, query_start, new: node.new };
             key_start += node.length;
             query_start += node.new;
@@ -85,11 +85,17 @@ impl Forest {
         chain
     }
 
-    /// The runs of each tree.
-    pub fn trees(&self) -> Vec<Range<usize>> {
+    /// The runs of each tree, if no tree is interrupted by runs of another; what is to have gradients is packed so.
+    pub fn trees(&self) -> Option<Vec<Range<usize>>> {
         let roots: Vec<usize> = (0..self.0.len()).filter(|&run| self.0[run].parent.is_none()).collect();
         let ends = roots.iter().skip(1).copied().chain([self.0.len()]);
-        roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect()
+        let trees: Vec<_> = roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect();
+        let whole = |tree: &Range<usize>| {
+            self.0[tree.start + 1..tree.end]
+                .iter()
+                .all(|run| run.parent.is_some_and(|parent| parent >= tree.start))
+        };
+        trees.iter().all(whole).then_some(trees)
     }
 }
 
@@ -117,13 +123,20 @@ mod tests {
         assert_eq!((forest.keys(), forest.queries()), (14, 7));
         assert_eq!(forest.ancestors(2), [0..5, 5..8]);
         assert_eq!(forest.ancestors(3), []);
-        assert_eq!(forest.trees(), [0..3, 3..4]);
+        assert_eq!(forest.trees(), Some(vec![0..3, 3..4]));
     }
 
     #[test]
-    #[should_panic(expected = "node 2 continues 0")]
-    fn a_parent_in_another_tree_is_refused() {
-        Forest::new(&[node(None, 1, 1), node(None, 1, 1), node(Some(0), 1, 1)]);
+    fn a_tree_may_be_interrupted() {
+        let forest = Forest::new(&[node(None, 1, 1), node(None, 1, 1), node(Some(0), 1, 1)]);
+        assert_eq!(forest.trees(), None);
+        assert_eq!(forest.ancestors(2), [0..1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "node 1 continues Some(1)")]
+    fn a_parent_that_comes_later_is_refused() {
+        Forest::new(&[node(None, 1, 1), node(Some(1), 1, 1)]);
     }
 
     #[test]

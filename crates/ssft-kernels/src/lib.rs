@@ -148,7 +148,7 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// shape of `query`.
 ///
 /// # Panics
-/// If the shapes do not fit or an input is not f32.
+/// If the shapes do not fit, an input is not f32, or one is tracked and a tree is interrupted by another one's runs.
 pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest: &Forest) -> Tensor<3> {
     check_tree_attention(&query, &key, &value, forest);
     Tensor::from_dispatch(Dispatch::tree_attention(

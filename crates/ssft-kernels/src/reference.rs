@@ -97,7 +97,7 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// As [`crate::tree_attention`].
 pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest: &Forest) -> Tensor<3> {
     check_tree_attention(&query, &key, &value, forest);
-    let ([_, heads, head_dim], [_, kv_heads, _], device) = (query.dims(), key.dims(), query.device());
+    let ([_, heads, head_dim], device) = (query.dims(), query.device());
     // [tokens, heads, head_dim] to [heads, tokens, head_dim], key heads repeated for the queries that share them.
     let by_head = |tensor: Tensor<3>| tensor.swap_dims(0, 1);
     let repeated = |tensor: Tensor<3>| {
@@ -107,7 +107,6 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
             .expand([kv_heads, heads / kv_heads, keys, head_dim])
             .reshape([heads, keys, head_dim])
     };
-    assert!(kv_heads > 0);
     let of_tree = |tree: std::ops::Range<usize>| {
         let (runs, last) = (&forest.runs()[tree.clone()], &forest.runs()[tree.end - 1]);
         let first = &runs[0];
@@ -121,7 +120,9 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
             by_head(softmax(scores, 2).matmul(value))
         })
     };
-    Tensor::cat(forest.trees().into_iter().filter_map(of_tree).collect(), 0)
+    // Trees that interrupt each other are one rectangle, most of it hidden.
+    let trees = forest.trees().unwrap_or_else(|| vec![0..forest.runs().len()]);
+    Tensor::cat(trees.into_iter().filter_map(of_tree).collect(), 0)
 }
 
 /// `[1, queries, keys]` of a tree: 0 where a query sees a key, and so little that its weight is 0 elsewhere.

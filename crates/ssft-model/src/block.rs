@@ -1,6 +1,7 @@
 //! One layer of the decoder.
 
-use crate::attention::{Attention, Context};
+use crate::attention::{Attention, Memory};
+use crate::cache::Pass;
 use crate::{config::DecoderConfig, feed_forward::FeedForward, norm::RmsNorm};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -29,9 +30,16 @@ impl Block {
     }
 
     /// # Shapes
-    /// `x [tokens, width]`; returns the same shape.
-    pub fn forward(&self, x: Tensor<2>, context: Context<'_>) -> Tensor<2> {
-        let x = x.clone() + self.self_attn.forward(self.input_layernorm.forward(x), context);
+    /// `x [tokens, width]` and `angles [tokens, head_dim]` for the new tokens of `pass`; returns `[tokens, width]`.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        angles: &Tensor<2>,
+        pass: &Pass,
+        memory: Memory<'_>,
+    ) -> Tensor<2> {
+        let mixed = self.self_attn.forward(self.input_layernorm.forward(x.clone()), angles, pass, memory);
+        let x = x + mixed;
         x.clone() + self.mlp.forward(self.post_attention_layernorm.forward(x))
     }
 }

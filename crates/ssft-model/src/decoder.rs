@@ -1,10 +1,10 @@
 //! The decoder: tokens to hidden states, over whole trees or after a cache.
 
-use crate::attention::Context;
-use crate::cache::ForkCache;
-use crate::layout::{TreeLayout, causal, padding_bias};
+use crate::attention::Memory;
+use crate::cache::{Growth, Pass, TreeCache};
 use crate::linear::{Linear, normal};
-use crate::{block::Block, config::DecoderConfig, norm::RmsNorm, rotary::Rotary};
+use crate::rotary::angles;
+use crate::{block::Block, config::DecoderConfig, norm::RmsNorm};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
@@ -76,72 +76,54 @@ impl Decoder {
     /// # Shapes
     /// Returns `[tokens, width]`, in the order of `packed.tokens`.
     pub fn forward(&self, packed: &PackedTrees) -> Tensor<2> {
-        self.over_trees(packed, None)
+        let (pass, device) = (Pass::over(packed), self.device());
+        let angles = self.angles(&pass, &device);
+        let embedded = self.embed(&packed.tokens, &device);
+        let through = |x, block: &Block| block.forward(x, &angles, &pass, Memory::Forget);
+        self.model.norm.forward(self.model.layers.iter().fold(embedded, through))
     }
 
-    /// Hidden states of the given prompts, and the cache that forks continue from.
+    /// Hidden states of all tokens of all trees, and the cache that more tokens continue from; it numbers the runs of
+    /// `packed` as they stand.
     ///
     /// # Shapes
-    /// Returns `[tokens, width]`, in the order of `packed.tokens`; `packed` has prompts only.
-    ///
-    /// # Panics
-    /// If `packed` has branches: their keys would be lost.
-    pub fn prefill(&self, packed: &PackedTrees) -> (Tensor<2>, ForkCache) {
-        assert_eq!(packed.branches.tokens, 0, "prefill takes prompts without branches");
-        let mut layers = Vec::with_capacity(self.model.layers.len());
-        let hidden = self.over_trees(packed, Some(&mut layers));
-        let cache = ForkCache { layers, prompt_lengths: packed.prompts.lengths.clone(), own_length: 0 };
-        (hidden, cache)
-    }
-
-    fn over_trees(
-        &self,
-        packed: &PackedTrees,
-        mut keep: Option<&mut Vec<crate::cache::LayerCache>>,
-    ) -> Tensor<2> {
+    /// Returns `[tokens, width]`, in the order of `packed.tokens`.
+    pub fn prefill(&self, packed: &PackedTrees) -> (Tensor<2>, TreeCache) {
+        let mut cache = TreeCache::of(packed);
+        let pass = Pass::over(packed);
         let device = self.device();
-        let layout = TreeLayout::new(packed, self.config.group(), &device);
-        let rotary = self.rotary(&packed.positions, &device);
+        let angles = self.angles(&pass, &device);
         let mut x = self.embed(&packed.tokens, &device);
         for block in &self.model.layers {
-            x = block
-                .forward(x, Context::Tree { rotary: &rotary, layout: &layout, keep: keep.as_deref_mut() });
+            x = block.forward(x, &angles, &pass, Memory::Keep(&mut cache.layers));
         }
-        self.model.norm.forward(x)
+        (self.model.norm.forward(x), cache)
     }
 
-    /// Hidden states of the next tokens of every fork; the cache grows by them.
+    /// Hidden states of more tokens, which the cache then holds too. Growth goes from run to run in order, and the runs
+    /// that start are numbered on from [`TreeCache::runs`].
     ///
     /// # Shapes
-    /// `tokens [questions * forks * new]`, in that order; returns `[questions * forks * new, width]`.
-    pub fn extend(&self, tokens: &[i32], dims: [usize; 3], cache: &mut ForkCache) -> Tensor<2> {
-        let [questions, forks, new] = dims;
-        assert_eq!(
-            tokens.len(),
-            questions * forks * new,
-            "extend: {} tokens for dims {dims:?}",
-            tokens.len()
-        );
+    /// Returns `[tokens, width]`, in the order of `growth`.
+    ///
+    /// # Panics
+    /// If the order of growth is another, or there is none.
+    pub fn extend(&self, growth: &[(Growth, &[u32])], cache: &mut TreeCache) -> Tensor<2> {
         let device = self.device();
-        let past = cache.own_length;
-        let starts = cache.prompt_lengths.iter().map(|length| (length + past) as i32);
-        let positions: Vec<i32> =
-            starts.flat_map(|start| (0..forks).flat_map(move |_| start..start + new as i32)).collect();
-        let rotary = self.rotary(&positions, &device);
-        let longest = cache.prompt_lengths.iter().copied().max().unwrap_or(0);
-        let prompt_bias = padding_bias(&cache.prompt_lengths, longest, &device);
-        let own_bias = causal(new, past, self.config.group(), &device);
-        let mut x = self.embed(tokens, &device);
-        for (block, cache) in self.model.layers.iter().zip(&mut cache.layers) {
-            let (prompt_bias, own_bias) = (&prompt_bias, &own_bias);
-            x = block.forward(x, Context::Extend { rotary: &rotary, dims, prompt_bias, own_bias, cache });
+        let counts: Vec<(Growth, usize)> = growth.iter().map(|&(at, tokens)| (at, tokens.len())).collect();
+        let tokens: Vec<i32> =
+            growth.iter().flat_map(|(_, tokens)| tokens.iter()).map(|&token| token as i32).collect();
+        let pass = cache.grow(&counts, &device);
+        let angles = self.angles(&pass, &device);
+        let mut x = self.embed(&tokens, &device);
+        for (block, past) in self.model.layers.iter().zip(&mut cache.layers) {
+            x = block.forward(x, &angles, &pass, Memory::Extend(past));
         }
-        cache.own_length += new;
         self.model.norm.forward(x)
     }
 
-    fn rotary(&self, positions: &[i32], device: &Device) -> Rotary {
-        Rotary::at(positions, self.config.head_dim, self.config.rope_theta, device)
+    fn angles(&self, pass: &Pass, device: &Device) -> Tensor<2> {
+        angles(&pass.positions, self.config.head_dim, self.config.rope_theta, device)
     }
 
     fn embed(&self, tokens: &[i32], device: &Device) -> Tensor<2> {

@@ -2,8 +2,9 @@
 
 use crate::{config::DecoderConfig, linear::Linear};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation::silu};
+use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
+use ssft_kernels::swiglu;
 
 /// `y = W_down (silu(W_gate x) * W_up x)`. Source: SwiGLU, arXiv 2002.05202.
 #[derive(Module, Debug)]
@@ -28,7 +29,7 @@ impl FeedForward {
     /// # Shapes
     /// `x [tokens, width]`; returns the same shape.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let gate = silu(self.gate_proj.forward(x.clone()));
-        self.down_proj.forward(gate * self.up_proj.forward(x))
+        let gate = self.gate_proj.forward(x.clone());
+        self.down_proj.forward(swiglu(gate, self.up_proj.forward(x)))
     }
 }

@@ -11,7 +11,6 @@ pub mod checkpoint;
 pub mod config;
 pub mod decoder;
 pub mod feed_forward;
-pub mod layout;
 pub mod linear;
 pub mod norm;
 pub mod rotary;

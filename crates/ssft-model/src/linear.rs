@@ -33,7 +33,7 @@ impl Linear {
     /// # Shapes
     /// `x [tokens, in]`; returns `[tokens, out]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = x.matmul(self.weight.val().transpose());
+        let y = ssft_kernels::linear(x, self.weight.val());
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use ssft_kernels::rms_norm;
 
 /// `y = w * x / sqrt(mean(x^2) + eps)`. Source: arXiv 1910.07467.
 #[derive(Module, Debug)]
@@ -21,7 +22,9 @@ impl RmsNorm {
     /// # Shapes
     /// `x [.., width]`; returns the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let mean_square = x.clone().square().mean_dim(D - 1);
-        x * (mean_square + self.eps).sqrt().recip() * self.weight.val().unsqueeze()
+        let shape = x.shape();
+        let width = shape[D - 1];
+        let rows = x.reshape([shape.num_elements() / width, width]);
+        rms_norm(rows, self.weight.val(), self.eps).reshape(shape)
     }
 }

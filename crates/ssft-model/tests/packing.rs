@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use ssft_data::pack::{Branch, PackedTrees, Tree};
+use ssft_model::cache::Growth;
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
 
 /// Shapes of all three families, with grouped queries and without.
@@ -68,20 +69,21 @@ fn packed_trees_equal_separate_rows() {
         let trees = trees();
         let packed = PackedTrees::new(&trees);
         let hidden = rows(model.forward(&packed));
-        let (mut prompt_row, mut branch_row) = (0, packed.prompts.tokens);
+        let mut start = 0;
         for tree in &trees {
+            let mut branch_start = start + tree.prompt.len();
             for branch in &tree.branches {
                 let expected = alone(&model, &tree.prompt, &branch.tokens);
                 for (offset, state) in expected.iter().enumerate() {
-                    let row = match offset < tree.prompt.len() {
-                        true => prompt_row + offset,
-                        false => branch_row + offset - tree.prompt.len(),
+                    let row = match offset.checked_sub(tree.prompt.len()) {
+                        None => start + offset,
+                        Some(offset) => branch_start + offset,
                     };
                     assert_close(&hidden[row], state, &format!("{config:?} row {row}"));
                 }
-                branch_row += branch.tokens.len();
+                branch_start += branch.tokens.len();
             }
-            prompt_row += tree.prompt.len();
+            start = branch_start;
         }
     }
 }
@@ -98,11 +100,10 @@ fn cached_forks_equal_separate_rows() {
         // The lead of two tokens at once, then one token at a time.
         let mut states = vec![Vec::new(); 9];
         for chunk in [0..2, 2..3, 3..4] {
-            let tokens: Vec<i32> = prompts
-                .iter()
-                .flat_map(|_| forks.iter().flat_map(|fork| fork[chunk.clone()].iter().map(|&t| t as i32)))
-                .collect();
-            let hidden = rows(model.extend(&tokens, [3, 3, chunk.len()], &mut cache));
+            let at = |row: usize| if chunk.start == 0 { Growth::From(row / 3) } else { Growth::On(3 + row) };
+            let growth: Vec<(Growth, &[u32])> =
+                (0..9).map(|row| (at(row), &forks[row % 3][chunk.clone()])).collect();
+            let hidden = rows(model.extend(&growth, &mut cache));
             for (row, state) in hidden.into_iter().enumerate() {
                 states[row / chunk.len()].push(state);
             }
@@ -125,7 +126,9 @@ fn the_prompts_cache_is_held_once() {
     let (_, mut cache) = model.prefill(&PackedTrees::new(&[Tree { prompt: vec![1; 10], branches: vec![] }]));
     let token = 2 * 4 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim;
     assert_eq!(cache.bytes(), 10 * token);
-    model.extend(&[1, 2, 3, 4, 5, 6], [1, 6, 1], &mut cache);
+    let forks: Vec<[u32; 1]> = (1..=6).map(|token| [token]).collect();
+    let growth: Vec<(Growth, &[u32])> = forks.iter().map(|fork| (Growth::From(0), &fork[..])).collect();
+    model.extend(&growth, &mut cache);
     assert_eq!(cache.bytes(), 10 * token + 6 * token);
 }
 

@@ -1,13 +1,14 @@
 //! AdamW over all parameters of a model, with its state kept by parameter name.
 //!
-//! The update rule is burn's; what is ours is the clipping by the norm of all gradients together and a state
-//! that survives a restart: names are stable, parameter ids are not.
+//! One pass over each parameter ([`ssft_kernels::adamw`]), gradients clipped by the norm of all of them together, and
+//! a state that survives a restart: names are stable, burn's parameter ids are not.
 
 use crate::error::TrainError;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use ssft_kernels::{AdamW, Moments, adamw, sum_of_squares};
 use ssft_model::Decoder;
 use ssft_model::checkpoint::NamedTensor;
 use std::collections::BTreeMap;
@@ -30,45 +31,41 @@ pub struct AdamWSettings {
 /// AdamW with its moments.
 #[derive(Clone)]
 pub struct Optimizer {
-    decayed: AdamW,
-    plain: AdamW,
-    clip_norm: f64,
-    moments: BTreeMap<String, AdamWState<1>>,
+    settings: AdamWSettings,
+    /// Updates done.
+    updates: usize,
+    /// By parameter name, each flat.
+    moments: BTreeMap<String, Moments<1>>,
 }
 
 impl std::fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Optimizer")
-            .field("clip_norm", &self.clip_norm)
-            .field("moments", &self.moments.len())
-            .finish()
+        let Self { settings, updates, moments } = self;
+        write!(f, "Optimizer {{ {settings:?}, updates: {updates}, moments: {} }}", moments.len())
     }
 }
 
 impl Optimizer {
     /// An optimizer without moments yet.
     pub fn new(settings: &AdamWSettings) -> Self {
-        let rule = |weight_decay: f64| {
-            AdamWConfig::new()
-                .with_beta_1(settings.beta1 as f32)
-                .with_beta_2(settings.beta2 as f32)
-                .with_epsilon(settings.epsilon as f32)
-                .with_weight_decay(weight_decay as f32)
-                .build()
-        };
-        Self {
-            decayed: rule(settings.weight_decay),
-            plain: rule(0.0),
-            clip_norm: settings.clip_norm,
-            moments: BTreeMap::new(),
-        }
+        Self { settings: *settings, updates: 0, moments: BTreeMap::new() }
     }
 
     /// One update. `norm` is the [`gradient_norm`] of `gradients`, read back by the caller.
     pub fn update(&mut self, model: Decoder, gradients: GradientsParams, norm: f64, rate: f64) -> Decoder {
-        let clipped = self.clip_norm > 0.0 && norm > self.clip_norm;
-        let scale = if clipped { self.clip_norm / norm } else { 1.0 };
-        model.map(&mut Update { optimizer: self, gradients, scale, rate, path: Vec::new() })
+        self.updates += 1;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay, clip_norm } = self.settings;
+        let clipped = clip_norm > 0.0 && norm > clip_norm;
+        let rule = AdamW {
+            rate: rate as f32,
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            epsilon: epsilon as f32,
+            weight_decay: weight_decay as f32,
+            scale: if clipped { (clip_norm / norm) as f32 } else { 1.0 },
+            time: self.updates,
+        };
+        model.map(&mut Update { moments: &mut self.moments, gradients, rule, path: Vec::new() })
     }
 
     /// The moments as named tensors, with the number of updates they have seen.
@@ -78,10 +75,8 @@ impl Optimizer {
     pub async fn save(&self, step: usize) -> Result<(Vec<NamedTensor>, usize), TrainError> {
         let failed = |what: String| TrainError::Device { step, what };
         let mut tensors = Vec::with_capacity(2 * self.moments.len());
-        let mut updates = 0;
-        for (name, AdamWState { momentum }) in &self.moments {
-            updates = momentum.time;
-            for (kind, moment) in [(FIRST, &momentum.moment_1), (SECOND, &momentum.moment_2)] {
+        for (name, moments) in &self.moments {
+            for (kind, moment) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
                 let data =
                     moment.clone().into_data_async().await.map_err(|error| failed(error.to_string()))?;
                 let values = data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))?;
@@ -92,7 +87,7 @@ impl Optimizer {
                 });
             }
         }
-        Ok((tensors, updates))
+        Ok((tensors, self.updates))
     }
 
     /// Takes up the moments of a saved run.
@@ -119,9 +114,10 @@ impl Optimizer {
                     ),
                 }),
             };
-            let momentum = AdaptiveMomentumState::new(updates, moment(FIRST)?, moment(SECOND)?);
-            self.moments.insert(name, AdamWState::new(momentum));
+            let moments = Moments { first: moment(FIRST)?, second: moment(SECOND)? };
+            self.moments.insert(name, moments);
         }
+        self.updates = updates;
         Ok(())
     }
 }
@@ -144,15 +140,14 @@ struct Squares<'a> {
 
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.sums.extend(self.gradients.get::<D>(param.id).map(|gradient| gradient.square().sum()));
+        self.sums.extend(self.gradients.get::<D>(param.id).map(|gradient| sum_of_squares(gradient)));
     }
 }
 
 struct Update<'a> {
-    optimizer: &'a mut Optimizer,
+    moments: &'a mut BTreeMap<String, Moments<1>>,
     gradients: GradientsParams,
-    scale: f64,
-    rate: f64,
+    rule: AdamW,
     path: Vec<String>,
 }
 
@@ -169,14 +164,15 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let name = self.path.join(".");
         let (id, value, mapper) = param.consume();
-        let shape = value.shape();
-        let state = self.optimizer.moments.remove(&name);
-        let rule = if D > 1 { &self.optimizer.decayed } else { &self.optimizer.plain };
-        let gradient = gradient.flatten::<1>(0, D - 1) * self.scale;
-        let (value, state) = rule.step(self.rate, value.inner().flatten::<1>(0, D - 1), gradient, state);
-        if let Some(state) = state {
-            self.optimizer.moments.insert(name, state);
-        }
+        let (shape, value) = (value.shape(), value.inner().flatten::<1>(0, D - 1));
+        let zeros = || Tensor::zeros([shape.num_elements()], &value.device());
+        let moments = self.moments.remove(&name);
+        let moments = moments.unwrap_or_else(|| Moments { first: zeros(), second: zeros() });
+        // Norms and biases do not decay.
+        let weight_decay = if D > 1 { self.rule.weight_decay } else { 0.0 };
+        let rule = AdamW { weight_decay, ..self.rule };
+        let (value, moments) = adamw(value, gradient.flatten::<1>(0, D - 1), moments, &rule);
+        self.moments.insert(name, moments);
         let value = Tensor::from_inner(value.reshape(shape)).require_grad();
         Param::from_mapped_value(id, value, mapper)
     }

@@ -190,7 +190,7 @@ impl Trainer {
             rest = others;
             let packed = matched_trees(questions, assigned, &self.leads);
             cells.0 += packed.tokens.len();
-            cells.1 += packed.cells();
+            cells.1 += packed.tokens.len();
             let loss = set_loss(&self.model, &packed, targets);
             losses.push(loss.clone().inner());
             accumulated.accumulate(&self.model, GradientsParams::from_grads(loss.backward(), &self.model));
