@@ -9,7 +9,7 @@ use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
 use ssft_wgpu::train::optimizer::AdamWSettings;
 use ssft_wgpu::train::schedule::{Schedule, Shape};
 use ssft_wgpu::train::step::Settings;
-use ssft_wgpu::train::{Method, Trainer};
+use ssft_wgpu::train::{Matching, Method, Trainer};
 
 const QUESTION: &str = r#"{"id":"q1","question":"12+35=","traces":[
     {"source":"ones first","text":"2+5=7;1+3=4 #### 47"},{"source":"tens first","text":"10+30=40;40+2+5=47 #### 47"}]}"#;
@@ -24,8 +24,10 @@ fn main() -> Result<()> {
     let settings = Settings {
         method: Method::Ssft,
         match_tokens: 8,
+        matching: Matching::Lazy,
         batch_questions: 1,
         accumulate: 1,
+        memory_budget: 1 << 30,
         schedule: Schedule { peak: 3e-3, warmup_steps: 2, steps: 10, shape: Shape::Constant },
         adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0, clip_norm: 1.0 },
         seed: 1,

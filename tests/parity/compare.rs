@@ -140,17 +140,18 @@ impl Found<'_> {
 
 /// What belongs to each row of [`Case::rows`], one row after the other: the prompt's part again for every branch.
 fn unpacked(trees: &[Tree], flat: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let (mut prompt, mut branch) = (0, trees.iter().map(|tree| tree.prompt.len()).sum());
-    let next = |start: &mut usize, length: usize| {
-        *start += length;
-        flat[*start - length..*start].to_vec()
+    let mut rest = flat;
+    let mut next = |length: usize| {
+        let (run, others) = rest.split_at(length);
+        rest = others;
+        run.to_vec()
     };
     let mut rows = Vec::new();
     for tree in trees {
-        let prompt = next(&mut prompt, tree.prompt.len());
-        for own in &tree.branches {
+        let prompt = next(tree.prompt.len());
+        for branch in &tree.branches {
             rows.extend(prompt.iter().cloned());
-            rows.extend(next(&mut branch, own.tokens.len()));
+            rows.extend(next(branch.tokens.len()));
         }
     }
     rows

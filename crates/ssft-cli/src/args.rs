@@ -106,6 +106,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "L", help_heading = "Method")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub match_tokens: Option<usize>,
+    /// How the optimal matching is found; the result is the same
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Method")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matching: Option<MatchingName>,
 
     /// Optimizer steps
     #[arg(long, value_name = "COUNT", help_heading = "Training")]
@@ -123,6 +127,11 @@ pub struct TrainArgs {
     #[arg(long, value_name = "K", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accumulate: Option<usize>,
+    /// MiB that the passes of a step may take, beyond model and optimizer; a step is cut into passes that fit
+    /// [default: from the adapter's limits, or half of the memory that is free]
+    #[arg(long, value_name = "MIB", help_heading = "Run")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<usize>,
     /// Highest learning rate
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +216,16 @@ pub enum MethodName {
     SsftRandom,
     /// All traces, the optimal matching
     Ssft,
+}
+
+/// `--matching`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchingName {
+    /// From the whole matrix of costs
+    Full,
+    /// From as much of it as proves the optimum
+    Lazy,
 }
 
 /// `--schedule`.

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
 use ssft_model::config::Preset;
 use ssft_train::Method;
+use ssft_train::assign::Matching;
 use ssft_train::schedule::Shape;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,10 +30,12 @@ pub struct RunConfig {
     pub method: Method,
     pub forks: usize,
     pub match_tokens: usize,
+    pub matching: Matching,
     pub steps: Option<usize>,
     pub epochs: Option<f64>,
     pub batch_questions: usize,
     pub accumulate: usize,
+    pub memory_budget: Option<usize>,
     pub lr: f64,
     pub warmup_steps: usize,
     pub schedule: Shape,
@@ -61,10 +64,12 @@ impl Default for RunConfig {
             method: Method::Ssft,
             forks: 6,
             match_tokens: default_match_tokens(false),
+            matching: Matching::Lazy,
             steps: Some(2000),
             epochs: None,
             batch_questions: 8,
             accumulate: 1,
+            memory_budget: None,
             lr: 4e-3,
             warmup_steps: 100,
             schedule: Shape::Cosine,
@@ -209,7 +214,7 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
     })?;
     // Checked here, where the file can be named; a flag of that name cannot exist.
     let known = to_table(&RunConfig::default())?;
-    let extra = ["data", "model", "epochs"];
+    let extra = ["data", "model", "epochs", "memory-budget"];
     if let Some(key) = table.keys().find(|key| !known.contains_key(*key) && !extra.contains(&key.as_str())) {
         return Err(Failure::Usage(format!(
             "{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes"
@@ -248,6 +253,7 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         ("--context", config.context),
         ("--train-questions", config.train_questions),
         ("--steps", config.steps.unwrap_or(1)),
+        ("--memory-budget", config.memory_budget.unwrap_or(1)),
     ];
     if let Some((flag, _)) = positive.iter().find(|(_, value)| *value == 0) {
         return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
@@ -269,6 +275,7 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         ("--context", config.context),
         ("--batch-questions", config.batch_questions),
         ("--accumulate", config.accumulate),
+        ("--memory-budget", config.memory_budget.unwrap_or(1)),
     ];
     if let Some((flag, value)) = sizes.iter().find(|(_, value)| *value > MOST_TOKENS) {
         return Err(Failure::Usage(format!("{flag} is {value}; at most {MOST_TOKENS} is supported")));

@@ -48,6 +48,26 @@ impl DeviceChoice {
     }
 }
 
+impl NamedDevice {
+    /// MiB that the passes of a step may take where nobody says: four of the adapter's largest buffers, at most 4 GiB
+    /// (WebGPU tells no more of a GPU's memory); on the CPU, half of what is free.
+    pub fn memory_budget(&self) -> usize {
+        const MOST: u64 = 4096;
+        let bytes = match &self.adapter {
+            Some(adapter) => adapter.limits.max_buffer_size.saturating_mul(4),
+            None => available_bytes().unwrap_or(MOST << 20) / 2,
+        };
+        (bytes >> 20).clamp(1, MOST) as usize
+    }
+}
+
+/// What Linux could give to a program without swapping; unknown elsewhere.
+pub fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
+}
+
 /// The adapter to use out of those there are, best first; `None` for the CPU.
 pub fn pick(choice: DeviceChoice, adapters: &[Adapter]) -> Option<&Adapter> {
     let best = adapters.first()?;

@@ -89,6 +89,12 @@ impl PackedTrees {
         packed
     }
 
+    /// Share of the tokens that stand for nothing: 0, as long as every token is part of a run.
+    pub fn padding(&self) -> f64 {
+        let used: usize = self.runs.iter().map(|run| run.length).sum();
+        1.0 - used as f64 / self.tokens.len() as f64
+    }
+
     fn push(&mut self, parent: Option<usize>, first_position: usize, tokens: &[u32]) -> usize {
         assert!(!tokens.is_empty(), "a run needs a token");
         self.tokens.extend(tokens.iter().map(|&token| token as i32));
@@ -141,6 +147,7 @@ mod tests {
         assert_eq!(packed.target_rows, [2, 3, 4, 7, 8]);
         assert_eq!(packed.targets, [1, 2, 3, 4, 5]);
         assert_eq!(packed.target_lengths, [2, 1, 2]);
+        assert_eq!(packed.padding(), 0.0);
     }
 
     #[test]

@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(starts, [(0, 0), (5, 0), (8, 2), (12, 6)]);
         assert_eq!((forest.keys(), forest.queries()), (14, 7));
         assert_eq!(forest.ancestors(2), [0..5, 5..8]);
-        assert_eq!(forest.ancestors(3), []);
+        assert!(forest.ancestors(3).is_empty());
         assert_eq!(forest.trees(), Some(vec![0..3, 3..4]));
     }
 

@@ -1,7 +1,5 @@
-//! Costs on the host: the one readback between the device and the matching.
+//! Costs on the host, as the matching takes them.
 
-use crate::error::TrainError;
-use crate::pairwise::PairCosts;
 use serde::Serialize;
 
 /// The N x M costs of one question, in nats a token.
@@ -25,24 +23,5 @@ impl CostMatrix {
     pub fn not_finite(&self) -> Option<(usize, usize)> {
         let index = self.values.iter().position(|value| !value.is_finite())?;
         Some((index / self.traces, index % self.traces))
-    }
-}
-
-impl PairCosts {
-    /// Reads the costs of the whole batch back in one go, one matrix a question.
-    ///
-    /// # Errors
-    /// [`TrainError::Device`] if the readback fails.
-    pub async fn read(self, step: usize) -> Result<Vec<CostMatrix>, TrainError> {
-        let failed = |what: String| TrainError::Device { step, what };
-        let data = self.costs.into_data_async().await.map_err(|error| failed(error.to_string()))?;
-        let values = data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))?;
-        let mut rest = values.as_slice();
-        let mut matrix = |&(forks, traces): &(usize, usize)| {
-            let (ours, others) = rest.split_at(forks * traces);
-            rest = others;
-            CostMatrix { forks, traces, values: ours.to_vec() }
-        };
-        Ok(self.shapes.iter().map(&mut matrix).collect())
     }
 }

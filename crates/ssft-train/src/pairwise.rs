@@ -1,60 +1,211 @@
-//! The pairwise loss matrix: every trace under every fork, without gradient.
+//! Losses of pairs: traces under forks, without gradient.
 //!
-//! `C[i, j] = -(1/l) * sum_{t=1..l} log p(r_{j,t} | x, g_i, r_{j,<t})`, `l = min(L, T_j)`
-//! (arXiv 2510.05132, section 3). The prompt of a question is encoded once for its N x M branches, and a
-//! branch holds no more than the L tokens that count.
+//! `C[i, j] = -(1/l) * sum_{t=1..l} log p(r_{j,t} | x, g_i, r_{j,<t})`, `l = min(L, T_j)` (arXiv 2510.05132, section 3).
+//! A question is one tree: its prompt is encoded once, what stands in front of a trace once a fork, and a branch holds
+//! no more than the tokens that count.
+//!
+//! ```text
+//! prompt ─┬─ <think1> ─┬─ trace 1 ..       the last token of <think1> predicts the first of every trace,
+//!         │            └─ trace 2 ..       so that N rows give the first loss of all N x M pairs
+//!         └─ <think2> ─┬─ trace 1 ..
+//!                      └─ ..
+//! ```
 
+use crate::error::TrainError;
+use crate::search::{Extension, PartialCosts};
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::pack::{Branch, PackedTrees, Tree};
-use ssft_kernels::{Targets, linear_nll, segment_mean};
+use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
+use ssft_model::cache::{Growth, TreeCache};
 
-/// Costs of all pairs of a batch, still on the device.
+/// Some questions, all pairs of which are known a bit further with every pass.
 #[derive(Debug)]
-pub struct PairCosts {
-    /// `[sum over questions of N * M]`: question by question, fork by fork, trace by trace.
-    pub costs: Tensor<1>,
-    /// N and M of each question.
-    pub shapes: Vec<(usize, usize)>,
+pub struct Pairs<'a> {
+    model: &'a Decoder,
+    questions: &'a [&'a EncodedQuestion],
+    /// What is known of each question.
+    pub costs: Vec<PartialCosts>,
+    cache: TreeCache,
+    /// `[questions][forks]`: the run that a branch starts from.
+    leads: Vec<Vec<usize>>,
+    /// `[questions][forks * traces]`: the run of a branch, once it has started.
+    branches: Vec<Vec<Option<usize>>>,
+    /// Losses that are still on the device.
+    unread: Vec<Losses>,
+    /// Tokens that went through the model, prompts apart.
+    computed: usize,
 }
 
-impl PairCosts {
-    /// The costs of several batches as those of one.
+/// Losses of consecutive tokens of branches, as (question, fork, trace, tokens), one after the other.
+#[derive(Debug)]
+struct Losses {
+    nll: Tensor<1>,
+    of: Vec<(usize, usize, usize, usize)>,
+}
+
+impl<'a> Pairs<'a> {
+    /// Encodes prompts and forks, which gives the first loss of every pair.
     ///
-    /// # Panics
-    /// If there is no batch.
-    pub fn join(parts: Vec<Self>) -> Self {
-        let shapes = parts.iter().flat_map(|part| part.shapes.iter().copied()).collect();
-        Self { costs: Tensor::cat(parts.into_iter().map(|part| part.costs).collect(), 0), shapes }
+    /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
+    pub fn start(
+        model: &'a Decoder,
+        questions: &'a [&'a EncodedQuestion],
+        leads: &[Vec<u32>],
+        match_tokens: usize,
+    ) -> Self {
+        let branch = |lead: &Vec<u32>| Branch { tokens: lead.clone(), targets: Vec::new() };
+        let tree = |question: &&EncodedQuestion| Tree {
+            prompt: question.prompt.clone(),
+            branches: leads.iter().map(branch).collect(),
+        };
+        let packed = PackedTrees::new(&questions.iter().map(tree).collect::<Vec<_>>());
+        let (hidden, cache) = model.prefill(&packed);
+        // A question has one run for its prompt and one for each fork.
+        let runs = 1 + leads.len();
+        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
+        let ends: Vec<i32> = packed
+            .runs
+            .iter()
+            .scan(-1, |end, run| {
+                *end += run.length as i32;
+                Some(*end)
+            })
+            .collect();
+        let (mut rows, mut tokens, mut of) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, question) in questions.iter().enumerate() {
+            for fork in 0..leads.len() {
+                for (trace, encoded) in question.traces.iter().enumerate() {
+                    rows.push(ends[index * runs + 1 + fork]);
+                    tokens.push(encoded.tokens[0] as i32);
+                    of.push((index, fork, trace, 1));
+                }
+            }
+        }
+        let nll = linear_nll(hidden, model.head(), &Targets::new(&rows, &tokens));
+        let lengths = |question: &EncodedQuestion| {
+            question.traces.iter().map(|trace| trace.tokens.len().min(match_tokens)).collect()
+        };
+        Self {
+            model,
+            questions,
+            costs: questions
+                .iter()
+                .map(|question| PartialCosts::new(leads.len(), lengths(question)))
+                .collect(),
+            cache,
+            leads: (0..questions.len()).map(lead_runs).collect(),
+            branches: questions
+                .iter()
+                .map(|question| vec![None; leads.len() * question.traces.len()])
+                .collect(),
+            unread: vec![Losses { nll, of }],
+            computed: questions.len() * leads.iter().map(Vec::len).sum::<usize>(),
+        }
+    }
+
+    /// A question, by its place.
+    pub fn question(&self, index: usize) -> &'a EncodedQuestion {
+        self.questions[index]
+    }
+
+    /// Tokens that went through the model so far, prompts apart.
+    pub fn computed(&self) -> usize {
+        self.computed
+    }
+
+    /// Lets go of keys and values; nothing can be extended any more.
+    pub fn forget_past(&mut self) {
+        self.cache = TreeCache::default();
+    }
+
+    /// Computes more of some branches, given as (question, branch), and keeps what they need to go on from there.
+    pub fn extend(&mut self, wanted: &[(usize, Extension)]) {
+        let mut cache = std::mem::take(&mut self.cache);
+        self.pass(wanted, &mut cache, true);
+        self.cache = cache;
+    }
+
+    /// Computes the rest of some branches and keeps nothing but the losses: memory does not grow with their number.
+    pub fn finish(&mut self, wanted: &[(usize, Extension)]) {
+        let mut cache = self.cache.clone();
+        self.pass(wanted, &mut cache, false);
+    }
+
+    fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keep: bool) {
+        let (mut growth, mut of, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        for &(question, branch, place) in &self.in_order(wanted) {
+            let Extension { fork, trace, known, wanted } = branch;
+            let tokens = &self.questions[question].traces[trace].tokens;
+            if keep && let Growth::From(_) = place {
+                let cell = fork * self.questions[question].traces.len() + trace;
+                let started = growth.iter().filter(|(place, _)| matches!(place, Growth::From(_))).count();
+                self.branches[question][cell] = Some(cache.runs() + started);
+            }
+            growth.push((place, &tokens[known - 1..wanted - 1]));
+            targets.extend(tokens[known..wanted].iter().map(|&token| token as i32));
+            of.push((question, fork, trace, wanted - known));
+        }
+        self.computed += targets.len();
+        let hidden = self.model.extend(&growth, cache);
+        let nll = linear_nll(hidden, self.model.head(), &Targets::every_row(&targets));
+        self.unread.push(Losses { nll, of });
+    }
+
+    /// Branches that go on first, by run, then those that start: the order in which a cache grows.
+    fn in_order(&self, wanted: &[(usize, Extension)]) -> Vec<(usize, Extension, Growth)> {
+        let place = |&(question, branch): &(usize, Extension)| {
+            let cell = branch.fork * self.questions[question].traces.len() + branch.trace;
+            let growth = match self.branches[question][cell] {
+                Some(run) => Growth::On(run),
+                None => Growth::From(self.leads[question][branch.fork]),
+            };
+            (question, branch, growth)
+        };
+        let mut placed: Vec<_> = wanted.iter().map(place).collect();
+        placed.sort_by_key(|(_, _, growth)| match growth {
+            Growth::On(run) => (0, *run),
+            Growth::From(_) => (1, 0),
+        });
+        placed
+    }
+
+    /// Reads back all losses computed so far, in one go.
+    ///
+    /// # Errors
+    /// [`TrainError::Device`] if the readback fails.
+    pub async fn read(&mut self, step: usize) -> Result<(), TrainError> {
+        read_all(std::slice::from_mut(self), step).await
+    }
+
+    fn take(&mut self, values: &mut impl Iterator<Item = f32>) {
+        for (question, fork, trace, tokens) in self.unread.drain(..).flat_map(|losses| losses.of) {
+            let ours: Vec<f32> = values.by_ref().take(tokens).collect();
+            self.costs[question].add(fork, trace, &ours);
+        }
     }
 }
 
-/// Computes the costs of all pairs of a batch.
+/// Reads back all losses of several groups of questions computed so far, in one go.
 ///
-/// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
-pub fn pairwise(
-    model: &Decoder,
-    questions: &[&EncodedQuestion],
-    leads: &[Vec<u32>],
-    match_tokens: usize,
-) -> PairCosts {
-    let trees: Vec<Tree> =
-        questions.iter().map(|question| all_pairs(question, leads, match_tokens)).collect();
-    let packed = PackedTrees::new(&trees);
-    let nll = target_nll(model, &packed);
-    PairCosts {
-        costs: segment_mean(nll, &packed.target_lengths),
-        shapes: questions.iter().map(|question| (leads.len(), question.traces.len())).collect(),
-    }
+/// # Errors
+/// [`TrainError::Device`] if the readback fails.
+pub async fn read_all(groups: &mut [Pairs<'_>], step: usize) -> Result<(), TrainError> {
+    let unread = groups.iter().flat_map(|pairs| &pairs.unread).map(|losses| losses.nll.clone());
+    let mut values = read(Tensor::cat(unread.collect(), 0), step).await?.into_iter();
+    groups.iter_mut().for_each(|pairs| pairs.take(&mut values));
+    Ok(())
 }
 
-fn all_pairs(question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize) -> Tree {
-    let pairs = leads.iter().flat_map(|lead| question.traces.iter().map(move |trace| (lead, trace)));
-    Tree {
-        prompt: question.prompt.clone(),
-        branches: pairs.map(|(lead, trace)| Branch::new(lead, &trace.tokens, match_tokens)).collect(),
-    }
+/// Numbers of a tensor, on the host.
+///
+/// # Errors
+/// [`TrainError::Device`] if the readback fails.
+pub(crate) async fn read(tensor: Tensor<1>, step: usize) -> Result<Vec<f32>, TrainError> {
+    let failed = |what: String| TrainError::Device { step, what };
+    let data = tensor.into_data_async().await.map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))
 }
 
 /// Negative log-likelihood of every target of a packed batch, in nats.

@@ -4,6 +4,7 @@
 //! target tokens of the whole optimizer step (arXiv 2510.05132, section 3), so that accumulating over
 //! micro-batches equals one large batch.
 
+use crate::budget::Row;
 use crate::matching::Assignment;
 use crate::pairwise::target_nll;
 use burn::tensor::Tensor;
@@ -17,13 +18,27 @@ pub fn matched_trees(
     assignments: &[Assignment],
     leads: &[Vec<u32>],
 ) -> PackedTrees {
-    let tree = |(question, assignment): (&&EncodedQuestion, &Assignment)| Tree {
-        prompt: question.prompt.clone(),
-        branches: (assignment.forks.iter().zip(&question.traces))
-            .map(|(&fork, trace)| Branch::new(&leads[fork], &trace.tokens, usize::MAX))
-            .collect(),
+    let both: Vec<_> = questions.iter().copied().zip(assignments).collect();
+    let rows = |(index, (_, assignment)): (usize, &(_, &Assignment))| {
+        (0..assignment.forks.len()).map(move |trace| (index, trace))
     };
-    PackedTrees::new(&questions.iter().zip(assignments).map(tree).collect::<Vec<_>>())
+    matched_rows(&both, &both.iter().enumerate().flat_map(rows).collect::<Vec<Row>>(), leads)
+}
+
+/// Packs some traces, question by question, each behind the forking token that it is assigned to.
+pub fn matched_rows(
+    questions: &[(&EncodedQuestion, &Assignment)],
+    rows: &[Row],
+    leads: &[Vec<u32>],
+) -> PackedTrees {
+    let tree = |rows: &[Row]| {
+        let (question, assignment) = questions[rows[0].0];
+        let branch = |&(_, trace): &Row| {
+            Branch::new(&leads[assignment.forks[trace]], &question.traces[trace].tokens, usize::MAX)
+        };
+        Tree { prompt: question.prompt.clone(), branches: rows.iter().map(branch).collect() }
+    };
+    PackedTrees::new(&rows.chunk_by(|a, b| a.0 == b.0).map(tree).collect::<Vec<_>>())
 }
 
 /// The set loss of a packed batch, in nats per target token of the optimizer step.

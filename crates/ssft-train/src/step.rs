@@ -1,19 +1,21 @@
 //! One optimizer step: questions in, weights moved, report out.
 
+use crate::assign::{CostTokens, Decided, Matching, Search, optimal};
+use crate::budget::{Budget, Row};
 use crate::cost::CostMatrix;
 use crate::error::TrainError;
-use crate::matching::{Assignment, MatchingError};
+use crate::matching::Assignment;
 use crate::method::Method;
 use crate::optimizer::{AdamWSettings, Optimizer, gradient_norm};
-use crate::pairwise::{PairCosts, pairwise};
+use crate::pairwise::{Pairs, read, target_nll};
 use crate::rng::{Purpose, generator};
 use crate::sampler::Sampler;
 use crate::schedule::Schedule;
-use crate::set_loss::{matched_trees, set_loss};
+use crate::set_loss::matched_rows;
 use crate::state::fingerprint;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::forks::CoverageGraph;
@@ -26,10 +28,14 @@ pub struct Settings {
     pub method: Method,
     /// L: trace tokens that enter the matching cost.
     pub match_tokens: usize,
-    /// Questions in one forward pass.
+    /// How the optimal matching is found.
+    pub matching: Matching,
+    /// Questions that share their passes, as far as `memory_budget` allows.
     pub batch_questions: usize,
-    /// Forward passes in one optimizer step.
+    /// Batches in one optimizer step.
     pub accumulate: usize,
+    /// Bytes that the passes of a step may take beyond model and optimizer, roughly.
+    pub memory_budget: u64,
     /// Learning rates.
     pub schedule: Schedule,
     /// AdamW and clipping.
@@ -88,15 +94,19 @@ pub struct StepReport {
     pub tokens: usize,
     /// Target tokens a second, matching included.
     pub tokens_per_s: f64,
-    /// Milliseconds for the pairwise costs, readback included. On a GPU the update of the step before may still
+    /// Milliseconds for the pairwise costs, readbacks included. On a GPU the update of the step before may still
     /// be under way when this clock starts.
     pub ms_cost: f64,
-    /// Milliseconds for the matching.
+    /// Milliseconds for the matching. Lazy matching decides between passes; its time is part of `ms_cost`.
     pub ms_match: f64,
     /// Milliseconds until forward and backward are done and the update is under way.
     pub ms_train: f64,
-    /// Share of attention's cells in the training pass that hold no token.
+    /// Share of the tokens of the training passes that are padding.
     pub padding: f64,
+    /// Share of the tokens of the whole cost matrices that was not computed for them; nothing for other arms.
+    pub cost_saved: Option<f64>,
+    /// Traces that were trained anew because a likely matching was not the optimal one.
+    pub retrained: usize,
     /// The assignments, question by question.
     pub matches: Vec<Match>,
 }
@@ -104,12 +114,21 @@ pub struct StepReport {
 /// Milliseconds since some fixed moment; the library itself has no clock.
 pub type Clock<'a> = &'a dyn Fn() -> f64;
 
-/// Where the time of a step went, in milliseconds.
-#[derive(Default)]
-struct Spent {
-    cost: f64,
-    matching: f64,
-    train: f64,
+/// An optimizer step under way.
+struct Work<'a> {
+    step: usize,
+    /// Target tokens of the whole step.
+    targets: usize,
+    clock: Clock<'a>,
+    gradients: GradientsAccumulator<Decoder>,
+    losses: Vec<Tensor<1>>,
+    /// Real and padded tokens of the training passes.
+    tokens: (f64, f64),
+    cost_tokens: Option<CostTokens>,
+    retrained: usize,
+    ms_cost: f64,
+    ms_match: f64,
+    ms_train: f64,
 }
 
 impl Trainer {
@@ -175,46 +194,61 @@ impl Trainer {
         batches: &[&[&EncodedQuestion]],
         clock: Clock<'_>,
     ) -> Result<StepReport, TrainError> {
-        let step = self.step + 1;
-        let targets: usize =
-            batches.iter().flat_map(|batch| batch.iter()).map(|question| self.targets(question)).sum();
-        let mut spent = Spent::default();
-        let mut accumulated = GradientsAccumulator::new();
-        let mut losses = Vec::with_capacity(batches.len());
-        let mut cells = (0usize, 0usize);
-        let assignments = self.assign(step, batches, clock, &mut spent).await?;
+        let mut work = self.begin(batches, clock);
+        let assignments = match (self.settings.method, self.settings.matching) {
+            (Method::Ssft, Matching::Lazy) => self.train_lazily(batches, &mut work).await?,
+            _ => {
+                let assignments = self.assign(batches, &mut work).await?;
+                let mut rest = assignments.as_slice();
+                for questions in batches {
+                    let (assigned, others) = rest.split_at(questions.len());
+                    rest = others;
+                    self.train(&questions.iter().copied().zip(assigned).collect::<Vec<_>>(), &mut work);
+                }
+                assignments
+            }
+        };
         let start = clock();
-        let mut rest = assignments.as_slice();
-        for questions in batches {
-            let (assigned, others) = rest.split_at(questions.len());
-            rest = others;
-            let packed = matched_trees(questions, assigned, &self.leads);
-            cells.0 += packed.tokens.len();
-            cells.1 += packed.tokens.len();
-            let loss = set_loss(&self.model, &packed, targets);
-            losses.push(loss.clone().inner());
-            accumulated.accumulate(&self.model, GradientsParams::from_grads(loss.backward(), &self.model));
-        }
-        let (loss, grad_norm) = self.update(step, losses, accumulated.grads()).await?;
-        spent.train += clock() - start;
-        self.step = step;
+        let gradients = work.gradients.grads();
+        let (loss, grad_norm) = self.update(work.step, std::mem::take(&mut work.losses), gradients).await?;
+        work.ms_train += clock() - start;
+        self.step = work.step;
         let matches: Vec<_> = batches.iter().flat_map(|batch| batch.iter()).zip(assignments).collect();
         self.record_coverage(&matches);
-        let total = spent.cost + spent.matching + spent.train;
+        let total = work.ms_cost + work.ms_match + work.ms_train;
         Ok(StepReport {
-            step,
-            epoch: self.sampler.epoch(step),
+            step: work.step,
+            epoch: self.sampler.epoch(work.step),
             loss,
-            lr: self.settings.schedule.at(step),
+            lr: self.settings.schedule.at(work.step),
             grad_norm,
-            tokens: targets,
-            tokens_per_s: targets as f64 * 1e3 / total.max(1e-3),
-            ms_cost: spent.cost,
-            ms_match: spent.matching,
-            ms_train: spent.train,
-            padding: 1.0 - cells.0 as f64 / cells.1 as f64,
+            tokens: work.targets,
+            tokens_per_s: work.targets as f64 * 1e3 / total.max(1e-3),
+            ms_cost: work.ms_cost,
+            ms_match: work.ms_match,
+            ms_train: work.ms_train,
+            padding: work.tokens.1 / work.tokens.0,
+            cost_saved: work.cost_tokens.map(|tokens| tokens.saved()),
+            retrained: work.retrained,
             matches: matches.into_iter().map(report).collect(),
         })
+    }
+
+    fn begin<'a>(&self, batches: &[&[&EncodedQuestion]], clock: Clock<'a>) -> Work<'a> {
+        let questions = batches.iter().flat_map(|batch| batch.iter());
+        Work {
+            step: self.step + 1,
+            targets: questions.map(|question| self.targets(question)).sum(),
+            clock,
+            gradients: GradientsAccumulator::new(),
+            losses: Vec::new(),
+            tokens: (0.0, 0.0),
+            cost_tokens: None,
+            retrained: 0,
+            ms_cost: 0.0,
+            ms_match: 0.0,
+            ms_train: 0.0,
+        }
     }
 
     fn targets(&self, question: &EncodedQuestion) -> usize {
@@ -222,14 +256,21 @@ impl Trainer {
         question.traces[..used].iter().map(|trace| trace.tokens.len()).sum()
     }
 
+    fn budget(&self) -> Budget {
+        Budget::new(self.settings.memory_budget, self.model.config())
+    }
+
+    fn search<'a>(&'a self, model: &'a Decoder, step: usize) -> Search<'a> {
+        let (leads, match_tokens) = (self.leads.as_slice(), self.settings.match_tokens);
+        Search { model, leads, match_tokens, budget: self.budget(), step }
+    }
+
     /// Who is trained under which fork, question by question, for all micro-batches: the weights are the same for
     /// all of them, so one readback serves the step.
     async fn assign(
         &self,
-        step: usize,
         batches: &[&[&EncodedQuestion]],
-        clock: Clock<'_>,
-        spent: &mut Spent,
+        work: &mut Work<'_>,
     ) -> Result<Vec<Assignment>, TrainError> {
         let forks = self.leads.len();
         let questions = || batches.iter().flat_map(|batch| batch.iter().copied());
@@ -239,7 +280,7 @@ impl Trainer {
                 Ok(questions().map(|question| Assignment::all_to_first(used(question))).collect())
             }
             Method::SsftRandom => {
-                let mut rng = generator(self.settings.seed, Purpose::Assignment, step as u64);
+                let mut rng = generator(self.settings.seed, Purpose::Assignment, work.step as u64);
                 let random = |question: &EncodedQuestion| {
                     check_forks(question, forks)?;
                     Ok(Assignment::random(forks, used(question), &mut rng))
@@ -247,13 +288,15 @@ impl Trainer {
                 questions().map(random).collect()
             }
             Method::Ssft => {
-                let start = clock();
-                let costs = self.costs(step, batches).await?;
-                let read = clock();
-                let matched =
-                    questions().zip(&costs).map(|(question, costs)| optimal(step, question, costs)).collect();
-                spent.cost += read - start;
-                spent.matching += clock() - read;
+                let start = (work.clock)();
+                let model = self.model.valid();
+                let (costs, tokens) = self.search(&model, work.step).costs(batches).await?;
+                let read = (work.clock)();
+                let pairs = questions().zip(&costs);
+                let matched = pairs.map(|(question, costs)| optimal(work.step, question, costs)).collect();
+                work.cost_tokens = Some(tokens);
+                work.ms_cost += read - start;
+                work.ms_match += (work.clock)() - read;
                 matched
             }
         }
@@ -269,10 +312,125 @@ impl Trainer {
         batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
         let model = self.model.valid();
-        let pairs = |questions: &&[&EncodedQuestion]| {
-            pairwise(&model, questions, &self.leads, self.settings.match_tokens)
+        Ok(self.search(&model, step).costs(batches).await?.0)
+    }
+
+    /// Trains on matched questions, in as many passes as the budget makes of them.
+    fn train(&self, questions: &[(&EncodedQuestion, &Assignment)], work: &mut Work<'_>) {
+        let start = (work.clock)();
+        for rows in self.budget().training_passes(questions) {
+            let nll = self.forward(questions, &rows, work);
+            self.backward(nll, work);
+        }
+        work.ms_train += (work.clock)() - start;
+    }
+
+    /// Negative log-likelihood of every target of some matched traces, tracked.
+    fn forward(
+        &self,
+        questions: &[(&EncodedQuestion, &Assignment)],
+        rows: &[Row],
+        work: &mut Work<'_>,
+    ) -> Tensor<1> {
+        let packed = matched_rows(questions, rows, &self.leads);
+        let tokens = packed.tokens.len() as f64;
+        work.tokens.0 += tokens;
+        work.tokens.1 += tokens * packed.padding();
+        target_nll(&self.model, &packed)
+    }
+
+    /// The set loss of the targets of a pass, and its gradients.
+    fn backward(&self, nll: Tensor<1>, work: &mut Work<'_>) {
+        let loss = nll.sum() / work.targets as f64;
+        work.losses.push(loss.clone().inner());
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+        work.gradients.accumulate(&self.model, gradients);
+    }
+
+    /// Finds the optimal matchings and trains on them, a group of questions at a time: the training pass of a likely
+    /// matching tells what its branches cost, which no other pass then has to compute, and the proof follows.
+    async fn train_lazily(
+        &self,
+        batches: &[&[&EncodedQuestion]],
+        work: &mut Work<'_>,
+    ) -> Result<Vec<Assignment>, TrainError> {
+        let model = self.model.valid();
+        let (search, budget) = (self.search(&model, work.step), self.budget());
+        let mut assignments = Vec::new();
+        for batch in batches {
+            for group in budget.groups(batch, &self.leads, self.settings.match_tokens) {
+                let questions = &batch[group];
+                let start = (work.clock)();
+                let (mut pairs, decided) = search.decide(questions, budget.trains_at_once(questions)).await?;
+                work.ms_cost += (work.clock)() - start;
+                let matched = match decided.iter().all(|decided| decided.proven) {
+                    true => {
+                        pairs.forget_past();
+                        let matched: Vec<_> = decided.into_iter().map(|decided| decided.assignment).collect();
+                        self.train(&questions.iter().copied().zip(&matched).collect::<Vec<_>>(), work);
+                        matched
+                    }
+                    false => self.train_and_prove(search, questions, &mut pairs, &decided, work).await?,
+                };
+                work.cost_tokens.get_or_insert_default().add(&pairs);
+                assignments.extend(matched);
+            }
+        }
+        Ok(assignments)
+    }
+
+    /// Trains on likely matchings; their losses go into the proof, and what turns out to be matched otherwise weighs
+    /// nothing and is trained anew.
+    async fn train_and_prove<'a>(
+        &self,
+        search: Search<'a>,
+        questions: &'a [&'a EncodedQuestion],
+        pairs: &mut Pairs<'a>,
+        decided: &[Decided],
+        work: &mut Work<'_>,
+    ) -> Result<Vec<Assignment>, TrainError> {
+        let likely: Vec<_> =
+            questions.iter().copied().zip(decided.iter().map(|decided| &decided.assignment)).collect();
+        let start = (work.clock)();
+        let rows = self.budget().training_passes(&likely).concat();
+        let nll = self.forward(&likely, &rows, work);
+        let losses = read(nll.clone().inner(), work.step).await?;
+        let forward = (work.clock)();
+        let mut rest = losses.as_slice();
+        for &(question, trace) in &rows {
+            let (ours, others) = rest.split_at(questions[question].traces[trace].tokens.len());
+            rest = others;
+            if !decided[question].proven {
+                pairs.costs[question].replace(decided[question].assignment.forks[trace], trace, ours);
+            }
+        }
+        let proven = search.settle(pairs).await?;
+        let settled = (work.clock)();
+        let wrong = |&&(question, trace): &&Row| {
+            decided[question].assignment.forks[trace] != proven[question].forks[trace]
         };
-        PairCosts::join(batches.iter().map(pairs).collect()).read(step).await
+        let again: Vec<Row> = rows.iter().filter(wrong).copied().collect();
+        work.retrained += again.len();
+        if again.is_empty() {
+            self.backward(nll, work);
+        } else {
+            let weight = |row: &Row| {
+                let weight = if wrong(&row) { 0.0f32 } else { 1.0 };
+                vec![weight; questions[row.0].traces[row.1].tokens.len()]
+            };
+            let weights: Vec<f32> = rows.iter().flat_map(weight).collect();
+            let count = weights.len();
+            self.backward(
+                nll.clone() * Tensor::from_data(TensorData::new(weights, [count]), &nll.device()),
+                work,
+            );
+            let right: Vec<_> = questions.iter().copied().zip(&proven).collect();
+            let nll = self.forward(&right, &again, work);
+            self.backward(nll, work);
+        }
+        work.ms_cost += settled - forward;
+        work.ms_train += (work.clock)() - start - (settled - forward);
+        Ok(proven)
     }
 
     /// Reads loss and gradient norm back in one go, and moves the weights if both are numbers.
@@ -284,9 +442,7 @@ impl Trainer {
     ) -> Result<(f64, f64), TrainError> {
         let loss = Tensor::cat(losses, 0).sum();
         let both = Tensor::cat(vec![loss, gradient_norm(&self.model, &gradients)], 0);
-        let failed = |what: String| TrainError::Device { step, what };
-        let data = both.into_data_async().await.map_err(|error| failed(error.to_string()))?;
-        let values = data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))?;
+        let values = read(both, step).await?;
         for (what, value) in [("the loss", values[0]), ("the gradient norm", values[1])] {
             if !value.is_finite() {
                 return Err(TrainError::NotFinite { step, what, value });
@@ -324,19 +480,4 @@ fn check_forks(question: &EncodedQuestion, forks: usize) -> Result<(), TrainErro
         return Ok(());
     }
     Err(TrainError::TooManyTraces { question: question.id.clone(), traces, forks })
-}
-
-fn optimal(step: usize, question: &EncodedQuestion, costs: &CostMatrix) -> Result<Assignment, TrainError> {
-    Assignment::optimal(costs).map_err(|error| match error {
-        MatchingError::NotFinite { fork, trace } => TrainError::Cost {
-            step,
-            question: question.id.clone(),
-            fork: fork + 1,
-            trace: trace + 1,
-            value: costs.at(fork, trace),
-        },
-        MatchingError::TooManyTraces { traces, forks } => {
-            TrainError::TooManyTraces { question: question.id.clone(), traces, forks }
-        }
-    })
 }

@@ -7,6 +7,7 @@ use ssft_data::pack::{PackedTrees, Tree};
 use ssft_kernels::{Targets, reference::linear_nll};
 use ssft_model::checkpoint::{NamedTensor, load, weights};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_train::assign::Matching;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::set_loss::{matched_trees, set_loss};
@@ -61,8 +62,10 @@ fn settings(method: Method, batch_questions: usize, accumulate: usize) -> Settin
     Settings {
         method,
         match_tokens: 3,
+        matching: Matching::Full,
         batch_questions,
         accumulate,
+        memory_budget: 1 << 30,
         schedule: Schedule { peak: 1e-2, warmup_steps: 2, steps: 20, shape: Shape::Cosine },
         adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
         seed: 5,
@@ -145,11 +148,9 @@ fn permuting_the_traces_changes_nothing() {
     let (before, after) = (costs(question), costs(&permuted));
     for fork in 0..FORKS {
         for trace in 0..3 {
-            assert_eq!(
-                before.at(fork, (trace + 1) % 3),
-                after.at(fork, trace),
-                "a cost depends on its own pair only"
-            );
+            let (before, after) = (before.at(fork, (trace + 1) % 3), after.at(fork, trace));
+            // A cost depends on its own pair only; where its rows stand in a matrix product may cost a rounding or two.
+            assert!((before - after).abs() < 2e-6, "{before} against {after}");
         }
     }
     let (mut first, second) =

@@ -2,7 +2,7 @@
 
 use super::cases::{Kernel, Shape};
 use super::output::mebibytes;
-use crate::device::NamedDevice;
+use crate::device::{NamedDevice, available_bytes};
 use burn::tensor::Device;
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 use std::alloc::System;
@@ -76,13 +76,6 @@ impl Room {
 fn beyond_memory(what: &str, bytes: u64) -> Option<String> {
     let available = available_bytes().filter(|&available| bytes > available)?;
     Some(format!("{what} {} MiB, {} MiB are available", mebibytes(bytes), mebibytes(available)))
-}
-
-/// What Linux could give to a program without swapping; unknown elsewhere.
-fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 #[cfg(test)]

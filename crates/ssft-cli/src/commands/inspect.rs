@@ -14,8 +14,7 @@ use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
-use ssft_train::pairwise::pairwise;
-use ssft_train::{Assignment, CostMatrix};
+use ssft_train::{Assignment, Budget, CostMatrix, Search};
 use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
@@ -36,8 +35,9 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let forks = encoder.tokenizer().forks().len();
     check_forks(slice::from_ref(record), forks).map_err(Failure::usage)?;
     let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
-    let costs = pollster::block_on(pairwise(&model, &[&question], &leads, match_tokens).read(0));
-    let costs = costs.map_err(Failure::run)?.remove(0);
+    let search = Search { model: &model, leads: &leads, match_tokens, budget: Budget::unlimited(), step: 0 };
+    let (mut costs, _) = pollster::block_on(search.costs(&[&[&question]])).map_err(Failure::run)?;
+    let costs = costs.remove(0);
     let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
     if args.json {
         print_json(record, &question, &leads, &costs, &matched);

@@ -40,6 +40,8 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
         check_unchanged(&Resolved::new(&TrainArgs::default(), Some(file))?.config, &resolved.config)?;
     }
     let device = resolved.config.device.open()?;
+    // Written down like everything else: another cut of the passes would round differently when the run is resumed.
+    resolved.config.memory_budget.get_or_insert_with(|| device.memory_budget());
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
     let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.as_ref().map(|(_, path)| path))?;
     // A model brings its own number of forks, and the run is to be repeated and resumed with that.
@@ -183,8 +185,10 @@ fn settings(config: &RunConfig, steps: usize) -> Settings {
     Settings {
         method: config.method,
         match_tokens: config.match_tokens,
+        matching: config.matching,
         batch_questions: config.batch_questions,
         accumulate: config.accumulate,
+        memory_budget: (config.memory_budget.unwrap_or(1024) as u64) << 20,
         schedule: Schedule {
             peak: config.lr,
             warmup_steps: config.warmup_steps,

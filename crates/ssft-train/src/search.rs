@@ -1,0 +1,291 @@
+//! The optimal matching without the whole matrix.
+//!
+//! A token's loss is never negative, so what a branch has cost over its first tokens bounds its cost from below. The
+//! optimum over such bounds is no more than the true one; once all of its pairs are known to their last token, it is
+//! the true one. Nor do ties make a difference: whatever else is optimal is so under the bounds too, and the rule of
+//! [`crate::matching`] picked the first of all those. So only branches that may still change the optimum are extended.
+
+use crate::cost::CostMatrix;
+use crate::matching::{Assignment, MatchingError};
+
+/// Losses of one question's pairs as far as they are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartialCosts {
+    forks: usize,
+    /// `min(L, T_j)` of each trace: tokens that enter its costs.
+    lengths: Vec<usize>,
+    /// `[forks, traces]`: losses so far, in nats, added up token by token.
+    sums: Vec<f64>,
+    /// `[forks, traces]`: tokens so far.
+    known: Vec<usize>,
+}
+
+/// A branch and how far it should be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension {
+    /// From 0.
+    pub fork: usize,
+    /// From 0.
+    pub trace: usize,
+    /// Tokens that are known already.
+    pub known: usize,
+    /// Tokens to be known afterwards.
+    pub wanted: usize,
+}
+
+/// What to do next about a question.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// This is the optimal matching.
+    Proven(Assignment),
+    /// This is very likely the optimal matching: every other one has already cost more than this one seems to in the
+    /// end. Whoever has to compute its branches anyway may do so now, and ask again.
+    Likely(Assignment),
+    /// Nothing can be said before these branches are known further.
+    Extend(Vec<Extension>),
+}
+
+/// A branch that is extended is known this many times as far afterwards.
+const PACE: usize = 4;
+
+impl PartialCosts {
+    /// Nothing is known. `lengths[j]` tokens of trace j enter its costs, at least one.
+    pub fn new(forks: usize, lengths: Vec<usize>) -> Self {
+        let cells = forks * lengths.len();
+        Self { forks, lengths, sums: vec![0.0; cells], known: vec![0; cells] }
+    }
+
+    /// Takes the losses of the next tokens of a pair; more than enter its cost may be given.
+    ///
+    /// Rounding may leave a loss a little below 0, which would break the bound: it counts as 0. A NaN stays one.
+    pub fn add(&mut self, fork: usize, trace: usize, losses: &[f32]) {
+        let cell = self.cell(fork, trace);
+        let missing = self.lengths[trace] - self.known[cell];
+        for &loss in &losses[..missing.min(losses.len())] {
+            self.sums[cell] += if loss < 0.0 { 0.0 } else { f64::from(loss) };
+            self.known[cell] += 1;
+        }
+    }
+
+    /// Takes the losses of a pair from another pass, from its first token on.
+    pub fn replace(&mut self, fork: usize, trace: usize, losses: &[f32]) {
+        let cell = self.cell(fork, trace);
+        (self.sums[cell], self.known[cell]) = (0.0, 0);
+        self.add(fork, trace, losses);
+    }
+
+    /// Tokens that enter the whole matrix, and those of them that are known.
+    pub fn tokens(&self) -> (usize, usize) {
+        (self.forks * self.lengths.iter().sum::<usize>(), self.known.iter().sum())
+    }
+
+    /// Everything but the first token of each pair, which comes with its fork.
+    pub fn after_first(&self) -> Vec<Extension> {
+        let pairs = (0..self.forks).flat_map(|fork| (0..self.lengths.len()).map(move |trace| (fork, trace)));
+        let rest = |(fork, trace)| Extension { fork, trace, known: 1, wanted: self.lengths[trace] };
+        pairs.map(rest).filter(|branch| branch.wanted > 1).collect()
+    }
+
+    /// What is not known yet of the pairs of a matching.
+    pub fn missing_of(&self, assignment: &Assignment) -> Vec<Extension> {
+        let pairs = assignment.forks.iter().enumerate();
+        pairs.filter_map(|(trace, &fork)| self.extension(fork, trace, usize::MAX)).collect()
+    }
+
+    /// Mean losses in nats a token, of all pairs: costs where a pair is known, lower bounds elsewhere.
+    pub fn bounds(&self) -> CostMatrix {
+        let traces = self.lengths.len();
+        let mean = |(cell, &sum): (usize, &f64)| (sum / self.lengths[cell % traces] as f64) as f32;
+        CostMatrix { forks: self.forks, traces, values: self.sums.iter().enumerate().map(mean).collect() }
+    }
+
+    /// What the bounds say.
+    ///
+    /// # Errors
+    /// [`MatchingError`] if a loss is not finite or there are more traces than forks.
+    pub fn next(&self) -> Result<Next, MatchingError> {
+        let bounds = self.bounds();
+        let best = Assignment::optimal(&bounds)?;
+        let pairs = || best.forks.iter().copied().enumerate();
+        let mut wanted: Vec<Extension> =
+            pairs().filter_map(|(trace, fork)| self.extension(fork, trace, PACE)).collect();
+        if wanted.is_empty() {
+            return Ok(Next::Proven(best));
+        }
+        let forecast: f64 = pairs().map(|(trace, fork)| self.forecast(fork, trace)).sum();
+        let rivals = self.rivals(&bounds, &best, forecast);
+        if rivals.is_empty() {
+            return Ok(Next::Likely(best));
+        }
+        wanted.extend(rivals.iter().filter_map(|&(fork, trace)| self.extension(fork, trace, PACE)));
+        Ok(Next::Extend(wanted))
+    }
+
+    /// Pairs outside of `best` that may be part of a matching of total cost `forecast` or less: every other trace then
+    /// has its cheapest fork, whether two traces share it or not.
+    fn rivals(&self, bounds: &CostMatrix, best: &Assignment, forecast: f64) -> Vec<(usize, usize)> {
+        let traces = self.lengths.len();
+        let at = |fork: usize, trace: usize| f64::from(bounds.at(fork, trace));
+        let least = |fork: usize, trace: usize| {
+            (0..self.forks)
+                .filter(|&other| other != fork)
+                .map(|other| at(other, trace))
+                .fold(f64::MAX, f64::min)
+        };
+        let total = |fork: usize, trace: usize| {
+            let others = (0..traces).filter(|&other| other != trace).map(|other| least(fork, other));
+            at(fork, trace) + others.sum::<f64>()
+        };
+        let pairs = (0..self.forks).flat_map(|fork| (0..traces).map(move |trace| (fork, trace)));
+        pairs.filter(|&(fork, trace)| best.forks[trace] != fork && total(fork, trace) <= forecast).collect()
+    }
+
+    /// What a pair seems to cost in the end, in nats a token: as much for every further token as for those before.
+    fn forecast(&self, fork: usize, trace: usize) -> f64 {
+        let cell = self.cell(fork, trace);
+        self.sums[cell] / self.known[cell].max(1) as f64
+    }
+
+    /// `pace` times as far, if there is more to know.
+    fn extension(&self, fork: usize, trace: usize, pace: usize) -> Option<Extension> {
+        let (known, length) = (self.known[self.cell(fork, trace)], self.lengths[trace]);
+        let wanted = known.max(1).saturating_mul(pace).min(length);
+        (known < length).then_some(Extension { fork, trace, known, wanted })
+    }
+
+    fn cell(&self, fork: usize, trace: usize) -> usize {
+        fork * self.lengths.len() + trace
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Losses of every token of every pair: `[forks][traces][tokens]`.
+    type Losses = Vec<Vec<Vec<f32>>>;
+
+    fn start(losses: &Losses) -> PartialCosts {
+        let lengths = losses[0].iter().map(Vec::len).collect();
+        let mut costs = PartialCosts::new(losses.len(), lengths);
+        for (fork, of_fork) in losses.iter().enumerate() {
+            for (trace, tokens) in of_fork.iter().enumerate() {
+                costs.add(fork, trace, &tokens[..1]);
+            }
+        }
+        costs
+    }
+
+    /// Searches to the end. With `lucky`, the branches of a likely matching come from elsewhere at once.
+    fn search(losses: &Losses, lucky: bool) -> (Assignment, PartialCosts) {
+        let mut costs = start(losses);
+        loop {
+            match costs.next().expect("finite") {
+                Next::Proven(assignment) => return (assignment, costs),
+                Next::Likely(assignment) => {
+                    for (trace, &fork) in assignment.forks.iter().enumerate() {
+                        let known = costs.known[costs.cell(fork, trace)];
+                        if lucky {
+                            costs.replace(fork, trace, &losses[fork][trace]);
+                        } else {
+                            costs.add(fork, trace, &losses[fork][trace][known..]);
+                        }
+                    }
+                }
+                Next::Extend(wanted) => {
+                    assert!(!wanted.is_empty());
+                    for Extension { fork, trace, known, wanted } in wanted {
+                        assert!(known < wanted && known == costs.known[costs.cell(fork, trace)]);
+                        costs.add(fork, trace, &losses[fork][trace][known..wanted]);
+                    }
+                }
+            }
+        }
+    }
+
+    fn full(losses: &Losses) -> Assignment {
+        let mut costs = start(losses);
+        for Extension { fork, trace, known, wanted } in costs.after_first() {
+            assert_eq!(wanted, losses[fork][trace].len());
+            costs.add(fork, trace, &losses[fork][trace][known..]);
+        }
+        Assignment::optimal(&costs.bounds()).expect("finite")
+    }
+
+    #[test]
+    fn clear_forks_are_not_read_to_the_end() {
+        // Fork i writes trace i for nothing and any other at 3 nats a token.
+        let losses: Losses = (0..6)
+            .map(|fork| (0..4).map(|trace| vec![if fork == trace { 0.0 } else { 3.0 }; 32]).collect())
+            .collect();
+        let (assignment, costs) = search(&losses, true);
+        assert_eq!(assignment.forks, [0, 1, 2, 3]);
+        assert_eq!(costs.tokens(), (6 * 4 * 32, 4 * 32 + 20), "one token of each pair that is not matched");
+    }
+
+    #[test]
+    fn a_branch_that_starts_badly_can_still_win() {
+        let mut losses: Losses = vec![vec![vec![0.1; 40]], vec![vec![0.1; 40]]];
+        losses[0][0][39] = 50.0;
+        losses[1][0][0] = 5.0;
+        for lucky in [false, true] {
+            assert_eq!(search(&losses, lucky).0.forks, [1]);
+        }
+    }
+
+    #[test]
+    fn losses_below_zero_count_as_zero_and_nan_is_an_error() {
+        let mut costs = PartialCosts::new(1, vec![2]);
+        costs.add(0, 0, &[-1e-7, 4.0, 9.0]);
+        assert_eq!(costs.bounds().values, [2.0]);
+        assert_eq!(costs.next(), Ok(Next::Proven(Assignment { forks: vec![0] })));
+        costs.replace(0, 0, &[f32::NAN]);
+        assert_eq!(costs.next(), Err(MatchingError::NotFinite { fork: 0, trace: 0 }));
+    }
+
+    fn table(loss: impl Strategy<Value = f32> + Clone) -> impl Strategy<Value = Losses> {
+        (1usize..=5).prop_flat_map(move |forks| {
+            let loss = loss.clone();
+            (1..=forks.min(4), Just(forks)).prop_flat_map(move |(traces, forks)| {
+                let loss = loss.clone();
+                prop::collection::vec(1usize..=20, traces).prop_flat_map(move |lengths| {
+                    let row: Vec<_> =
+                        lengths.iter().map(|&length| prop::collection::vec(loss.clone(), length)).collect();
+                    prop::collection::vec(row, forks)
+                })
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_full_matrix(losses in table(0f32..5.0)) {
+            prop_assert_eq!(search(&losses, false).0, full(&losses));
+            prop_assert_eq!(search(&losses, true).0, full(&losses));
+        }
+
+        /// Few values, so that many totals are equal and the rule decides.
+        #[test]
+        fn equals_the_full_matrix_with_ties(losses in table((0u8..3).prop_map(f32::from))) {
+            prop_assert_eq!(search(&losses, false).0, full(&losses));
+            prop_assert_eq!(search(&losses, true).0, full(&losses));
+        }
+
+        /// Forks that each know some traces, as trained ones do.
+        #[test]
+        fn equals_the_full_matrix_of_trained_forks(
+            mut losses in table(0f32..0.2),
+            own in prop::collection::vec(0usize..4, 5),
+        ) {
+            for (fork, of_fork) in losses.iter_mut().enumerate() {
+                for (trace, tokens) in of_fork.iter_mut().enumerate() {
+                    if own[fork] != trace {
+                        tokens.iter_mut().step_by(3).for_each(|loss| *loss += 3.0);
+                    }
+                }
+            }
+            prop_assert_eq!(search(&losses, true).0, full(&losses));
+        }
+    }
+}
