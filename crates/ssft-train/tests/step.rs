@@ -254,6 +254,50 @@ fn accumulation_equals_one_large_batch() {
     }
 }
 
+fn with(matching: Matching, memory_budget: u64) -> Trainer {
+    let settings = Settings { matching, memory_budget, ..settings(Method::Ssft, 2, 2) };
+    Trainer::new(model(), leads(FORKS), &questions(), settings)
+}
+
+/// Losses and matches of some steps.
+fn history(mut trainer: Trainer, steps: usize) -> Vec<(f64, Vec<Vec<usize>>)> {
+    let data = questions();
+    let mut step = || pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step");
+    (0..steps)
+        .map(|_| step())
+        .map(|report| (report.loss, report.matches.into_iter().map(|matched| matched.forks).collect()))
+        .collect()
+}
+
+/// Every way to find the matchings and to cut a step into passes gives the same run, up to the order of sums.
+#[test]
+fn neither_lazy_matching_nor_a_small_budget_changes_the_run() {
+    let expected = history(with(Matching::Full, 1 << 30), 30);
+    // So little that every pass has one question, or one trace, or less than a question's branches.
+    for budget in [1 << 30, 200_000, 40_000, 1] {
+        for matching in [Matching::Full, Matching::Lazy] {
+            let found = history(with(matching, budget), 30);
+            for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let what = format!("{matching:?}, {budget} bytes, step {}", step + 1);
+                assert_eq!(found.1, expected.1, "{what}");
+                // Thirty updates pass on what one order of summation differs from another by.
+                assert!((found.0 - expected.0).abs() < 1e-4, "{what}: {} against {}", found.0, expected.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn lazy_matching_saves_more_and_more() {
+    let data = questions();
+    let mut trainer = with(Matching::Lazy, 1 << 30);
+    let mut saved = || pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").cost_saved.expect("ssft");
+    let run: Vec<f64> = (0..60).map(|_| saved()).collect();
+    let mean = |run: &[f64]| run.iter().sum::<f64>() / run.len() as f64;
+    assert!(mean(&run[50..]) > mean(&run[..10]), "{run:?}");
+    assert!(run.iter().all(|saved| (0.0..1.0).contains(saved)), "{run:?}");
+}
+
 #[test]
 fn every_arm_learns_and_tags_as_it_should() {
     for method in Method::ALL {
