@@ -291,7 +291,8 @@ fn neither_lazy_matching_nor_a_small_budget_changes_the_run() {
 fn lazy_matching_saves_more_and_more() {
     let data = questions();
     let mut trainer = with(Matching::Lazy, 1 << 30);
-    let mut saved = || pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").cost_saved.expect("ssft");
+    let mut saved =
+        || pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step").cost_saved.expect("ssft");
     let run: Vec<f64> = (0..60).map(|_| saved()).collect();
     let mean = |run: &[f64]| run.iter().sum::<f64>() / run.len() as f64;
     assert!(mean(&run[50..]) > mean(&run[..10]), "{run:?}");

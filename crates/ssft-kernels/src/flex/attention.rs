@@ -1,6 +1,6 @@
 //! Attention over trees on the CPU: the scores of a few queries at a time, in a core's cache.
 
-use super::exponential::{max_and_sum_exp, scaled_exp};
+use super::exponential::{scaled_exp, to_exp};
 use super::matrix::{Matrix, multiply};
 use super::wide::{sum_over, wide};
 use crate::forest::{Forest, Run};
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Queries whose scores are in memory at a time.
-const TILE: usize = 64;
+const TILE: usize = 48;
 /// Queries of one task: keys are gathered once for them.
 const TASK_QUERIES: usize = 4 * TILE;
 
@@ -44,13 +44,27 @@ struct Piece<'a> {
     value: Vec<f32>,
 }
 
-/// A tile of queries of one head, with the weights of the keys that they see.
-struct Tile {
-    /// `[rows, head_dim]`, divided by the root of `head_dim`.
+/// Memory for the numbers of one tile, used again for the next.
+#[derive(Default)]
+struct Scratch {
+    /// `[rows, head_dim]`: queries, divided by the root of `head_dim`.
     query: Vec<f32>,
     /// `[rows, keys]`: scores, then weights; 0 where a query does not see a key.
     weights: Vec<f32>,
-    keys: usize,
+    /// `[rows, keys]`: gradients of the scores.
+    slopes: Vec<f32>,
+    /// `[rows, head_dim]`: attended values, or gradients of the queries.
+    mixed: Vec<f32>,
+    /// `[rows, head_dim]`: upstream gradients.
+    upstream: Vec<f32>,
+}
+
+/// `size` numbers that are written before they are read.
+fn room(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
+    if buffer.len() < size {
+        buffer.resize(size, 0.0);
+    }
+    &mut buffer[..size]
 }
 
 impl<'a> Inputs<'a> {
@@ -100,14 +114,13 @@ impl Piece<'_> {
     }
 
     /// Rows of a query-like matrix, `[rows, head_dim]`, times `scale`.
-    fn rows(&self, from: &[f32], tile: &Range<usize>, head: usize, scale: f32) -> Vec<f32> {
+    fn rows(&self, into: &mut Vec<f32>, from: &[f32], tile: &Range<usize>, head: usize, scale: f32) {
         let Inputs { heads, head_dim, .. } = self.inputs;
-        let mut rows = Vec::with_capacity(tile.len() * head_dim);
+        into.clear();
         for query in tile.clone() {
             let row = &from[(query * heads + head) * head_dim..][..head_dim];
-            rows.extend(row.iter().map(|value| value * scale));
+            into.extend(row.iter().map(|value| value * scale));
         }
-        rows
     }
 
     fn keys(&self, count: usize) -> Matrix<'_> {
@@ -118,35 +131,41 @@ impl Piece<'_> {
         Matrix::rows(&self.value[..count * self.inputs.head_dim], self.inputs.head_dim)
     }
 
-    /// Queries and their scores.
-    fn scores(&self, tile: &Range<usize>, head: usize) -> Tile {
+    /// Queries and their scores, `[rows, keys]`; returns the number of keys.
+    fn scores(&self, scratch: &mut Scratch, tile: &Range<usize>, head: usize) -> usize {
         let keys = self.sees(tile.end - 1);
-        let query = self.rows(self.inputs.query, tile, head, self.inputs.scale());
-        let mut weights = vec![0.0; tile.len() * keys];
-        multiply(
-            &mut weights,
-            Matrix::rows(&query, self.inputs.head_dim),
-            self.keys(keys).transpose(),
-            false,
-        );
-        Tile { query, weights, keys }
+        self.rows(&mut scratch.query, self.inputs.query, tile, head, self.inputs.scale());
+        let weights = room(&mut scratch.weights, tile.len() * keys);
+        let query = Matrix::rows(&scratch.query, self.inputs.head_dim);
+        multiply(weights, query, self.keys(keys).transpose(), false);
+        keys
     }
 
     /// Attended values of a tile and their log-sum-exp, into `output [rows, heads, head_dim]` and `lse [rows, heads]`.
-    fn attend(&self, tile: &Range<usize>, head: usize, output: &mut [f32], lse: &mut [f32]) {
+    fn attend(
+        &self,
+        scratch: &mut Scratch,
+        tile: &Range<usize>,
+        head: usize,
+        output: &mut [f32],
+        lse: &mut [f32],
+    ) {
         let Inputs { heads, head_dim, .. } = self.inputs;
-        let Tile { mut weights, keys, .. } = self.scores(tile, head);
-        for (row, query) in weights.chunks_exact_mut(keys).zip(tile.clone()) {
+        let keys = self.scores(scratch, tile, head);
+        let weights = &mut scratch.weights[..tile.len() * keys];
+        let mut sums = [0.0; TILE];
+        for ((row, query), total) in weights.chunks_exact_mut(keys).zip(tile.clone()).zip(&mut sums) {
             let (seen, unseen) = row.split_at_mut(self.sees(query));
-            let (max, sum) = max_and_sum_exp(seen);
-            scaled_exp(seen, max, 1.0 / sum);
+            let (max, sum) = to_exp(seen);
             unseen.fill(0.0);
             lse[(query - tile.start) * heads + head] = max + sum.ln();
+            *total = sum;
         }
-        let mut mixed = vec![0.0; tile.len() * head_dim];
-        multiply(&mut mixed, Matrix::rows(&weights, keys), self.values(keys), false);
-        for (row, mixed) in mixed.chunks_exact(head_dim).enumerate() {
-            output[(row * heads + head) * head_dim..][..head_dim].copy_from_slice(mixed);
+        let mixed = room(&mut scratch.mixed, tile.len() * head_dim);
+        multiply(mixed, Matrix::rows(weights, keys), self.values(keys), false);
+        for (row, (mixed, sum)) in mixed.chunks_exact(head_dim).zip(sums).enumerate() {
+            let output = &mut output[(row * heads + head) * head_dim..][..head_dim];
+            output.iter_mut().zip(mixed).for_each(|(out, value)| *out = value / sum);
         }
     }
 }
@@ -160,7 +179,7 @@ pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     let outputs = split(&mut output, tasks.iter().map(|(_, queries)| queries.len() * row));
     let lses = split(&mut lse, tasks.iter().map(|(_, queries)| queries.len() * heads));
     let work: Vec<_> = tasks.iter().zip(outputs.into_iter().zip(lses)).collect();
-    work.into_par_iter().for_each(|((run, queries), (output, lse))| {
+    work.into_par_iter().for_each_init(Scratch::default, |scratch, ((run, queries), (output, lse))| {
         for kv_head in 0..kv_heads {
             let piece = inputs.piece(*run, queries.clone(), kv_head);
             for tile in piece.tiles() {
@@ -168,7 +187,7 @@ pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
                 let output = &mut output[at.start * row..at.end * row];
                 let lse = &mut lse[at.start * heads..at.end * heads];
                 for head in kv_head * inputs.group()..(kv_head + 1) * inputs.group() {
-                    piece.attend(&tile, head, output, lse);
+                    piece.attend(scratch, &tile, head, output, lse);
                 }
             }
         }
@@ -264,6 +283,7 @@ impl Inputs<'_> {
     fn part(&self, tree: Range<usize>, kv_head: usize, saved: Saved<'_>) -> Part {
         let (queries, keys) = self.rows_of(&tree);
         let zeros = |rows: usize| vec![0.0; rows * self.head_dim];
+        let mut scratch = Scratch::default();
         let mut part = Part {
             query: zeros(queries.len() * self.group()),
             key: zeros(keys.len()),
@@ -282,9 +302,9 @@ impl Inputs<'_> {
             for tile in piece.tiles() {
                 for of_group in 0..self.group() {
                     let head = kv_head * self.group() + of_group;
-                    let gradient = piece.backward(&tile, head, saved, &mut key, &mut value);
+                    let gradient = piece.backward(&mut scratch, &tile, head, saved, [&mut key, &mut value]);
                     let to = &mut part.query[(tile.start - queries.start) * self.group() * self.head_dim..];
-                    put(to, &gradient, self.head_dim, of_group, self.group());
+                    put(to, gradient, self.head_dim, of_group, self.group());
                 }
             }
             let mut at = 0;
@@ -301,39 +321,38 @@ impl Inputs<'_> {
 }
 
 impl Piece<'_> {
-    /// Gradient of a tile's queries; those of keys and values are added to `key` and `value`.
-    fn backward(
+    /// Gradient of a tile's queries, `[rows, head_dim]`; those of keys and values are added to `key` and `value`.
+    fn backward<'s>(
         &self,
+        scratch: &'s mut Scratch,
         tile: &Range<usize>,
         head: usize,
         saved: Saved<'_>,
-        key: &mut [f32],
-        value: &mut [f32],
-    ) -> Vec<f32> {
+        [key, value]: [&mut [f32]; 2],
+    ) -> &'s [f32] {
         let Inputs { heads, head_dim, .. } = self.inputs;
-        let Tile { query, mut weights, keys } = self.scores(tile, head);
-        let upstream = self.rows(saved.upstream, tile, head, 1.0);
-        let output = self.rows(saved.output, tile, head, 1.0);
+        let keys = self.scores(scratch, tile, head);
+        self.rows(&mut scratch.upstream, saved.upstream, tile, head, 1.0);
+        let Scratch { query, weights, slopes, mixed, upstream } = scratch;
+        let weights = &mut weights[..tile.len() * keys];
         for (row, query) in weights.chunks_exact_mut(keys).zip(tile.clone()) {
             let (seen, unseen) = row.split_at_mut(self.sees(query));
             scaled_exp(seen, saved.lse[query * heads + head], 1.0);
             unseen.fill(0.0);
         }
-        let upstream_rows = Matrix::rows(&upstream, head_dim);
-        let seen = keys * head_dim;
-        multiply(&mut value[..seen], Matrix::rows(&weights, keys).transpose(), upstream_rows, true);
-        let mut slopes = vec![0.0; weights.len()];
-        multiply(&mut slopes, upstream_rows, self.values(keys).transpose(), false);
-        let dots = upstream.chunks_exact(head_dim).zip(output.chunks_exact(head_dim));
-        for ((slopes, weights), (d, o)) in
-            slopes.chunks_exact_mut(keys).zip(weights.chunks_exact(keys)).zip(dots)
-        {
-            weigh(slopes, weights, sum_over(d, o, |a, b| a * b));
+        let (seen, upstream_rows) = (keys * head_dim, Matrix::rows(upstream, head_dim));
+        multiply(&mut value[..seen], Matrix::rows(weights, keys).transpose(), upstream_rows, true);
+        let slopes = room(slopes, weights.len());
+        multiply(slopes, upstream_rows, self.values(keys).transpose(), false);
+        let rows = slopes.chunks_exact_mut(keys).zip(weights.chunks_exact(keys));
+        for ((slopes, weights), (query, d)) in rows.zip(tile.clone().zip(upstream.chunks_exact(head_dim))) {
+            let output = &saved.output[(query * heads + head) * head_dim..][..head_dim];
+            weigh(slopes, weights, sum_over(d, output, |a, b| a * b));
         }
-        let slopes = Matrix::rows(&slopes, keys);
-        multiply(&mut key[..seen], slopes.transpose(), Matrix::rows(&query, head_dim), true);
-        let mut gradient = vec![0.0; query.len()];
-        multiply(&mut gradient, slopes, self.keys(keys), false);
+        let slopes = Matrix::rows(slopes, keys);
+        multiply(&mut key[..seen], slopes.transpose(), Matrix::rows(query, head_dim), true);
+        let gradient = room(mixed, query.len());
+        multiply(gradient, slopes, self.keys(keys), false);
         gradient.iter_mut().for_each(|value| *value *= self.inputs.scale());
         gradient
     }

@@ -13,6 +13,28 @@ wide! {
 }
 
 wide! {
+    /// Puts `exp(value - maximum)` in the place of every value; returns the maximum and the sum of what stands there now.
+    ///
+    /// A NaN among the values makes the sum NaN.
+    pub fn to_exp(values: &mut [f32]) -> (f32, f32) {
+        let max = max(values);
+        let (blocks, rest) = values.as_chunks_mut::<LANES>();
+        let mut lanes = [0.0f32; LANES];
+        for block in blocks {
+            for (lane, value) in lanes.iter_mut().zip(block) {
+                *value = exp(*value - max);
+                *lane += *value;
+            }
+        }
+        for (lane, value) in lanes.iter_mut().zip(rest) {
+            *value = exp(*value - max);
+            *lane += *value;
+        }
+        (max, lanes.iter().sum())
+    }
+}
+
+wide! {
     /// `value = scale * exp(value - shift)` for every value.
     pub fn scaled_exp(values: &mut [f32], shift: f32, scale: f32) {
         for value in values.iter_mut() {
@@ -101,6 +123,9 @@ mod tests {
         for length in [1, 2, 15, 16, 17, 31, 33, 100] {
             let values: Vec<f32> = (0..length).map(|i| (i as f32 * 0.37).sin() * 9.0).collect();
             let (max, sum) = max_and_sum_exp(&values);
+            let mut replaced = values.clone();
+            assert_eq!(to_exp(&mut replaced), (max, sum));
+            assert_eq!(replaced[length - 1], exp(values[length - 1] - max));
             let exact_max = values.iter().copied().fold(f32::MIN, f32::max);
             let exact: f64 = values.iter().map(|&value| (f64::from(value) - f64::from(max)).exp()).sum();
             assert_eq!(max, exact_max);

@@ -3,8 +3,12 @@
 use super::matrix::{Matrix, multiply};
 use rayon::prelude::*;
 
-/// Rows of one task.
-const TASK_ROWS: usize = 128;
+/// Tasks of a product, if it has rows enough; more than most machines have cores, and a number that many divide.
+const TASKS: usize = 12;
+/// A task has a multiple of so many rows: `gemm` takes 6 at a time.
+const TASK_UNIT: usize = 48;
+/// A task has at most so many rows, which stay in a core's cache.
+const MOST_ROWS: usize = 10 * TASK_UNIT;
 
 /// `input weight^T`.
 ///
@@ -30,8 +34,8 @@ pub fn weight_gradient(upstream: &[f32], input: &[f32], width: usize) -> Vec<f32
 fn product(lhs: Matrix<'_>, rhs: Matrix<'_>) -> Vec<f32> {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
     let mut output = vec![0.0; rows * columns];
-    // Rows enough for every core; a task's share is the same whatever their number.
-    let task = TASK_ROWS.min(rows.div_ceil(8).next_multiple_of(16));
+    // The cut depends on the shape alone, so that the bits do not depend on the number of cores.
+    let task = rows.div_ceil(TASKS).next_multiple_of(TASK_UNIT).min(MOST_ROWS);
     output.par_chunks_mut(task * columns).enumerate().for_each(|(index, output)| {
         multiply(output, lhs.some_rows(index * task, output.len() / columns), rhs, false);
     });

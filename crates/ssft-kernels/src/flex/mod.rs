@@ -97,8 +97,15 @@ impl Kernels for Flex {
     }
 
     fn swiglu_forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
-        let [gate, up] = [gate, up].map(|tensor| tensor.to_contiguous());
-        tensor(swiglu::forward(gate.storage(), up.storage()), gate.shape())
+        let (gate, mut up) = (gate.to_contiguous(), up);
+        // Without a backward pass nobody else holds `up`.
+        if is_whole(&up)
+            && let Some(up_values) = up.try_storage_mut()
+        {
+            swiglu::forward_in_place(gate.storage(), up_values);
+            return up;
+        }
+        tensor(swiglu::forward(gate.storage(), up.to_contiguous().storage()), gate.shape())
     }
 
     fn swiglu_backward(inputs: [FlexTensor; 2], upstream: FlexTensor) -> [FlexTensor; 2] {
@@ -158,6 +165,13 @@ fn attention_inputs<'a>(
         head_dim,
         forest,
     }
+}
+
+/// True if a tensor is its storage, row by row.
+fn is_whole(tensor: &FlexTensor) -> bool {
+    tensor.is_contiguous()
+        && tensor.layout().start_offset() == 0
+        && tensor.bytes().len() == size_of::<f32>() * tensor.shape().num_elements()
 }
 
 fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {

@@ -1,8 +1,8 @@
 //! The optimizer on the CPU.
 
+use super::is_whole;
 use super::wide::{sum_over, wide};
 use crate::optimizer::Coefficients;
-use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use rayon::prelude::*;
 
@@ -18,6 +18,7 @@ pub fn adamw(
     by: Coefficients,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let gradient = gradient.to_contiguous();
+    let owned = |tensor: FlexTensor| if is_whole(&tensor) { tensor } else { tensor.to_contiguous() };
     let [mut parameter, mut first, mut second] = [parameter, first, second].map(owned);
     let tasks = parameter
         .storage_mut::<f32>()
@@ -27,14 +28,6 @@ pub fn adamw(
         .zip(gradient.storage::<f32>().par_chunks(TASK));
     tasks.for_each(|(((parameter, first), second), gradient)| update(parameter, first, second, gradient, by));
     (parameter, first, second)
-}
-
-/// Row by row from the start of its storage; copied only if it is not.
-fn owned(tensor: FlexTensor) -> FlexTensor {
-    let whole = tensor.is_contiguous()
-        && tensor.layout().start_offset() == 0
-        && tensor.bytes().len() == size_of::<f32>() * tensor.shape().num_elements();
-    if whole { tensor } else { tensor.to_contiguous() }
 }
 
 wide! {
