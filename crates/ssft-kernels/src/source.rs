@@ -75,6 +75,40 @@ pub const NLL_WEIGHT_GRADIENT: Shader = shader!("nll_weight_gradient", 256);
 /// Mean of contiguous runs.
 pub const SEGMENT_MEAN: Shader = shader!("segment_mean", 64);
 
+/// Root mean square normalisation.
+pub const RMS_NORM: Shader = shader!("rms_norm", 64);
+/// Gradient of what was normalised.
+pub const RMS_NORM_INPUT_GRADIENT: Shader = shader!("rms_norm_input_gradient", 64);
+/// Gradient of the weight of a normalisation, by blocks of rows.
+pub const RMS_NORM_WEIGHT_GRADIENT: Shader = shader!("rms_norm_weight_gradient", 256);
+/// Blocks put together.
+pub const COLUMN_SUMS: Shader = shader!("column_sums", 64);
+/// Rotary position embedding, and its way back.
+pub const ROTARY: Shader = shader!("rotary", 256);
+/// The gate of a feed-forward network.
+pub const SWIGLU: Shader = shader!("swiglu", 256);
+/// Gradients of the gate of a feed-forward network.
+pub const SWIGLU_GRADIENT: Shader = shader!("swiglu_gradient", 256);
+/// One update of a parameter and its moments.
+pub const ADAMW: Shader = shader!("adamw", 256);
+/// Sum of the squares of a list.
+pub const SUM_OF_SQUARES: Shader = shader!("sum_of_squares", 256);
+
 /// Every shader.
-pub const SHADERS: [Shader; 6] =
-    [NLL_PARTIALS, NLL_COMBINE, NLL_LOGIT_GRADIENT, NLL_HIDDEN_GRADIENT, NLL_WEIGHT_GRADIENT, SEGMENT_MEAN];
+pub const SHADERS: [Shader; 15] = [
+    NLL_PARTIALS,
+    NLL_COMBINE,
+    NLL_LOGIT_GRADIENT,
+    NLL_HIDDEN_GRADIENT,
+    NLL_WEIGHT_GRADIENT,
+    SEGMENT_MEAN,
+    RMS_NORM,
+    RMS_NORM_INPUT_GRADIENT,
+    RMS_NORM_WEIGHT_GRADIENT,
+    COLUMN_SUMS,
+    ROTARY,
+    SWIGLU,
+    SWIGLU_GRADIENT,
+    ADAMW,
+    SUM_OF_SQUARES,
+];

@@ -47,7 +47,7 @@ pub fn lane_tile(device: &CubeDevice) -> LaneTile {
 /// Starts `groups` workgroups, folded into two dimensions.
 ///
 /// `buffers` are bound in order; after them `shape`, followed by the number of groups and of groups in a row, as
-/// one uniform struct of u32.
+/// one uniform struct of u32, or of f32 given as a [`word`].
 pub fn launch(
     client: &Client,
     shader: (Shader, LaneTile),
@@ -69,6 +69,11 @@ pub fn launch(
         CubeCount::Static(across as u32, down as u32, 1),
         arguments,
     );
+}
+
+/// The bits of an f32, as a word of a shape.
+pub fn word(value: f32) -> usize {
+    value.to_bits() as usize
 }
 
 fn word_of(size: usize) -> u32 {

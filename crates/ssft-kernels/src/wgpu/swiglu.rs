@@ -1,8 +1,40 @@
-//! Not yet.
-use burn_wgpu::CubeTensor;
-pub fn forward(_gate: CubeTensor, _up: CubeTensor) -> CubeTensor {
-    panic!("not yet")
+//! Host side of `swiglu.wgsl` and `swiglu_gradient.wgsl`.
+
+use super::launch::{lane_tile, launch, room, tensor};
+use crate::source::{SWIGLU, SWIGLU_GRADIENT};
+use burn_wgpu::{CubeTensor, into_contiguous};
+
+/// `gate [rows, width]`, `up [rows, width]`.
+pub fn forward(gate: CubeTensor, up: CubeTensor) -> CubeTensor {
+    let [gate, up] = [gate, up].map(into_contiguous);
+    let (dims, count) = size(&gate);
+    let output = room(&gate.client, count);
+    launch(
+        &gate.client,
+        (SWIGLU, lane_tile(&gate.device)),
+        count.div_ceil(SWIGLU.lanes as usize),
+        &[&gate.handle, &up.handle, &output],
+        &[count],
+    );
+    tensor(&gate, output, &dims)
 }
-pub fn backward(_inputs: [CubeTensor; 2], _upstream: CubeTensor) -> [CubeTensor; 2] {
-    panic!("not yet")
+
+/// Gradients of gate and up.
+pub fn backward(inputs: [CubeTensor; 2], upstream: CubeTensor) -> [CubeTensor; 2] {
+    let ([gate, up], upstream) = (inputs.map(into_contiguous), into_contiguous(upstream));
+    let (dims, count) = size(&gate);
+    let (of_gate, of_up) = (room(&gate.client, count), room(&gate.client, count));
+    launch(
+        &gate.client,
+        (SWIGLU_GRADIENT, lane_tile(&gate.device)),
+        count.div_ceil(SWIGLU_GRADIENT.lanes as usize),
+        &[&gate.handle, &up.handle, &upstream.handle, &of_gate, &of_up],
+        &[count],
+    );
+    [of_gate, of_up].map(|gradient| tensor(&gate, gradient, &dims))
+}
+
+fn size(tensor: &CubeTensor) -> ([usize; 2], usize) {
+    let dims: [usize; 2] = tensor.meta.shape().dims();
+    (dims, dims[0] * dims[1])
 }
