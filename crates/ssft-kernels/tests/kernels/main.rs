@@ -5,8 +5,14 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod exact;
+mod linear;
 mod linear_nll;
+mod optimizer;
+mod rms_norm;
+mod rotary;
 mod segment_mean;
+mod swiglu;
+mod yardstick;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};

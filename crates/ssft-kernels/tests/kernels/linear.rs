@@ -1,0 +1,108 @@
+//! `linear`, forward and backward.
+
+use super::yardstick::{Case, ROUNDING, run, wide};
+use super::{devices, draw, matrix, numbers, vector};
+use burn::tensor::{Device, Tensor};
+use ssft_kernels::{linear, reference};
+
+type Operation = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+
+fn flat(operation: Operation, [width, out]: [usize; 2]) -> impl Fn([Tensor<1>; 2]) -> Tensor<1> {
+    move |[input, weight]| {
+        let rows = input.dims()[0] / width;
+        operation(input.reshape([rows, width]), weight.reshape([out, width])).reshape([rows * out])
+    }
+}
+
+fn exact(input: &[f32], weight: &[f32], upstream: &[f32], [width, out]: [usize; 2]) -> Vec<Vec<f64>> {
+    let (input, weight, upstream) = (wide(input), wide(weight), wide(upstream));
+    let (mut results, mut of_input) = (vec![0.0; upstream.len()], vec![0.0; input.len()]);
+    let mut of_weight = vec![0.0; weight.len()];
+    for row in 0..input.len() / width {
+        for column in 0..out {
+            for k in 0..width {
+                let (x, w, d) = (row * width + k, column * width + k, row * out + column);
+                results[d] += input[x] * weight[w];
+                of_input[x] += upstream[d] * weight[w];
+                of_weight[w] += upstream[d] * input[x];
+            }
+        }
+    }
+    vec![results, of_input, of_weight]
+}
+
+#[test]
+fn shapes_that_hit_every_tail() {
+    for (rows, width, out) in [(1, 1, 1), (1, 7, 33), (64, 64, 64), (65, 63, 31), (300, 16, 129)] {
+        let dims = [width, out];
+        let (input, weight, upstream) = (draw(1, rows * width), draw(2, out * width), draw(3, rows * out));
+        let longest = rows.max(width).max(out) as f64;
+        let case = Case {
+            name: format!("{rows} rows, {width} to {out}"),
+            inputs: [&input, &weight],
+            upstream: &upstream,
+            exact: exact(&input, &weight, &upstream, dims),
+            cancels: vec![0.0; 3],
+            // Sums in another order: a random walk of roundings, of numbers below the largest result.
+            tolerance: 2.0 * longest.sqrt() * ROUNDING,
+        };
+        case.check(flat(linear, dims), flat(reference::linear, dims));
+    }
+}
+
+#[test]
+fn a_nan_stays_in_its_row() {
+    for (name, device) in devices() {
+        let mut input = draw(1, 70 * 9);
+        input[40 * 9 + 2] = f32::NAN;
+        let found = run(flat(linear, [9, 5]), [&input, &draw(2, 45)], &draw(3, 70 * 5), &device);
+        for (row, values) in found[0].chunks(5).enumerate() {
+            assert!(values.iter().all(|value| value.is_nan() == (row == 40)), "{name}: row {row}");
+        }
+        assert!(found[1].iter().all(|value| value.is_finite()), "{name}: of the input");
+        assert!(found[2].iter().enumerate().all(|(at, value)| value.is_nan() == (at % 9 == 2)), "{name}");
+    }
+}
+
+#[test]
+fn gradients_flow_to_what_is_tracked_and_nowhere_else() {
+    for (name, device) in devices() {
+        let (input, weight, upstream) = (draw(1, 66), draw(2, 18), draw(3, 33));
+        let both = run(flat(linear, [6, 3]), [&input, &weight], &upstream, &device);
+        let device = device.autodiff();
+        for tracked in 0..2 {
+            let track = |values: &[f32], yes: bool| {
+                let tensor = vector(values, &device);
+                if yes { tensor.require_grad() } else { tensor }
+            };
+            let inputs = [track(&input, tracked == 0), track(&weight, tracked == 1)];
+            let results = flat(linear, [6, 3])(inputs.clone());
+            let gradients = (results * vector(&upstream, &device)).sum().backward();
+            for (at, input) in inputs.iter().enumerate() {
+                let found = input.grad(&gradients).map(numbers);
+                assert_eq!(found, (at == tracked).then(|| both[at + 1].clone()), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn views_are_read_as_what_they_show_and_bits_repeat() {
+    for (name, device) in devices() {
+        let (input, weight) = (matrix(&draw(1, 40 * 12), 12, &device), matrix(&draw(2, 96), 12, &device));
+        let straight = numbers(linear(input.clone(), weight.clone()));
+        assert_eq!(numbers(linear(input.clone(), weight.clone())), straight, "{name}");
+        let padded = Tensor::cat(vec![input.clone(), input], 1).narrow(1, 12, 12);
+        let found = numbers(linear(padded, weight));
+        // A matrix product may take another way through another layout.
+        let close = straight.iter().zip(&found).all(|(a, b)| (a - b).abs() <= 1e-5);
+        assert!(close, "{name}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "linear: input [2, 3] against weight [3, 2]")]
+fn different_widths_are_refused() {
+    let device = Device::flex();
+    linear(matrix(&draw(1, 6), 3, &device), matrix(&draw(2, 6), 2, &device));
+}
