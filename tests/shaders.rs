@@ -5,7 +5,7 @@
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module};
-use ssft_wgpu::kernels::source::{LaneTile, SHADERS, Shader};
+use ssft_wgpu::kernels::source::{HEAD_TILES, LaneTile, SHADERS, Shader};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -30,7 +30,8 @@ fn validated(shader: Shader, tile: LaneTile) -> Module {
 }
 
 fn all() -> impl Iterator<Item = (Shader, LaneTile)> {
-    SHADERS.into_iter().flat_map(|shader| LaneTile::ALL.map(|tile| (shader, tile)))
+    let sizes = |shader: Shader| HEAD_TILES.map(|tiles| shader.with_head_tiles(tiles));
+    SHADERS.into_iter().flat_map(sizes).flat_map(|shader| LaneTile::ALL.map(|tile| (shader, tile)))
 }
 
 #[test]

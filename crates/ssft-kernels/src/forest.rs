@@ -1,5 +1,6 @@
 //! Which keys a query sees: trees of runs of tokens.
 
+use crate::wgpu::plan::Plans;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,7 +35,11 @@ pub struct Run {
 ///
 /// Keys stand in the order of the nodes, and so do queries. Cloning is free.
 #[derive(Debug, Clone)]
-pub struct Forest(Arc<[Run]>);
+pub struct Forest {
+    runs: Arc<[Run]>,
+    /// What GPUs were told of it.
+    plans: Arc<Plans>,
+}
 
 impl Forest {
     /// Lays out `nodes` one after the other.
@@ -57,41 +62,45 @@ impl Forest {
         };
         let runs: Arc<[Run]> = nodes.iter().enumerate().map(place).collect();
         assert!(query_start > 0, "a forest without a query");
-        Self(runs)
+        Self { runs, plans: Arc::default() }
     }
 
     /// Every run, in order.
     pub fn runs(&self) -> &[Run] {
-        &self.0
+        &self.runs
     }
 
     /// Number of keys.
     pub fn keys(&self) -> usize {
-        self.0.last().map_or(0, |run| run.key_start + run.length)
+        self.runs.last().map_or(0, |run| run.key_start + run.length)
     }
 
     /// Number of queries.
     pub fn queries(&self) -> usize {
-        self.0.last().map_or(0, |run| run.query_start + run.new)
+        self.runs.last().map_or(0, |run| run.query_start + run.new)
     }
 
     /// The keys of the runs that `run` continues, outermost first. Its own keys are not among them.
     pub fn ancestors(&self, run: usize) -> Vec<Range<usize>> {
-        let parent = |&run: &usize| self.0[run].parent;
+        let parent = |&run: &usize| self.runs[run].parent;
         let mut chain: Vec<_> = std::iter::successors(parent(&run), parent)
-            .map(|index| self.0[index].key_start..self.0[index].key_start + self.0[index].length)
+            .map(|index| self.runs[index].key_start..self.runs[index].key_start + self.runs[index].length)
             .collect();
         chain.reverse();
         chain
     }
 
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
     /// The runs of each tree, if no tree is interrupted by runs of another; what is to have gradients is packed so.
     pub fn trees(&self) -> Option<Vec<Range<usize>>> {
-        let roots: Vec<usize> = (0..self.0.len()).filter(|&run| self.0[run].parent.is_none()).collect();
-        let ends = roots.iter().skip(1).copied().chain([self.0.len()]);
+        let roots: Vec<usize> = (0..self.runs.len()).filter(|&run| self.runs[run].parent.is_none()).collect();
+        let ends = roots.iter().skip(1).copied().chain([self.runs.len()]);
         let trees: Vec<_> = roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect();
         let whole = |tree: &Range<usize>| {
-            self.0[tree.start + 1..tree.end]
+            self.runs[tree.start + 1..tree.end]
                 .iter()
                 .all(|run| run.parent.is_some_and(|parent| parent >= tree.start))
         };

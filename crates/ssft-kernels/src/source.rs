@@ -11,6 +11,8 @@ pub struct Shader {
     pub text: &'static str,
     /// Invocations of a workgroup, as the file has it.
     pub lanes: u32,
+    /// Quads of an attention head that a lane sums: 1, as the file has it, or what [`Shader::with_head_tiles`] chose.
+    pub head_tiles: u32,
 }
 
 /// How much of a matrix product one lane keeps in registers.
@@ -31,16 +33,30 @@ impl LaneTile {
 /// Constants of the shaders that multiply matrices.
 const QUADS: [&str; 2] = ["const ROW_QUADS = 2u;", "const COLUMN_QUADS = 2u;"];
 
+/// Quads of an attention head that a lane may sum: heads of up to 64, 128 and 256 numbers.
+pub const HEAD_TILES: [u32; 3] = [1, 2, 4];
+
+/// Constant of the shaders that know attention heads.
+const HEAD_TILE: &str = "const HEAD_TILES = 1u;";
+
 impl Shader {
+    /// The same shader for larger attention heads. A shader that knows none stays as it is.
+    pub fn with_head_tiles(self, head_tiles: u32) -> Self {
+        Self { head_tiles, ..self }
+    }
+
     /// The text with the constants of a lane tile. A shader that multiplies no matrices has none.
     pub fn text_for(&self, tile: LaneTile) -> Cow<'static, str> {
-        match tile {
-            LaneTile::Gpu => Cow::Borrowed(self.text),
-            LaneTile::Software => {
-                let double = |text: String, line: &&str| text.replace(*line, &line.replace('2', "4"));
-                Cow::Owned(QUADS.iter().fold(self.text.to_owned(), double))
-            }
+        let mut text = Cow::Borrowed(self.text);
+        if tile == LaneTile::Software {
+            let double = |text: String, line: &&str| text.replace(*line, &line.replace('2', "4"));
+            text = Cow::Owned(QUADS.iter().fold(text.into_owned(), double));
         }
+        if self.head_tiles > 1 {
+            let line = HEAD_TILE.replace('1', &self.head_tiles.to_string());
+            text = Cow::Owned(text.replace(HEAD_TILE, &line));
+        }
+        text
     }
 
     /// Invocations of a workgroup with a lane tile.
@@ -58,6 +74,7 @@ macro_rules! shader {
             name: $name,
             text: include_str!(concat!("../../../shaders/", $name, ".wgsl")),
             lanes: $lanes,
+            head_tiles: 1,
         }
     };
 }
@@ -94,8 +111,17 @@ pub const ADAMW: Shader = shader!("adamw", 256);
 /// Sum of the squares of a list.
 pub const SUM_OF_SQUARES: Shader = shader!("sum_of_squares", 256);
 
+/// Attention over trees.
+pub const ATTENTION: Shader = shader!("attention", 128);
+/// What gradients of an attention need of each query and head.
+pub const ATTENTION_DELTA: Shader = shader!("attention_delta", 128);
+/// Gradient of the queries of an attention.
+pub const ATTENTION_QUERY_GRADIENT: Shader = shader!("attention_query_gradient", 128);
+/// Gradients of the keys and values of an attention.
+pub const ATTENTION_KEY_GRADIENT: Shader = shader!("attention_key_gradient", 128);
+
 /// Every shader.
-pub const SHADERS: [Shader; 15] = [
+pub const SHADERS: [Shader; 19] = [
     NLL_PARTIALS,
     NLL_COMBINE,
     NLL_LOGIT_GRADIENT,
@@ -111,4 +137,8 @@ pub const SHADERS: [Shader; 15] = [
     SWIGLU_GRADIENT,
     ADAMW,
     SUM_OF_SQUARES,
+    ATTENTION,
+    ATTENTION_DELTA,
+    ATTENTION_QUERY_GRADIENT,
+    ATTENTION_KEY_GRADIENT,
 ];

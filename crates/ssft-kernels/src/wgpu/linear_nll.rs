@@ -1,6 +1,7 @@
 //! Host side of the five `nll_*` shaders.
 
 use super::launch::{lane_tile, launch, room, tensor, upload};
+use super::quads::{QUAD, in_quads, without_padding};
 use crate::source::{
     LaneTile, NLL_COMBINE, NLL_HIDDEN_GRADIENT, NLL_LOGIT_GRADIENT, NLL_PARTIALS, NLL_WEIGHT_GRADIENT,
 };
@@ -10,8 +11,6 @@ use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 
 /// Rows and columns of a workgroup's tile, in every shader but the combining one.
 const TILE: usize = 128;
-/// Numbers that a lane loads at once.
-const QUAD: usize = 4;
 /// Workgroups that keep a large GPU busy; more spans would only make more partial sums.
 const ENOUGH_GROUPS: usize = 1024;
 /// Spans of the vocabulary at most: two numbers each for every target.
@@ -33,26 +32,6 @@ pub struct Inputs {
     tile: LaneTile,
     /// Most bytes of a chunk of logit gradients.
     most_bytes: usize,
-}
-
-/// Row-major, with zeros up to a multiple of four columns. Only an unusual width costs a copy.
-fn in_quads(tensor: CubeTensor) -> CubeTensor {
-    let [rows, width] = tensor.meta.shape().dims();
-    if width % QUAD == 0 {
-        return into_contiguous(tensor);
-    }
-    let padded = [rows, width.next_multiple_of(QUAD)];
-    let zeros = CubeBackend::float_zeros(padded.into(), &tensor.device, tensor.dtype.into());
-    CubeBackend::float_slice_assign(zeros, &[(0..rows).into(), (0..width).into()], tensor)
-}
-
-/// The reverse of [`in_quads`].
-fn without_padding(tensor: CubeTensor, width: usize) -> CubeTensor {
-    let [rows, padded] = tensor.meta.shape().dims();
-    match padded == width {
-        true => tensor,
-        false => CubeBackend::float_slice(tensor, &[(0..rows).into(), (0..width).into()]),
-    }
 }
 
 impl Inputs {

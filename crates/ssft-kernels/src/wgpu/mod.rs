@@ -4,6 +4,8 @@ mod attention;
 mod launch;
 pub mod linear_nll;
 pub mod optimizer;
+pub mod plan;
+mod quads;
 mod rms_norm;
 mod rotary;
 pub mod segment_mean;

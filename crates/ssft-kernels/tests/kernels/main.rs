@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+mod attention;
 mod exact;
 mod linear;
 mod linear_nll;
