@@ -1,6 +1,7 @@
 //! What a user types. Every flag of `train` has the same key in `--config FILE.toml`.
 
 use crate::bench::cases::Kernel;
+use crate::bench::steps::Arm;
 use crate::device::DeviceChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -46,6 +47,8 @@ pub enum DataCommand {
 pub enum BenchCommand {
     /// The kernels beside the plain tensors that they stand in for
     Kernels(BenchKernelsArgs),
+    /// Time and memory of whole training steps, the arms side by side
+    Steps(Box<BenchStepsArgs>),
 }
 
 /// Which questions, from which model, with which method, how long. All optional: the defaults are a complete run.
@@ -336,6 +339,116 @@ pub struct BenchKernelsArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub runs: usize,
     /// Seed of the inputs
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `bench steps`.
+#[derive(Debug, Args)]
+pub struct BenchStepsArgs {
+    /// Only these arms [default: all]
+    #[arg(long, value_enum, value_name = "ARMS", value_delimiter = ',')]
+    pub arms: Vec<Arm>,
+    /// Shape of a random model; the next five flags change it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PRESET",
+        default_value = "tiny",
+        help_heading = "Random model and tokens"
+    )]
+    pub preset: PresetName,
+    /// Width of the residual stream
+    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    pub width: Option<usize>,
+    /// Width inside the feed-forward network
+    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    pub inner: Option<usize>,
+    /// Layers
+    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    pub layers: Option<usize>,
+    /// Attention heads
+    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    pub heads: Option<usize>,
+    /// Tokens in the vocabulary, forks included
+    #[arg(long, value_name = "COUNT", default_value_t = 265, help_heading = "Random model and tokens")]
+    pub vocab: usize,
+    /// N: forks; every combination of the lists is measured
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "6",
+        help_heading = "Random model and tokens"
+    )]
+    pub forks: Vec<usize>,
+    /// M: traces a question
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "4",
+        help_heading = "Random model and tokens"
+    )]
+    pub traces: Vec<usize>,
+    /// P: tokens of a prompt
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "32",
+        help_heading = "Random model and tokens"
+    )]
+    pub prompt_tokens: Vec<usize>,
+    /// T: tokens of a trace, the end included
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "96",
+        help_heading = "Random model and tokens"
+    )]
+    pub trace_tokens: Vec<usize>,
+    /// A trained model or a checkpoint instead, on the questions of --task or --data
+    #[arg(long, value_name = "DIR", help_heading = "Trained model and its data", conflicts_with_all = ["width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
+    pub model: Option<PathBuf>,
+    /// Built-in task of a trained model [default: arithmetic]
+    #[arg(long, requires = "model", help_heading = "Trained model and its data")]
+    pub task: Option<String>,
+    /// JSONL file instead of a task
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "model",
+        conflicts_with = "task",
+        help_heading = "Trained model and its data"
+    )]
+    pub data: Option<PathBuf>,
+    /// Level of the task [default: 1]
+    #[arg(long, requires = "model", help_heading = "Trained model and its data")]
+    pub difficulty: Option<u8>,
+    /// B: questions a step
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4")]
+    pub questions: Vec<usize>,
+    /// L: how many trace tokens enter the matching cost
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
+    pub match_tokens: Vec<usize>,
+    /// MiB that the passes of a step may take [default: as in `train`]
+    #[arg(long, value_name = "MIB")]
+    pub memory_budget: Option<usize>,
+    /// Measured steps of each arm
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub runs: usize,
+    /// Seed of model and tokens
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a real GPU if there is one, else the CPU

@@ -48,9 +48,9 @@ pub enum Next {
 /// A branch that is extended is known this many times as far afterwards.
 const PACE: usize = 2;
 /// What a further token of a branch seems to cost, in parts of what its tokens so far did: the first ones are where forks
-/// part ways, and cost more than the rest. Set by measurement: 1 reads on where nothing would have changed, 0.1 guesses
+/// part ways, and cost more than the rest. Set by measurement: 1 reads on where nothing would have changed, 0 guesses
 /// wrong too often.
-const REST: f64 = 0.3;
+const REST: f64 = 0.15;
 
 impl PartialCosts {
     /// Nothing is known. `lengths[j]` tokens of trace j enter its costs, at least one.

@@ -1,11 +1,15 @@
-//! Measurements: what a kernel costs in time and memory, beside the plain tensors that it stands in for.
+//! Measurements: what a kernel costs in time and memory, beside the plain tensors that it stands in for, and what whole
+//! steps cost, arm beside arm.
 //!
-//! [`cases`] is what runs, [`clock`] and [`memory`] what is measured of it, [`output`] who hears of it.
+//! [`cases`] and [`steps`] are what runs, [`clock`] and [`memory`] what is measured of it, [`output`] and
+//! [`steps_output`] who hears of it.
 
 pub mod cases;
 pub mod clock;
 pub mod memory;
 pub mod output;
+pub mod steps;
+pub mod steps_output;
 
 use crate::device::NamedDevice;
 use cases::{Inputs, Kernel, Shape, Variant};

@@ -57,7 +57,17 @@ impl Origin {
             let variants = Variant::ALL.into_iter().zip(&case.outcomes);
             rows.extend(variants.map(|(variant, outcome)| self.row(case, variant, outcome)));
         }
+        self.file(rows)
+    }
+
+    /// The content of a file of figures.
+    pub fn file(&self, rows: Vec<Value>) -> Value {
         json!({"machine": self.machine, "adapter": self.adapter, "commit": Self::commit(), "rows": rows})
+    }
+
+    /// `cpu` or `wgpu`.
+    pub fn device(&self) -> &'static str {
+        self.device
     }
 
     fn row(&self, case: &Case, variant: Variant, outcome: &Result<Measured, String>) -> Value {
@@ -147,7 +157,7 @@ pub fn refusals(cases: &[Case]) -> Vec<String> {
 }
 
 /// As many decimals as make three digits, but at most four: `0.0123`, `1.23`, `123`.
-fn three_digits(value: f64) -> String {
+pub fn three_digits(value: f64) -> String {
     let decimals = (2.0 - value.max(1e-9).log10().floor()).clamp(0.0, 4.0);
     format!("{value:.0$}", decimals as usize)
 }

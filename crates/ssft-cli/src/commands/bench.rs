@@ -1,14 +1,20 @@
 //! `bench`: what things cost.
 
-use crate::args::BenchKernelsArgs;
+use crate::args::{BenchKernelsArgs, BenchStepsArgs, PresetName, TrainArgs};
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
 use crate::bench::output::{self, Origin};
-use crate::config::MOST_TOKENS;
+use crate::bench::steps::{Arm, Lengths, Workload};
+use crate::bench::steps_output::{self, Case};
+use crate::config::{MOST_TOKENS, Resolved};
+use crate::device::NamedDevice;
 use crate::exit::Failure;
 use crate::files::publish_file;
+use crate::setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use ssft_model::DecoderConfig;
+use ssft_model::config::Preset;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -39,18 +45,169 @@ fn write(path: &Path, figures: &Value) -> Result<(), Failure> {
 }
 
 fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
-    let runs = [args.runs];
-    let lists = [("--rows", &args.rows), ("--width", &args.width), ("--vocab", &args.vocab)];
-    let lists = lists.map(|(flag, list)| (flag, list.as_slice()));
-    for (flag, list) in lists.into_iter().chain([("--runs", runs.as_slice())]) {
+    check_counts(&[
+        ("--rows", &args.rows),
+        ("--width", &args.width),
+        ("--vocab", &args.vocab),
+        ("--runs", &[args.runs]),
+    ])?;
+    check_file(args.json.as_deref())
+}
+
+fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
+    for (flag, list) in lists {
         if let Some(value) = list.iter().find(|&&value| value == 0 || value > MOST_TOKENS) {
             return Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}")));
         }
     }
-    match args.json.as_ref().filter(|path| path.is_dir()) {
+    Ok(())
+}
+
+fn check_file(path: Option<&Path>) -> Result<(), Failure> {
+    match path.filter(|path| path.is_dir()) {
         Some(path) => Err(Failure::Usage(format!("{} is a directory; name a file", path.display()))),
         None => Ok(()),
     }
+}
+
+pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
+    let shape = check_steps(args)?;
+    let device = args.device.open()?;
+    let origin = Origin::of(&device);
+    let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
+    let workloads =
+        if args.model.is_some() { trained(args, &device)? } else { random(args, &shape, &device) };
+    let bar = bar(workloads.len(), args.quiet);
+    let mut cases = Vec::new();
+    for workload in workloads {
+        bar.inc(1);
+        bar.set_message(format!("{} arms, {} runs of each", arms.len(), args.runs));
+        let measured = workload.measure(arms, args.runs, &device).map_err(Failure::run)?;
+        cases.push(Case { workload, measured });
+    }
+    bar.finish_and_clear();
+    let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
+    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.file(rows)));
+    if !args.quiet {
+        println!("{}\n\n{}", origin.describe(), steps_output::table(&cases));
+    }
+    written
+}
+
+/// The shape of a random model, if everything about the case is as it should be.
+fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
+    check_counts(&[
+        ("--questions", &args.questions),
+        ("--forks", &args.forks),
+        ("--traces", &args.traces),
+        ("--prompt-tokens", &args.prompt_tokens),
+        ("--trace-tokens", &args.trace_tokens),
+        ("--match-tokens", &args.match_tokens),
+        ("--width", &[args.width.unwrap_or(1)]),
+        ("--inner", &[args.inner.unwrap_or(1)]),
+        ("--layers", &[args.layers.unwrap_or(1)]),
+        ("--heads", &[args.heads.unwrap_or(1)]),
+        ("--vocab", &[args.vocab]),
+        ("--memory-budget", &[args.memory_budget.unwrap_or(1)]),
+        ("--runs", &[args.runs]),
+    ])?;
+    check_file(args.json.as_deref())?;
+    let (forks, traces) = (args.forks.iter().min(), args.traces.iter().max());
+    if let (Some(forks), Some(traces)) = (forks, traces)
+        && forks < traces
+    {
+        return Err(Failure::Usage(format!(
+            "{traces} traces cannot have different forks when there are only {forks}; raise --forks or lower --traces"
+        )));
+    }
+    if let Some(forks) = args.forks.iter().max().filter(|&&forks| forks >= args.vocab) {
+        return Err(Failure::Usage(format!("--vocab {} leaves no token beside {forks} forks", args.vocab)));
+    }
+    let preset = match args.preset {
+        PresetName::Tiny => Preset::Tiny,
+        PresetName::Demo => Preset::Demo,
+        PresetName::Small => Preset::Small,
+    };
+    let mut shape = DecoderConfig::preset(preset, args.vocab);
+    let heads = args.heads.unwrap_or(shape.num_attention_heads);
+    shape.hidden_size = args.width.unwrap_or(shape.hidden_size);
+    shape.intermediate_size = args.inner.unwrap_or(shape.intermediate_size);
+    shape.num_hidden_layers = args.layers.unwrap_or(shape.num_hidden_layers);
+    (shape.num_attention_heads, shape.num_key_value_heads) = (heads, heads);
+    shape.head_dim = shape.hidden_size / heads;
+    if shape.head_dim * heads != shape.hidden_size || !shape.head_dim.is_multiple_of(2) {
+        return Err(Failure::Usage(format!(
+            "a width of {} does not make {heads} heads of an even size; change --width or --heads",
+            shape.hidden_size
+        )));
+    }
+    Ok(shape)
+}
+
+fn budget(args: &BenchStepsArgs, device: &NamedDevice) -> u64 {
+    (args.memory_budget.unwrap_or_else(|| device.memory_budget()) as u64) << 20
+}
+
+/// Every combination of the lists.
+fn random(args: &BenchStepsArgs, shape: &DecoderConfig, device: &NamedDevice) -> Vec<Workload> {
+    let lists = [
+        &args.questions,
+        &args.forks,
+        &args.traces,
+        &args.prompt_tokens,
+        &args.trace_tokens,
+        &args.match_tokens,
+    ];
+    let with = |chosen: Vec<Vec<usize>>, list: &Vec<usize>| -> Vec<Vec<usize>> {
+        let longer = |start: &Vec<usize>| {
+            let start = start.clone();
+            list.iter().map(move |&value| [start.as_slice(), &[value]].concat()).collect::<Vec<_>>()
+        };
+        chosen.iter().flat_map(longer).collect()
+    };
+    let workload = |sizes: &Vec<usize>| {
+        let lengths = Lengths {
+            questions: sizes[0],
+            forks: sizes[1],
+            traces: sizes[2],
+            prompt: sizes[3],
+            trace: sizes[4],
+            match_tokens: sizes[5],
+        };
+        Workload::random(shape, lengths, budget(args, device), args.seed, &device.device)
+    };
+    lists.into_iter().fold(vec![Vec::new()], with).iter().map(workload).collect()
+}
+
+/// A trained model on questions of its task.
+fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>, Failure> {
+    let settings = TrainArgs {
+        model: args.model.clone(),
+        task: args.task.clone(),
+        data: args.data.clone(),
+        difficulty: args.difficulty,
+        seed: Some(args.seed),
+        ..TrainArgs::default()
+    };
+    let resolved = Resolved::new(&settings, None)?;
+    let mut workloads = Vec::new();
+    for &questions in &args.questions {
+        for &match_tokens in &args.match_tokens {
+            let autodiff = device.device.clone().autodiff();
+            let (data, model) = setup::questions(&resolved, args.model.as_deref(), &autodiff)?;
+            let Some(model) = model else { continue };
+            let forks = data.encoder.tokenizer().forks().len();
+            workloads.push(Workload {
+                model,
+                leads: (0..forks).map(|fork| data.encoder.lead(fork)).collect(),
+                data: data.train,
+                questions,
+                match_tokens,
+                memory_budget: budget(args, device),
+            });
+        }
+    }
+    Ok(workloads)
 }
 
 /// One line on a terminal, which changes only between measurements.

@@ -20,6 +20,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Data(DataCommand::Check(args)) => data::check(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),
+        Command::Bench(BenchCommand::Steps(args)) => bench::steps(&args),
         Command::Devices => devices::devices(),
     }
 }

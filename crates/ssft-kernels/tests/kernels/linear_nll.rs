@@ -255,9 +255,38 @@ fn a_row_beyond_the_hidden_states_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "rows with targets must ascend")]
-fn a_row_with_two_targets_is_refused() {
-    Targets::new(&[1, 1], &[0, 2]);
+#[should_panic(expected = "rows with targets must not descend")]
+fn rows_out_of_order_are_refused() {
+    Targets::new(&[1, 0], &[0, 2]);
+}
+
+#[test]
+#[should_panic(expected = "linear_nll: a gradient takes one target a row")]
+fn a_gradient_of_a_row_with_two_targets_is_refused() {
+    let (hidden, weight) = small(&Device::flex().autodiff());
+    linear_nll(hidden.require_grad(), weight, &Targets::new(&[1, 1], &[0, 2]));
+}
+
+/// Without gradients a row may predict several tokens: each as if it were alone.
+#[test]
+fn a_row_may_have_several_targets() {
+    for (name, device) in devices() {
+        let case = Case::new(300, 12, 130, 1);
+        let once = case.run(linear_nll, &device).nll;
+        let rows: Vec<i32> =
+            (0..300).flat_map(|row| if row % 3 == 0 { vec![row, row] } else { vec![row] }).collect();
+        let tokens: Vec<i32> = rows.iter().map(|&row| case.tokens[row as usize]).collect();
+        let (hidden, weight) = (matrix(&case.hidden, 12, &device), matrix(&case.weight, 12, &device));
+        let found = numbers(linear_nll(hidden, weight, &Targets::new(&rows, &tokens)));
+        for (row, nll) in rows.into_iter().zip(found) {
+            // The same sums; where a row stands in a tile of a matrix product may cost a rounding or two.
+            assert!(
+                (nll - once[row as usize]).abs() < 2e-6,
+                "{name}: row {row}, {nll} against {}",
+                once[row as usize]
+            );
+        }
+    }
 }
 
 #[test]
