@@ -218,3 +218,100 @@ fn memory_of_the_adapter_is_counted() {
     }
     assert_eq!(kept.sum().into_scalar::<f32>(), (1 << 20) as f32);
 }
+
+const ARMS: [&str; 5] = ["sft", "sft-mixed", "ssft-random", "ssft full", "ssft lazy"];
+/// A model and a batch that take no time.
+const SMALL: &str = "--width 16 --inner 24 --layers 1 --heads 2 --vocab 40 --prompt-tokens 3 --trace-tokens 5 \
+                     --match-tokens 2 --questions 2 --runs 2";
+
+fn bench_steps(home: &Home, flags: &str) -> (Value, String) {
+    let done = home.run(&format!("bench steps --json steps.json {flags}")).succeeded();
+    (read_json(&home.path("steps.json")), done.stdout)
+}
+
+#[test]
+fn every_arm_is_measured() {
+    let home = Home::new();
+    for device in ["cpu", "wgpu"] {
+        let (figures, table) = bench_steps(&home, &format!("{SMALL} --device {device}"));
+        let variants: Vec<_> = rows(&figures).iter().map(|row| row["variant"].as_str().unwrap()).collect();
+        assert_eq!(variants, ARMS);
+        for row in rows(&figures) {
+            check_step(row, device);
+            let variant = row["variant"].as_str().unwrap();
+            assert!(table.lines().any(|line| line.starts_with(variant)), "{variant}: {table}");
+        }
+    }
+}
+
+fn check_step(row: &Value, device: &str) {
+    let shape = json!({
+        "parameters": row["shape"]["parameters"], "width": 16, "inner": 24, "layers": 1, "heads": 2, "vocab": 40,
+        "questions": 2, "forks": 6, "traces": 4, "prompt_tokens": 3, "trace_tokens": 5, "match_tokens": 2,
+    });
+    assert_eq!(row["shape"], shape, "{row}");
+    assert_eq!(
+        (&row["name"], &row["device"], &row["runs"]),
+        (&json!("step"), &json!(device), &json!(2)),
+        "{row}"
+    );
+    let number = |key: &str| row[key].as_f64().unwrap_or_else(|| panic!("{key}: {row}"));
+    assert!(number("min_ms") > 0.0 && number("median_ms") >= number("min_ms"), "{row}");
+    assert!(number("peak_bytes") > 0.0 && number("ms_train") > 0.0 && number("tokens_per_s") > 0.0, "{row}");
+    let traces = if row["variant"] == "sft" { 1.0 } else { 4.0 };
+    assert_eq!(number("tokens"), 2.0 * traces * 5.0, "{row}");
+    let matches = row["variant"].as_str().unwrap().starts_with("ssft ");
+    assert_eq!(row["cost_saved"].is_f64(), matches, "{row}");
+    assert_eq!(number("ms_cost") > 0.0, matches, "{row}");
+}
+
+#[test]
+fn every_combination_of_lengths_is_measured() {
+    let home = Home::new();
+    let (figures, _) = bench_steps(
+        &home,
+        &format!(
+            "{SMALL} --device cpu --arms ssft-random,ssft-lazy --forks 4,5 --traces 1,3 --memory-budget 1"
+        ),
+    );
+    let shapes: Vec<_> = rows(&figures)
+        .iter()
+        .map(|row| (row["shape"]["forks"].as_u64().unwrap(), row["shape"]["traces"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(shapes, [(4, 1), (4, 1), (4, 3), (4, 3), (5, 1), (5, 1), (5, 3), (5, 3)]);
+}
+
+#[test]
+fn a_trained_model_is_measured_on_its_own_questions() {
+    let home = Home::new();
+    home.run("train --steps 2 --preset demo --train-questions 20 --eval-questions 0 --device cpu --out run --quiet")
+        .succeeded();
+    let flags =
+        "--model run/model --questions 3 --match-tokens 4 --arms ssft-full,ssft-lazy --runs 1 --device cpu";
+    let (figures, _) = bench_steps(&home, flags);
+    let row = &rows(&figures)[0];
+    assert_eq!((&row["shape"]["forks"], &row["shape"]["traces"]), (&json!(6), &json!(4)), "{row}");
+    assert!(row["shape"]["trace_tokens"].as_f64().unwrap() > 10.0, "{row}");
+}
+
+#[test]
+fn steps_that_cannot_be_measured_are_refused() {
+    let home = Home::new();
+    for (flags, says) in [
+        ("--questions 0", "--questions is 0; give 1 to "),
+        (
+            "--forks 3",
+            "4 traces cannot have different forks when there are only 3; raise --forks or lower --traces",
+        ),
+        ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
+        ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),
+        ("--model nowhere", "nowhere/config.json: cannot be read"),
+        ("--model nowhere --width 8", "cannot be used with"),
+        ("--task arithmetic", "--model"),
+        ("--arms ssft", "[possible values: sft, sft-mixed, ssft-random, ssft-full, ssft-lazy]"),
+        ("--runs 0", "--runs is 0; give 1 to "),
+    ] {
+        let done = home.run(&format!("bench steps --device cpu {flags}"));
+        assert!(done.refusal().contains(says), "{says}: {done:#?}");
+    }
+}

@@ -69,6 +69,8 @@ pub struct PackedTrees {
     pub targets: Vec<i32>,
     /// Targets per branch, in branch order; they are contiguous in `targets`.
     pub target_lengths: Vec<usize>,
+    /// `[runs]`: the position that follows each run.
+    end_positions: Vec<usize>,
 }
 
 impl PackedTrees {
@@ -80,13 +82,47 @@ impl PackedTrees {
         assert!(!trees.is_empty(), "nothing to pack");
         let mut packed = Self::default();
         for tree in trees {
-            let prompt = packed.push(None, 0, &tree.prompt);
+            let prompt = packed.push(None, &tree.prompt);
             for branch in &tree.branches {
-                packed.push(Some(prompt), tree.prompt.len(), &branch.tokens);
+                packed.push(Some(prompt), &branch.tokens);
                 packed.push_targets(branch);
             }
         }
         packed
+    }
+
+    /// Adds a run that continues `parent`, without targets; returns its number.
+    ///
+    /// # Panics
+    /// If it is empty or its parent does not come before it.
+    pub fn push(&mut self, parent: Option<usize>, tokens: &[u32]) -> usize {
+        assert!(!tokens.is_empty(), "a run needs a token");
+        let start = parent.map_or(0, |parent| self.end_positions[parent]);
+        self.positions.extend((start..start + tokens.len()).map(|position| position as i32));
+        self.tokens.extend(tokens.iter().map(|&token| token as i32));
+        self.runs.push(Run { parent, length: tokens.len() });
+        self.end_positions.push(start + tokens.len());
+        self.runs.len() - 1
+    }
+
+    /// Has the flat tokens from `row` on predict `tokens`, one each.
+    ///
+    /// # Panics
+    /// If the rows go beyond the tokens.
+    pub fn expect(&mut self, row: usize, tokens: &[u32]) {
+        assert!(row + tokens.len() <= self.tokens.len(), "targets beyond the last token");
+        self.target_rows.extend((row..row + tokens.len()).map(|row| row as i32));
+        self.targets.extend(tokens.iter().map(|&token| token as i32));
+        self.target_lengths.push(tokens.len());
+    }
+
+    /// Has the last token of the newest run predict `token`; it may have to predict several, one for each future.
+    ///
+    /// # Panics
+    /// If `run` is not the newest one.
+    pub fn expect_next(&mut self, run: usize, token: u32) {
+        assert_eq!(run + 1, self.runs.len(), "only the newest run can be told what follows");
+        self.expect(self.tokens.len() - 1, &[token]);
     }
 
     /// Share of the tokens that stand for nothing: 0, as long as every token is part of a run.
@@ -95,21 +131,9 @@ impl PackedTrees {
         1.0 - used as f64 / self.tokens.len() as f64
     }
 
-    fn push(&mut self, parent: Option<usize>, first_position: usize, tokens: &[u32]) -> usize {
-        assert!(!tokens.is_empty(), "a run needs a token");
-        self.tokens.extend(tokens.iter().map(|&token| token as i32));
-        self.positions
-            .extend((first_position..first_position + tokens.len()).map(|position| position as i32));
-        self.runs.push(Run { parent, length: tokens.len() });
-        self.runs.len() - 1
-    }
-
     fn push_targets(&mut self, branch: &Branch) {
         assert!(branch.targets.len() <= branch.tokens.len(), "more targets than tokens");
-        let end = self.tokens.len();
-        self.target_rows.extend((end - branch.targets.len()..end).map(|row| row as i32));
-        self.targets.extend(branch.targets.iter().map(|&token| token as i32));
-        self.target_lengths.push(branch.targets.len());
+        self.expect(self.tokens.len() - branch.targets.len(), &branch.targets);
     }
 }
 

@@ -25,6 +25,13 @@ pub trait KernelOps: Backend {
     /// See [`crate::linear`].
     fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// See [`crate::linear_onto`].
+    fn linear_onto(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::rms_norm`].
     fn rms_norm(input: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self>;
 
@@ -64,6 +71,13 @@ pub trait Kernels: Backend {
 
     /// `input weight^T`.
     fn linear_forward(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `residual + input weight^T`.
+    fn linear_onto_forward(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// The wanted gradients of input and weight.
     fn linear_backward(
@@ -151,6 +165,14 @@ macro_rules! forward_only {
 
             fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::linear_forward(input, weight)
+            }
+
+            fn linear_onto(
+                input: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                residual: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                Self::linear_onto_forward(input, weight, residual)
             }
 
             fn rms_norm(

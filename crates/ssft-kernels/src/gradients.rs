@@ -51,6 +51,23 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         }
     }
 
+    fn linear_onto(
+        input: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [input.node(), weight.node(), residual.node()];
+        let (input, weight, residual) =
+            (input.into_primitive(), weight.into_primitive(), residual.into_primitive());
+        match LinearOntoBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let output = B::linear_onto_forward(input.clone(), weight.clone(), residual);
+                prepared.finish([input, weight], output)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::linear_onto_forward(input, weight, residual)),
+        }
+    }
+
     fn rms_norm(input: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64) -> FloatTensor<Self> {
         let nodes = [input.node(), weight.node()];
         let (input, weight) = (input.into_primitive(), weight.into_primitive());
@@ -140,6 +157,10 @@ macro_rules! backward {
 
 backward!(NllBackward, 2, SavedNll<B>, B::nll_backward);
 backward!(LinearBackward, 2, [FloatTensor<B>; 2], B::linear_backward);
+backward!(LinearOntoBackward, 3, [FloatTensor<B>; 2], |inputs, upstream, [input, weight, residual]| {
+    let [of_input, of_weight] = B::linear_backward(inputs, upstream.clone(), [input, weight]);
+    [of_input, of_weight, residual.then_some(upstream)]
+});
 backward!(NormBackward, 2, ([FloatTensor<B>; 2], f64), |(inputs, epsilon), upstream, _| {
     B::rms_norm_backward(inputs, epsilon, upstream).map(Some)
 });

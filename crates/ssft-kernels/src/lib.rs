@@ -8,7 +8,7 @@
 //! | [`rms_norm`] | `y = w * x / sqrt(mean(x^2) + eps)` |
 //! | [`rotary`] | each pair of a head, turned by the angle of its token |
 //! | [`swiglu`] | `silu(gate) * up` |
-//! | [`linear`] | `x w^T` |
+//! | [`linear`], [`linear_onto`] | `x w^T`, `r + x w^T` |
 //! | [`adamw`], [`sum_of_squares`] | one update of a parameter and its moments; `sum(x^2)` |
 //!
 //! This is the only crate that may name a backend or hold a shader. [`mod@reference`] states every operation
@@ -97,6 +97,23 @@ pub fn segment_mean(values: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
 pub fn linear(input: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     check_linear(&input, &weight);
     Tensor::from_dispatch(Dispatch::linear(input.into_dispatch(), weight.into_dispatch()))
+}
+
+/// A linear map added to what is there: `y = r + x w^T`. The sum costs no pass of its own on the CPU.
+///
+/// # Shapes
+/// `input [rows, in]`, `weight [out, in]`, `residual [rows, out]`; returns `[rows, out]`.
+///
+/// # Panics
+/// If the shapes do not fit or an input is not f32.
+pub fn linear_onto(input: Tensor<2>, weight: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+    check_linear(&input, &weight);
+    check_residual(&input, &weight, &residual);
+    Tensor::from_dispatch(Dispatch::linear_onto(
+        input.into_dispatch(),
+        weight.into_dispatch(),
+        residual.into_dispatch(),
+    ))
 }
 
 /// Root mean square normalisation: `y = w * x / sqrt(mean(x^2) + eps)`. Source: arXiv 1910.07467.
@@ -194,6 +211,12 @@ fn check_linear(input: &Tensor<2>, weight: &Tensor<2>) {
     let ([rows, width], [out, weight_width]) = (input.dims(), weight.dims());
     assert!(width == weight_width, "linear: input [{rows}, {width}] against weight [{out}, {weight_width}]");
     check_f32("linear", [input.dtype(), weight.dtype()]);
+}
+
+fn check_residual(input: &Tensor<2>, weight: &Tensor<2>, residual: &Tensor<2>) {
+    let (dims, fits) = (residual.dims(), [input.dims()[0], weight.dims()[0]]);
+    assert_eq!(dims, fits, "linear_onto: residual {dims:?} against a result of {fits:?}");
+    check_f32("linear_onto", [residual.dtype()]);
 }
 
 fn check_rms_norm(input: &Tensor<2>, weight: &Tensor<1>) {

@@ -1,8 +1,8 @@
 //! Every operation in plain tensors: what the kernels have to equal, and what they have to beat.
 
 use crate::{
-    AdamW, Forest, Moments, Targets, check_linear, check_linear_nll, check_rms_norm, check_rotary,
-    check_segment_mean, check_swiglu, check_tree_attention,
+    AdamW, Forest, Moments, Targets, check_linear, check_linear_nll, check_residual, check_rms_norm,
+    check_rotary, check_segment_mean, check_swiglu, check_tree_attention,
 };
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -53,6 +53,15 @@ pub fn segment_mean(values: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
 pub fn linear(input: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     check_linear(&input, &weight);
     input.matmul(weight.transpose())
+}
+
+/// As [`crate::linear_onto`].
+///
+/// # Shapes, panics
+/// As [`crate::linear_onto`].
+pub fn linear_onto(input: Tensor<2>, weight: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+    check_residual(&input, &weight, &residual);
+    residual + linear(input, weight)
 }
 
 /// As [`crate::rms_norm`].
@@ -121,7 +130,7 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
         })
     };
     // Trees that interrupt each other are one rectangle, most of it hidden.
-    let trees = forest.trees().unwrap_or_else(|| vec![0..forest.runs().len()]);
+    let trees = forest.trees().unwrap_or_else(|| Vec::from([0..forest.runs().len()]));
     Tensor::cat(trees.into_iter().filter_map(of_tree).collect(), 0)
 }
 

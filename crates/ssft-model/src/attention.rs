@@ -57,11 +57,15 @@ impl Attention {
         }
     }
 
+    /// What attention adds to `residual`.
+    ///
     /// # Shapes
-    /// `x [tokens, width]` and `angles [tokens, head_dim]` for the new tokens of `pass`; returns `[tokens, width]`.
-    pub(crate) fn forward(
+    /// `x [tokens, width]` and `angles [tokens, head_dim]` for the new tokens of `pass`, `residual [tokens, width]`;
+    /// returns `[tokens, width]`.
+    pub(crate) fn onto(
         &self,
         x: Tensor<2>,
+        residual: Tensor<2>,
         angles: &Tensor<2>,
         pass: &Pass,
         memory: Memory<'_>,
@@ -85,7 +89,7 @@ impl Attention {
             }
         };
         let mixed = tree_attention(query, key, value, &pass.forest);
-        self.o_proj.forward(mixed.reshape([tokens, self.heads * self.head_dim]))
+        self.o_proj.onto(mixed.reshape([tokens, self.heads * self.head_dim]), residual)
     }
 
     fn turned(&self, x: Tensor<3>, norm: &Option<RmsNorm>, angles: &Tensor<2>) -> Tensor<3> {

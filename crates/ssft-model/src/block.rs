@@ -38,8 +38,9 @@ impl Block {
         pass: &Pass,
         memory: Memory<'_>,
     ) -> Tensor<2> {
-        let mixed = self.self_attn.forward(self.input_layernorm.forward(x.clone()), angles, pass, memory);
-        let x = x + mixed;
-        x.clone() + self.mlp.forward(self.post_attention_layernorm.forward(x))
+        let normed = self.input_layernorm.forward(x.clone());
+        let x = self.self_attn.onto(normed, x, angles, pass, memory);
+        let normed = self.post_attention_layernorm.forward(x.clone());
+        self.mlp.onto(normed, x)
     }
 }

@@ -26,10 +26,12 @@ impl FeedForward {
         }
     }
 
+    /// `residual + y`.
+    ///
     /// # Shapes
-    /// `x [tokens, width]`; returns the same shape.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    /// `x [tokens, width]`, `residual [tokens, width]`; returns the same shape.
+    pub fn onto(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
         let gate = self.gate_proj.forward(x.clone());
-        self.down_proj.forward(swiglu(gate, self.up_proj.forward(x)))
+        self.down_proj.onto(swiglu(gate, self.up_proj.forward(x)), residual)
     }
 }

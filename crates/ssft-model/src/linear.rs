@@ -39,6 +39,18 @@ impl Linear {
             None => y,
         }
     }
+
+    /// `residual + forward(x)`.
+    ///
+    /// # Shapes
+    /// `x [tokens, in]`, `residual [tokens, out]`; returns `[tokens, out]`.
+    pub fn onto(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+        let y = ssft_kernels::linear_onto(x, self.weight.val(), residual);
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
+    }
 }
 
 /// A parameter drawn from a normal distribution on the host: the same seed gives the same weights on every device.

@@ -64,17 +64,25 @@ impl<'a> Search<'a> {
     ) -> Result<(Vec<CostMatrix>, CostTokens), TrainError> {
         let mut all = Vec::new();
         for batch in batches {
-            for group in self.budget.groups(batch, self.leads, 1) {
-                let mut pairs = self.start(&batch[group]);
-                self.finish(&mut pairs, |pairs, question| pairs.costs[question].after_first());
-                pairs.forget_past();
-                all.push(pairs);
+            for group in self.budget.matrices(batch, self.leads, self.match_tokens) {
+                all.push(self.whole(&batch[group]));
             }
         }
         read_all(&mut all, self.step).await?;
         let mut tokens = CostTokens::default();
         all.iter().for_each(|pairs| tokens.add(pairs));
         Ok((all.iter().flat_map(|pairs| pairs.costs.iter().map(PartialCosts::bounds)).collect(), tokens))
+    }
+
+    /// The whole matrices of some questions: in one pass, or if that is too much for one question, in several.
+    fn whole(&self, questions: &'a [&'a EncodedQuestion]) -> Pairs<'a> {
+        if self.budget.takes(questions, self.leads, self.match_tokens) {
+            return Pairs::whole(self.model, questions, self.leads, self.match_tokens);
+        }
+        let mut pairs = self.start(questions);
+        self.finish(&mut pairs, |pairs, question| pairs.costs[question].after_first());
+        pairs.forget_past();
+        pairs
     }
 
     /// Encodes the prompts and forks of a group of questions.
@@ -103,12 +111,10 @@ impl<'a> Search<'a> {
         questions: &'a [&'a EncodedQuestion],
         may_guess: bool,
     ) -> Result<(Pairs<'a>, Vec<Decided>), TrainError> {
-        let mut pairs = self.start(questions);
         let fits = |question: &EncodedQuestion| self.budget.fits(question, self.leads, self.match_tokens);
-        if !questions.iter().all(|question| fits(question)) {
-            // Caches would not fit: the whole matrix, in passes that do.
-            self.finish(&mut pairs, |pairs, question| pairs.costs[question].after_first());
-        }
+        // Where caches would not fit: the whole matrix, in passes that do.
+        let all_fit = questions.iter().all(|question| fits(question));
+        let mut pairs = if all_fit { self.start(questions) } else { self.whole(questions) };
         pairs.read(self.step).await?;
         let decided = self.search(&mut pairs, may_guess).await?;
         Ok((pairs, decided))

@@ -59,6 +59,23 @@ impl Budget {
         cut(&questions.iter().map(tokens).collect::<Vec<_>>(), self.cached_tokens)
     }
 
+    /// Cuts questions into runs whose whole matrices fit one pass; a question that does not fit by itself is one alone.
+    pub fn matrices(
+        &self,
+        questions: &[&EncodedQuestion],
+        leads: &[Vec<u32>],
+        match_tokens: usize,
+    ) -> Vec<Range<usize>> {
+        let tokens = |question: &&EncodedQuestion| question_tokens(question, leads, match_tokens);
+        cut(&questions.iter().map(tokens).collect::<Vec<_>>(), self.cost_tokens)
+    }
+
+    /// True if the whole matrices of some questions fit one pass.
+    pub fn takes(&self, questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> bool {
+        let tokens = questions.iter().map(|question| question_tokens(question, leads, match_tokens));
+        tokens.sum::<usize>() <= self.cost_tokens
+    }
+
     /// True if the caches of all of a question's branches fit.
     pub fn fits(&self, question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize) -> bool {
         question_tokens(question, leads, match_tokens) <= self.cached_tokens

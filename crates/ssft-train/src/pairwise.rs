@@ -15,7 +15,7 @@ use crate::error::TrainError;
 use crate::search::{Extension, PartialCosts};
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
-use ssft_data::pack::{Branch, PackedTrees, Tree};
+use ssft_data::pack::PackedTrees;
 use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
 use ssft_model::cache::{Growth, TreeCache};
@@ -55,53 +55,87 @@ impl<'a> Pairs<'a> {
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Self {
-        let branch = |lead: &Vec<u32>| Branch { tokens: lead.clone(), targets: Vec::new() };
-        let tree = |question: &&EncodedQuestion| Tree {
-            prompt: question.prompt.clone(),
-            branches: leads.iter().map(branch).collect(),
-        };
-        let packed = PackedTrees::new(&questions.iter().map(tree).collect::<Vec<_>>());
-        let (hidden, cache) = model.prefill(&packed);
-        // A question has one run for its prompt and one for each fork.
-        let runs = 1 + leads.len();
-        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
-        let ends: Vec<i32> = packed
-            .runs
-            .iter()
-            .scan(-1, |end, run| {
-                *end += run.length as i32;
-                Some(*end)
-            })
-            .collect();
-        let (mut rows, mut tokens, mut of) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut packed, mut of) = (PackedTrees::default(), Vec::new());
         for (index, question) in questions.iter().enumerate() {
-            for fork in 0..leads.len() {
+            let prompt = packed.push(None, &question.prompt);
+            for (fork, lead) in leads.iter().enumerate() {
+                let from = packed.push(Some(prompt), lead);
                 for (trace, encoded) in question.traces.iter().enumerate() {
-                    rows.push(ends[index * runs + 1 + fork]);
-                    tokens.push(encoded.tokens[0] as i32);
+                    packed.expect_next(from, encoded.tokens[0]);
                     of.push((index, fork, trace, 1));
                 }
             }
         }
-        let nll = linear_nll(hidden, model.head(), &Targets::new(&rows, &tokens));
+        let (hidden, cache) = model.prefill(&packed);
+        let nll = linear_nll(hidden, model.head(), &Targets::new(&packed.target_rows, &packed.targets));
+        // A question has one run for its prompt and one for each fork.
+        let runs = 1 + leads.len();
+        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
+        Self {
+            cache,
+            leads: (0..questions.len()).map(lead_runs).collect(),
+            unread: vec![Losses { nll, of }],
+            computed: questions.len() * leads.iter().map(Vec::len).sum::<usize>(),
+            ..Self::empty(model, questions, leads.len(), match_tokens)
+        }
+    }
+
+    /// Computes the whole matrix of every question in one pass, which keeps nothing but losses.
+    pub fn whole(
+        model: &'a Decoder,
+        questions: &'a [&'a EncodedQuestion],
+        leads: &[Vec<u32>],
+        match_tokens: usize,
+    ) -> Self {
+        let (mut packed, mut of, mut computed) = (PackedTrees::default(), Vec::new(), 0);
+        for (index, question) in questions.iter().enumerate() {
+            let prompt = packed.push(None, &question.prompt);
+            for (fork, lead) in leads.iter().enumerate() {
+                let from = packed.push(Some(prompt), lead);
+                computed += lead.len();
+                for (trace, encoded) in question.traces.iter().enumerate() {
+                    packed.expect_next(from, encoded.tokens[0]);
+                    of.push((index, fork, trace, 1));
+                }
+                for (trace, encoded) in question.traces.iter().enumerate() {
+                    let length = encoded.tokens.len().min(match_tokens);
+                    if length > 1 {
+                        let row = packed.tokens.len();
+                        packed.push(Some(from), &encoded.tokens[..length - 1]);
+                        packed.expect(row, &encoded.tokens[1..length]);
+                        of.push((index, fork, trace, length - 1));
+                        computed += length - 1;
+                    }
+                }
+            }
+        }
+        Self {
+            unread: vec![Losses { nll: target_nll(model, &packed), of }],
+            computed,
+            ..Self::empty(model, questions, leads.len(), match_tokens)
+        }
+    }
+
+    /// Nothing computed yet, nothing to go on from.
+    fn empty(
+        model: &'a Decoder,
+        questions: &'a [&'a EncodedQuestion],
+        forks: usize,
+        match_tokens: usize,
+    ) -> Self {
         let lengths = |question: &EncodedQuestion| {
             question.traces.iter().map(|trace| trace.tokens.len().min(match_tokens)).collect()
         };
+        let costs = questions.iter().map(|question| PartialCosts::new(forks, lengths(question)));
         Self {
             model,
             questions,
-            costs: questions
-                .iter()
-                .map(|question| PartialCosts::new(leads.len(), lengths(question)))
-                .collect(),
-            cache,
-            leads: (0..questions.len()).map(lead_runs).collect(),
-            branches: questions
-                .iter()
-                .map(|question| vec![None; leads.len() * question.traces.len()])
-                .collect(),
-            unread: vec![Losses { nll, of }],
-            computed: questions.len() * leads.iter().map(Vec::len).sum::<usize>(),
+            costs: costs.collect(),
+            cache: TreeCache::default(),
+            leads: Vec::new(),
+            branches: questions.iter().map(|question| vec![None; forks * question.traces.len()]).collect(),
+            unread: Vec::new(),
+            computed: 0,
         }
     }
 

@@ -18,6 +18,11 @@ pub fn forward(input: &[f32], weight: &[f32], width: usize) -> Vec<f32> {
     product(Matrix::rows(input, width), Matrix::rows(weight, width).transpose())
 }
 
+/// `output += input weight^T`.
+pub fn add(output: &mut [f32], input: &[f32], weight: &[f32], width: usize) {
+    product_into(output, Matrix::rows(input, width), Matrix::rows(weight, width).transpose(), true);
+}
+
 /// Gradient of the input: `upstream weight`.
 pub fn input_gradient(upstream: &[f32], weight: &[f32], width: usize) -> Vec<f32> {
     let out = weight.len() / width;
@@ -34,10 +39,16 @@ pub fn weight_gradient(upstream: &[f32], input: &[f32], width: usize) -> Vec<f32
 fn product(lhs: Matrix<'_>, rhs: Matrix<'_>) -> Vec<f32> {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
     let mut output = vec![0.0; rows * columns];
+    product_into(&mut output, lhs, rhs, false);
+    output
+}
+
+/// `output = lhs rhs`, or `output += lhs rhs` if `accumulate`, some rows at a time.
+fn product_into(output: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
+    let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
     // The cut depends on the shape alone, so that the bits do not depend on the number of cores.
     let task = rows.div_ceil(TASKS).next_multiple_of(TASK_UNIT).min(MOST_ROWS);
     output.par_chunks_mut(task * columns).enumerate().for_each(|(index, output)| {
-        multiply(output, lhs.some_rows(index * task, output.len() / columns), rhs, false);
+        multiply(output, lhs.some_rows(index * task, output.len() / columns), rhs, accumulate);
     });
-    output
 }

@@ -60,6 +60,15 @@ impl Kernels for Flex {
         tensor(linear::forward(input.storage(), weight.storage(), width), [rows, out])
     }
 
+    fn linear_onto_forward(input: FlexTensor, weight: FlexTensor, residual: FlexTensor) -> FlexTensor {
+        let [input, weight] = [input, weight].map(|tensor| tensor.to_contiguous());
+        // In place where nobody else holds the residual; what others hold is copied by `storage_mut`.
+        let mut output = if is_whole(&residual) { residual } else { residual.to_contiguous() };
+        let width = weight.shape()[1];
+        linear::add(output.storage_mut(), input.storage(), weight.storage(), width);
+        output
+    }
+
     fn linear_backward(
         inputs: [FlexTensor; 2],
         upstream: FlexTensor,

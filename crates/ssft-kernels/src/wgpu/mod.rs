@@ -41,6 +41,10 @@ impl Kernels for CubeBackend {
         Self::float_matmul(input, Self::float_transpose(weight))
     }
 
+    fn linear_onto_forward(input: CubeTensor, weight: CubeTensor, residual: CubeTensor) -> CubeTensor {
+        Self::float_add(Self::linear_forward(input, weight), residual)
+    }
+
     fn linear_backward(
         inputs: [CubeTensor; 2],
         upstream: CubeTensor,
