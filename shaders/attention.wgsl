@@ -32,8 +32,7 @@ struct Shape {
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(6) var<uniform> shape: Shape;
 
-// Rows and columns of a workgroup's tile, and what it takes in of the depth at a time.
-const ROWS = 32u;
+// Columns of a workgroup's tile, and what it takes in of the depth at a time.
 const COLUMNS = 64u;
 const DEPTH = 16u;
 const LANES = 128u;
@@ -171,16 +170,22 @@ fn key_at(place: u32, k: u32) -> vec4<f32> {
     return select(vec4(0.0), key[place * shape.width + min(k, shape.width - 1u)], k < shape.width);
 }
 
-// Products of the tile's rows with a tile's keys, not yet scaled. A lane of the first 32 loads a quad of queries, one of
-// the next 64 a quad of keys.
+// Products of the tile's rows with a tile's keys, not yet scaled. A lane of the first 32 loads a quad of queries,
+// one of the next 64 a quad of keys.
 fn scores(places: vec4<u32>, lane: u32) -> Sums {
     var sums = Sums();
     for (var depth = 0u; depth < shape.width; depth += DEPTH / 4u) {
         let k = depth + lane % 4u;
         if lane < 32u {
-            put_rows(4u * (lane % 4u), lane / 4u, query_at(places.x, k), query_at(places.y, k), query_at(places.z, k), query_at(places.w, k));
+            put_rows(
+                4u * (lane % 4u), lane / 4u,
+                query_at(places.x, k), query_at(places.y, k), query_at(places.z, k), query_at(places.w, k),
+            );
         } else if lane < 96u {
-            put_columns(4u * (lane % 4u), lane / 4u - 8u, key_at(places.x, k), key_at(places.y, k), key_at(places.z, k), key_at(places.w, k));
+            put_columns(
+                4u * (lane % 4u), lane / 4u - 8u,
+                key_at(places.x, k), key_at(places.y, k), key_at(places.z, k), key_at(places.w, k),
+            );
         }
         workgroupBarrier();
         add_product(&sums, lane / 16u, lane % 16u);
@@ -236,7 +241,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         if lane >= 32u && lane < 96u {
             let column = quad - 32u;
-            places = vec4(key_places[column], key_places[column + 1u], key_places[column + 2u], key_places[column + 3u]);
+            places = vec4(
+                key_places[column], key_places[column + 1u],
+                key_places[column + 2u], key_places[column + 3u],
+            );
         }
         var scored = scores(places, lane);
         var highest = vec4(LOWEST);

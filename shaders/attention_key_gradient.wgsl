@@ -3,8 +3,8 @@
 //   value_gradient[u] = sum over t of p[t, u] d[t]
 //   key_gradient[u] = scale sum over t of p[t, u] (d[t] . value[u] - delta[t]) query[t]
 //
-// t goes over the queries that see u, of every head that shares its key head: those of its own run from u on, and all of
-// the runs that continue it.
+// t goes over the queries that see u, of every head that shares its key head: those of its own run from u on, and all
+// of the runs that continue it.
 //
 // query, upstream [queries, heads, 4 width], key, value and their gradients [keys, kv_heads, 4 width],
 // stats [queries, heads] of (lse, delta) from attention_delta.wgsl, plan: tiles of keys, then spans of queries.
@@ -34,8 +34,7 @@ struct Shape {
 @group(0) @binding(7) var<storage, read_write> value_gradient: array<vec4<f32>>;
 @group(0) @binding(8) var<uniform> shape: Shape;
 
-// Rows and columns of a workgroup's tile, and what it takes in of the depth at a time.
-const ROWS = 32u;
+// Columns of a workgroup's tile, and what it takes in of the depth at a time.
 const COLUMNS = 64u;
 const DEPTH = 16u;
 const LANES = 128u;
@@ -179,8 +178,8 @@ fn column_at(of_query: bool, place: u32, k: u32) -> vec4<f32> {
     return select(vec4(0.0), upstream[at], k < shape.width);
 }
 
-// Products of keys and queries, or of values and upstream gradients. A lane of the first 32 loads a quad of rows, one of
-// the next 64 a quad of columns.
+// Products of keys and queries, or of values and upstream gradients. A lane of the first 32 loads a quad of rows, one
+// of the next 64 a quad of columns.
 fn products(of_keys: bool, places: vec4<u32>, lane: u32) -> Sums {
     var sums = Sums();
     for (var depth = 0u; depth < shape.width; depth += DEPTH / 4u) {
@@ -254,24 +253,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         if lane >= 32u && lane < 96u {
             let column = quad - 32u;
-            places = vec4(query_places[column], query_places[column + 1u], query_places[column + 2u], query_places[column + 3u]);
+            places = vec4(
+                query_places[column], query_places[column + 1u],
+                query_places[column + 2u], query_places[column + 3u],
+            );
         }
-        var seen = products(true, places, lane);
-        var slopes = products(false, places, lane);
+        // A loop rather than two calls, and its bound no constant: half the code, and a program that plays a GPU takes
+        // half the seconds to compile it.
+        var seen = Sums();
+        var slopes = Sums();
+        for (var turn = 0u; turn < min(2u, 2u * shape.groups); turn++) {
+            seen = slopes;
+            slopes = products(turn == 0u, places, lane);
+        }
         for (var j = 0u; j < 4u; j++) {
             let column = 4u * x + j;
             let stat = query_stats[column];
             let sees = rows < vec4(query_sees[column]);
             seen[j] = select(vec4(0.0), exp(seen[j] * shape.scale - stat.x), sees);
             slopes[j] = select(vec4(0.0), seen[j] * (slopes[j] - stat.y), sees);
-            weights[weight_slot(column, y)] = seen[j];
         }
-        let count = min(COLUMNS, at.rows - first);
-        mix(&of_value, false, count, lane);
-        for (var j = 0u; j < 4u; j++) {
-            weights[weight_slot(4u * x + j, y)] = slopes[j];
+        // The same for both gradients; after two passes they are where they were.
+        for (var turn = 0u; turn < min(2u, 2u * shape.groups); turn++) {
+            for (var j = 0u; j < 4u; j++) {
+                weights[weight_slot(4u * x + j, y)] = seen[j];
+            }
+            mix(&of_value, turn == 1u, min(COLUMNS, at.rows - first), lane);
+            seen = slopes;
+            let other = of_key;
+            of_key = of_value;
+            of_value = other;
         }
-        mix(&of_key, true, count, lane);
     }
 
     for (var i = 0u; i < 4u; i++) {

@@ -254,39 +254,48 @@ fn a_row_beyond_the_hidden_states_is_refused() {
     linear_nll(hidden, weight, &Targets::new(&[3], &[0]));
 }
 
+/// A row that has to predict several tokens, as forks of one prompt do, is one target each time it is listed.
 #[test]
-#[should_panic(expected = "rows with targets must not descend")]
-fn rows_out_of_order_are_refused() {
-    Targets::new(&[1, 0], &[0, 2]);
-}
-
-#[test]
-#[should_panic(expected = "linear_nll: a gradient takes one target a row")]
-fn a_gradient_of_a_row_with_two_targets_is_refused() {
-    let (hidden, weight) = small(&Device::flex().autodiff());
-    linear_nll(hidden.require_grad(), weight, &Targets::new(&[1, 1], &[0, 2]));
-}
-
-/// Without gradients a row may predict several tokens: each as if it were alone.
-#[test]
-fn a_row_may_have_several_targets() {
-    for (name, device) in devices() {
-        let case = Case::new(300, 12, 130, 1);
-        let once = case.run(linear_nll, &device).nll;
-        let rows: Vec<i32> =
-            (0..300).flat_map(|row| if row % 3 == 0 { vec![row, row] } else { vec![row] }).collect();
-        let tokens: Vec<i32> = rows.iter().map(|&row| case.tokens[row as usize]).collect();
-        let (hidden, weight) = (matrix(&case.hidden, 12, &device), matrix(&case.weight, 12, &device));
-        let found = numbers(linear_nll(hidden, weight, &Targets::new(&rows, &tokens)));
-        for (row, nll) in rows.into_iter().zip(found) {
-            // The same sums; where a row stands in a tile of a matrix product may cost a rounding or two.
-            assert!(
-                (nll - once[row as usize]).abs() < 2e-6,
-                "{name}: row {row}, {nll} against {}",
-                once[row as usize]
-            );
+fn rows_with_several_targets_give_one_nll_each() {
+    // Rows that repeat within a tile and across its end, and rows without a target between them.
+    for (rows, width, vocab, repeats) in [(1, 8, 30, 3), (90, 12, 130, 4), (3, 7, 700, 200)] {
+        let mut case = Case::new(rows, width, vocab, 2);
+        case.rows = case.rows.iter().flat_map(|&row| vec![row; repeats]).collect();
+        case.tokens = (0..case.rows.len()).map(|at| (at * 13 % vocab) as i32).collect();
+        case.upstream = vec![1.0; case.rows.len()];
+        let exact = case.exact();
+        let run = |operation: Operation, device: &Device| {
+            let (hidden, weight) = (matrix(&case.hidden, width, device), matrix(&case.weight, width, device));
+            numbers(operation(hidden, weight, &case.targets()))
+        };
+        let plain = error(&run(reference::linear_nll, &Device::flex()), &exact.nll);
+        let allowed = plain + 4.0 * ROUNDING * (exact.largest_dot + (vocab as f64).ln() + 1.0);
+        for (name, device) in devices() {
+            for device in [device.clone(), device.autodiff()] {
+                let ours = error(&run(linear_nll, &device), &exact.nll);
+                assert!(ours <= allowed, "{name}, {}: {ours:e} off, allowed {allowed:e}", case.name);
+            }
         }
     }
+}
+
+#[test]
+fn a_gradient_of_a_row_with_two_targets_is_refused() {
+    for (name, device) in devices() {
+        let (hidden, weight) = small(&device.autodiff());
+        let targets = Targets::new(&[1, 1], &[0, 2]);
+        let call = || linear_nll(hidden.require_grad(), weight, &targets);
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap();
+        assert!(message.contains("a gradient takes one target a row"), "{name}: {message}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "rows with targets must not descend")]
+fn rows_that_descend_are_refused() {
+    Targets::new(&[2, 1], &[0, 2]);
 }
 
 #[test]
