@@ -263,6 +263,7 @@ fn check_step(row: &Value, device: &str) {
     let matches = row["variant"].as_str().unwrap().starts_with("ssft ");
     assert_eq!(row["cost_saved"].is_f64(), matches, "{row}");
     assert_eq!(number("ms_cost") > 0.0, matches, "{row}");
+    assert_eq!(row["launches"].as_u64().is_some_and(|count| count > 10), device == "wgpu", "{row}");
 }
 
 #[test]

@@ -419,7 +419,7 @@ pub struct BenchStepsArgs {
     )]
     pub trace_tokens: Vec<usize>,
     /// A trained model or a checkpoint instead, on the questions of --task or --data
-    #[arg(long, value_name = "DIR", help_heading = "Trained model and its data", conflicts_with_all = ["width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
+    #[arg(long, value_name = "DIR", help_heading = "Trained model and its data", conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
     #[arg(long, requires = "model", help_heading = "Trained model and its data")]

@@ -27,6 +27,7 @@ mod extension;
 mod flex;
 mod forest;
 mod gradients;
+pub mod launches;
 pub mod memory;
 mod optimizer;
 pub mod reference;

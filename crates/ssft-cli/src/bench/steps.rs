@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
+use ssft_kernels::launches;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
@@ -63,6 +64,8 @@ pub struct Workload {
     pub match_tokens: usize,
     /// Bytes that the passes of a step may take.
     pub memory_budget: u64,
+    /// Seed of order and random assignments.
+    pub seed: u64,
 }
 
 /// Means over the questions of a workload.
@@ -87,6 +90,8 @@ pub struct Measured {
     pub report: StepReport,
     /// Most bytes that a step needs beyond what was there before it.
     pub peak_bytes: u64,
+    /// Kernels that a step starts; none on the CPU.
+    pub launches: Option<u64>,
 }
 
 /// Questions that random steps draw from, in batches.
@@ -148,6 +153,7 @@ impl Workload {
             questions: lengths.questions,
             match_tokens: lengths.match_tokens,
             memory_budget,
+            seed,
         }
     }
 
@@ -178,7 +184,9 @@ impl Workload {
         let measured = benches.iter().zip(times).map(|(bench, times)| {
             let report = bench.medians(runs)?;
             let peak_bytes = memory::peak_bytes(&device.device, || bench.step());
-            Ok(Measured { arm: bench.arm, times, report, peak_bytes })
+            let launches = device.adapter.as_ref().map(|_| launches::count(|| bench.step()));
+            bench.medians(1)?;
+            Ok(Measured { arm: bench.arm, times, report, peak_bytes, launches })
         });
         measured.collect()
     }
@@ -200,7 +208,7 @@ impl Workload {
                 weight_decay: 0.01,
                 clip_norm: 1.0,
             },
-            seed: 1,
+            seed: self.seed,
         }
     }
 }

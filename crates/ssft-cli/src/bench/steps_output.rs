@@ -5,7 +5,7 @@ use super::steps::{Arm, Measured, Workload};
 use crate::table::{align_figures, percent, plain, trimmed};
 use serde_json::{Value, json};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "arm",
     "B",
     "N",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 16] = [
     "tokens/s",
     "cost saved",
     "peak MiB",
+    "launches",
 ];
 /// Stands where there is no figure.
 const NONE: &str = "-";
@@ -53,13 +54,13 @@ impl Case {
                 "peak_bytes": measured.peak_bytes, "ms_cost": measured.report.ms_cost,
                 "ms_match": measured.report.ms_match, "ms_train": measured.report.ms_train,
                 "tokens": measured.report.tokens, "tokens_per_s": measured.report.tokens_per_s,
-                "cost_saved": measured.report.cost_saved, "retrained": measured.report.retrained,
+                "cost_saved": measured.report.cost_saved, "retrained": measured.report.retrained, "launches": measured.launches,
             })
         };
         self.measured.iter().map(row).collect()
     }
 
-    fn line(&self, measured: &Measured) -> [String; 16] {
+    fn line(&self, measured: &Measured) -> [String; 17] {
         let (means, workload) = (self.workload.means(), &self.workload);
         let random = self.measured.iter().find(|measured| measured.arm == Arm::SsftRandom);
         let ratio = random.map(|random| measured.times.median_ms / random.times.median_ms);
@@ -83,6 +84,7 @@ impl Case {
             short(report.tokens_per_s),
             report.cost_saved.map_or(NONE.to_owned(), percent),
             mebibytes(measured.peak_bytes),
+            measured.launches.map_or(NONE.to_owned(), |launches| launches.to_string()),
         ]
     }
 }

@@ -204,6 +204,7 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
                 questions,
                 match_tokens,
                 memory_budget: budget(args, device),
+                seed: args.seed,
             });
         }
     }

@@ -3,7 +3,7 @@
 use super::yardstick::{Case, ROUNDING, run, wide};
 use super::{devices, draw, matrix, numbers, vector};
 use burn::tensor::{Device, Tensor};
-use ssft_kernels::{linear, reference};
+use ssft_kernels::{linear, linear_onto, reference};
 
 type Operation = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
 
@@ -105,4 +105,31 @@ fn views_are_read_as_what_they_show_and_bits_repeat() {
 fn different_widths_are_refused() {
     let device = Device::flex();
     linear(matrix(&draw(1, 6), 3, &device), matrix(&draw(2, 6), 2, &device));
+}
+
+/// The sum is burn's, the product that of `linear`: one more rounding of numbers below 100.
+#[test]
+fn onto_adds_what_is_there_and_hands_its_gradient_on() {
+    let (input, weight, residual, upstream) =
+        (draw(1, 70 * 9), draw(2, 5 * 9), draw(3, 70 * 5), draw(4, 70 * 5));
+    for (name, device) in devices() {
+        let tracking = device.clone().autodiff();
+        let gradients = |onto: bool| {
+            let tensors = [(&input, 9), (&weight, 9), (&residual, 5)]
+                .map(|(values, width)| matrix(values, width, &tracking).require_grad());
+            let [x, w, r] = tensors.clone();
+            let result = if onto { linear_onto(x, w, r) } else { r + linear(x, w) };
+            let found = (result.clone() * matrix(&upstream, 5, &tracking)).sum().backward();
+            [vec![numbers(result)], tensors.map(|tensor| numbers(tensor.grad(&found).unwrap())).to_vec()]
+                .concat()
+        };
+        for (ours, plain) in gradients(true).iter().zip(gradients(false)) {
+            assert!(ours.iter().zip(plain).all(|(a, b)| (a - b).abs() < 2e-6), "{name}");
+        }
+        // Without gradients the residual is written over only if nobody else holds it.
+        let [x, w, r] =
+            [(&input, 9), (&weight, 9), (&residual, 5)].map(|(values, width)| matrix(values, width, &device));
+        linear_onto(x, w, r.clone());
+        assert_eq!(numbers(r), residual, "{name}");
+    }
 }
