@@ -130,7 +130,7 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
         })
     };
     // Trees that interrupt each other are one rectangle, most of it hidden.
-    let trees = forest.trees().unwrap_or_else(|| Vec::from([0..forest.runs().len()]));
+    let trees = forest.trees().unwrap_or_else(|| std::iter::once(0..forest.runs().len()).collect());
     Tensor::cat(trees.into_iter().filter_map(of_tree).collect(), 0)
 }
 

@@ -47,6 +47,8 @@ pub enum Next {
 
 /// A branch that is extended is known this many times as far afterwards.
 const PACE: usize = 2;
+/// .. or this many times, if no branch could be left out: then few passes matter more than few tokens.
+const WIDE_PACE: usize = 4;
 /// What a further token of a branch seems to cost, in parts of what its tokens so far did: the first ones are where forks
 /// part ways, and cost more than the rest. Set by measurement: 1 reads on where nothing would have changed, 0 guesses
 /// wrong too often.
@@ -111,9 +113,7 @@ impl PartialCosts {
         let bounds = self.bounds();
         let best = Assignment::optimal(&bounds)?;
         let pairs = || best.forks.iter().copied().enumerate();
-        let mut wanted: Vec<Extension> =
-            pairs().filter_map(|(trace, fork)| self.extension(fork, trace, PACE)).collect();
-        if wanted.is_empty() {
+        if pairs().all(|(trace, fork)| self.is_whole(fork, trace)) {
             return Ok(Next::Proven(best));
         }
         let forecast: f64 = pairs().map(|(trace, fork)| self.forecast(fork, trace)).sum();
@@ -121,8 +121,12 @@ impl PartialCosts {
         if rivals.is_empty() {
             return Ok(Next::Likely(best));
         }
-        wanted.extend(rivals.iter().filter_map(|&(fork, trace)| self.extension(fork, trace, PACE)));
-        Ok(Next::Extend(wanted))
+        let contested: Vec<(usize, usize)> =
+            pairs().map(|(trace, fork)| (fork, trace)).chain(rivals).collect();
+        let pace = if contested.len() == self.sums.len() { WIDE_PACE } else { PACE };
+        Ok(Next::Extend(
+            contested.iter().filter_map(|&(fork, trace)| self.extension(fork, trace, pace)).collect(),
+        ))
     }
 
     /// Pairs outside of `best` that may be part of a matching of total cost `forecast` or less: every other trace then
@@ -149,6 +153,10 @@ impl PartialCosts {
         let cell = self.cell(fork, trace);
         let (known, length) = (self.known[cell].max(1) as f64, self.lengths[trace] as f64);
         self.sums[cell] / known * (known + REST * (length - known)) / length
+    }
+
+    fn is_whole(&self, fork: usize, trace: usize) -> bool {
+        self.known[self.cell(fork, trace)] == self.lengths[trace]
     }
 
     /// `pace` times as far, if there is more to know.
