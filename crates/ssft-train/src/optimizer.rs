@@ -140,7 +140,7 @@ struct Squares<'a> {
 
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.sums.extend(self.gradients.get::<D>(param.id).map(|gradient| sum_of_squares(gradient)));
+        self.sums.extend(self.gradients.get::<D>(param.id).map(sum_of_squares));
     }
 }
 
