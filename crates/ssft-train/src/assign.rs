@@ -9,6 +9,7 @@ use crate::search::{Extension, Next, PartialCosts};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::Decoder;
+use std::ops::Range;
 
 /// How the optimal matching is found; it is the same either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +81,13 @@ impl<'a> Search<'a> {
             return Pairs::whole(self.model, questions, self.leads, self.match_tokens);
         }
         let mut pairs = self.start(questions);
-        self.finish(&mut pairs, |pairs, question| pairs.costs[question].after_first());
+        let of_question = |(question, costs): (usize, &PartialCosts)| {
+            costs.after_first().into_iter().map(move |branch| (question, branch)).collect::<Vec<_>>()
+        };
+        let wanted: Vec<_> = pairs.costs.iter().enumerate().flat_map(of_question).collect();
+        for pass in self.passes(&wanted) {
+            pairs.finish(&wanted[pass]);
+        }
         pairs.forget_past();
         pairs
     }
@@ -90,15 +97,10 @@ impl<'a> Search<'a> {
         Pairs::start(self.model, questions, self.leads, self.match_tokens)
     }
 
-    /// Computes what is wanted of each question to its end, in passes that fit, and keeps nothing but losses.
-    fn finish(&self, pairs: &mut Pairs<'_>, wanted: impl Fn(&Pairs<'_>, usize) -> Vec<Extension>) {
-        let wanted: Vec<_> = (0..pairs.costs.len())
-            .flat_map(|question| wanted(pairs, question).into_iter().map(move |branch| (question, branch)))
-            .collect();
+    /// Cuts branches into passes that fit.
+    fn passes(&self, wanted: &[(usize, Extension)]) -> Vec<Range<usize>> {
         let sizes: Vec<usize> = wanted.iter().map(|(_, branch)| branch.wanted - branch.known).collect();
-        for pass in cut(&sizes, self.budget.cost_tokens) {
-            pairs.finish(&wanted[pass]);
-        }
+        cut(&sizes, self.budget.cost_tokens)
     }
 
     /// Extends the branches of a group until every question's matching is proven, or likely if `may_guess`: the branches
@@ -153,8 +155,7 @@ impl<'a> Search<'a> {
             if wanted.is_empty() {
                 return Ok(decided);
             }
-            let sizes: Vec<usize> = wanted.iter().map(|(_, branch)| branch.wanted - branch.known).collect();
-            for pass in cut(&sizes, self.budget.cost_tokens) {
+            for pass in self.passes(&wanted) {
                 pairs.extend(&wanted[pass]);
             }
             pairs.read(self.step).await?;
