@@ -125,7 +125,7 @@ pub trait Kernels: Backend {
 
 /// What the backward pass of `linear_nll` needs of the forward pass: its inputs, and one number a target.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the fields are named as in the operation
 pub struct SavedNll<B: Backend> {
     pub hidden: FloatTensor<B>,
     pub weight: FloatTensor<B>,
@@ -136,7 +136,7 @@ pub struct SavedNll<B: Backend> {
 /// What the backward pass of `tree_attention` needs of the forward pass: its inputs, its output, and one number for
 /// each query and head.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // the fields are named as in the operation
 pub struct SavedAttention<B: Backend> {
     pub query: FloatTensor<B>,
     pub key: FloatTensor<B>,

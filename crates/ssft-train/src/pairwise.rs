@@ -45,48 +45,18 @@ struct Losses {
     of: Vec<(usize, usize, usize, usize)>,
 }
 
-impl<'a> Pairs<'a> {
-    /// Encodes prompts and forks, which gives the first loss of every pair.
-    ///
-    /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
-    pub fn start(
-        model: &'a Decoder,
-        questions: &'a [&'a EncodedQuestion],
-        leads: &[Vec<u32>],
-        match_tokens: usize,
-    ) -> Self {
-        let (mut packed, mut of) = (PackedTrees::default(), Vec::new());
-        for (index, question) in questions.iter().enumerate() {
-            let prompt = packed.push(None, &question.prompt);
-            for (fork, lead) in leads.iter().enumerate() {
-                let from = packed.push(Some(prompt), lead);
-                for (trace, encoded) in question.traces.iter().enumerate() {
-                    packed.expect_next(from, encoded.tokens[0]);
-                    of.push((index, fork, trace, 1));
-                }
-            }
-        }
-        let (hidden, cache) = model.prefill(&packed);
-        let nll = linear_nll(hidden, model.head(), &Targets::new(&packed.target_rows, &packed.targets));
-        // A question has one run for its prompt and one for each fork.
-        let runs = 1 + leads.len();
-        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
-        Self {
-            cache,
-            leads: (0..questions.len()).map(lead_runs).collect(),
-            unread: vec![Losses { nll, of }],
-            computed: questions.len() * leads.iter().map(Vec::len).sum::<usize>(),
-            ..Self::empty(model, questions, leads.len(), match_tokens)
-        }
-    }
+/// Pairs laid out for one pass.
+struct Packed {
+    packed: PackedTrees,
+    /// Whose losses the targets are, as in [`Losses`].
+    of: Vec<(usize, usize, usize, usize)>,
+    /// Tokens, prompts apart.
+    computed: usize,
+}
 
-    /// Computes the whole matrix of every question in one pass, which keeps nothing but losses.
-    pub fn whole(
-        model: &'a Decoder,
-        questions: &'a [&'a EncodedQuestion],
-        leads: &[Vec<u32>],
-        match_tokens: usize,
-    ) -> Self {
+impl Packed {
+    /// Every trace under every fork, up to its token `most`.
+    fn new(questions: &[&EncodedQuestion], leads: &[Vec<u32>], most: usize) -> Self {
         let (mut packed, mut of, mut computed) = (PackedTrees::default(), Vec::new(), 0);
         for (index, question) in questions.iter().enumerate() {
             let prompt = packed.push(None, &question.prompt);
@@ -98,7 +68,7 @@ impl<'a> Pairs<'a> {
                     of.push((index, fork, trace, 1));
                 }
                 for (trace, encoded) in question.traces.iter().enumerate() {
-                    let length = encoded.tokens.len().min(match_tokens);
+                    let length = encoded.tokens.len().min(most);
                     if length > 1 {
                         let row = packed.tokens.len();
                         packed.push(Some(from), &encoded.tokens[..length - 1]);
@@ -109,6 +79,44 @@ impl<'a> Pairs<'a> {
                 }
             }
         }
+        Self { packed, of, computed }
+    }
+}
+
+impl<'a> Pairs<'a> {
+    /// Encodes prompts and forks, which gives the first loss of every pair.
+    ///
+    /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
+    pub fn start(
+        model: &'a Decoder,
+        questions: &'a [&'a EncodedQuestion],
+        leads: &[Vec<u32>],
+        match_tokens: usize,
+    ) -> Self {
+        // No further than what the forks themselves predict.
+        let Packed { packed, of, computed } = Packed::new(questions, leads, 1);
+        let (hidden, cache) = model.prefill(&packed);
+        let nll = linear_nll(hidden, model.head(), &Targets::new(&packed.target_rows, &packed.targets));
+        // A question has one run for its prompt and one for each fork.
+        let runs = 1 + leads.len();
+        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
+        Self {
+            cache,
+            leads: (0..questions.len()).map(lead_runs).collect(),
+            unread: vec![Losses { nll, of }],
+            computed,
+            ..Self::empty(model, questions, leads.len(), match_tokens)
+        }
+    }
+
+    /// Computes the whole matrix of every question in one pass, which keeps nothing but losses.
+    pub fn whole(
+        model: &'a Decoder,
+        questions: &'a [&'a EncodedQuestion],
+        leads: &[Vec<u32>],
+        match_tokens: usize,
+    ) -> Self {
+        let Packed { packed, of, computed } = Packed::new(questions, leads, match_tokens);
         Self {
             unread: vec![Losses { nll: target_nll(model, &packed), of }],
             computed,

@@ -190,17 +190,18 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
         ..TrainArgs::default()
     };
     let resolved = Resolved::new(&settings, None)?;
+    let (data, model) =
+        setup::questions(&resolved, args.model.as_deref(), &device.device.clone().autodiff())?;
+    let forks = data.encoder.tokenizer().forks().len();
     let mut workloads = Vec::new();
     for &questions in &args.questions {
         for &match_tokens in &args.match_tokens {
-            let autodiff = device.device.clone().autodiff();
-            let (data, model) = setup::questions(&resolved, args.model.as_deref(), &autodiff)?;
-            let Some(model) = model else { continue };
-            let forks = data.encoder.tokenizer().forks().len();
+            // `--model` is given, or this is not called.
+            let Some(model) = model.clone() else { continue };
             workloads.push(Workload {
                 model,
                 leads: (0..forks).map(|fork| data.encoder.lead(fork)).collect(),
-                data: data.train,
+                data: data.train.clone(),
                 questions,
                 match_tokens,
                 memory_budget: budget(args, device),
