@@ -25,6 +25,9 @@ pub trait KernelOps: Backend {
     /// See [`crate::linear`].
     fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// See [`crate::column_major`].
+    fn column_major(weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::linear_onto`].
     fn linear_onto(
         input: FloatTensor<Self>,
@@ -71,6 +74,9 @@ pub trait Kernels: Backend {
 
     /// `input weight^T`.
     fn linear_forward(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The same matrix, laid out as [`Kernels::linear_forward`] reads it fastest.
+    fn prepared(weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `residual + input weight^T`.
     fn linear_onto_forward(
@@ -165,6 +171,10 @@ macro_rules! forward_only {
 
             fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
                 Self::linear_forward(input, weight)
+            }
+
+            fn column_major(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+                Self::prepared(weight)
             }
 
             fn linear_onto(

@@ -51,6 +51,11 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         }
     }
 
+    /// A weight under way to the next update stays as it is.
+    fn column_major(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        weight
+    }
+
     fn linear_onto(
         input: FloatTensor<Self>,
         weight: FloatTensor<Self>,

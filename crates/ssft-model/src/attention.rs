@@ -57,6 +57,13 @@ impl Attention {
         }
     }
 
+    /// The same map, to be read by several passes without gradient.
+    pub(crate) fn prepared(self) -> Self {
+        let [q_proj, k_proj, v_proj, o_proj] =
+            [self.q_proj, self.k_proj, self.v_proj, self.o_proj].map(Linear::prepared);
+        Self { q_proj, k_proj, v_proj, o_proj, ..self }
+    }
+
     /// What attention adds to `residual`.
     ///
     /// # Shapes

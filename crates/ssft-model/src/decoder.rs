@@ -71,6 +71,17 @@ impl Decoder {
         }
     }
 
+    /// The same model, its weights laid out for several passes without gradient ([`ssft_kernels::column_major`]).
+    pub fn prepared(mut self) -> Self {
+        let prepared = |block: Block| Block {
+            self_attn: block.self_attn.prepared(),
+            mlp: block.mlp.prepared(),
+            ..block
+        };
+        self.model.layers = self.model.layers.into_iter().map(prepared).collect();
+        self
+    }
+
     /// Hidden states of all tokens of all trees.
     ///
     /// # Shapes

@@ -26,6 +26,13 @@ impl FeedForward {
         }
     }
 
+    /// The same map, to be read by several passes without gradient.
+    pub(crate) fn prepared(self) -> Self {
+        let [gate_proj, up_proj, down_proj] =
+            [self.gate_proj, self.up_proj, self.down_proj].map(Linear::prepared);
+        Self { gate_proj, up_proj, down_proj }
+    }
+
     /// `residual + y`.
     ///
     /// # Shapes

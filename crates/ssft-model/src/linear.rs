@@ -40,6 +40,11 @@ impl Linear {
         }
     }
 
+    /// The same map, to be read by several passes without gradient.
+    pub(crate) fn prepared(self) -> Self {
+        Self { weight: self.weight.map(ssft_kernels::column_major), ..self }
+    }
+
     /// `residual + forward(x)`.
     ///
     /// # Shapes

@@ -11,6 +11,9 @@ use ssft_data::encode::EncodedQuestion;
 use ssft_model::Decoder;
 use std::ops::Range;
 
+/// A pass is for so many tokens, if there are as many to read: a smaller one takes hardly less time.
+const LEAST_TOKENS: usize = 60;
+
 /// How the optimal matching is found; it is the same either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -155,11 +158,34 @@ impl<'a> Search<'a> {
             if wanted.is_empty() {
                 return Ok(decided);
             }
-            for pass in self.passes(&wanted) {
-                pairs.extend(&wanted[pass]);
+            let worth = self.worth_a_pass(wanted, pairs);
+            for pass in self.passes(&worth) {
+                pairs.extend(&worth[pass]);
             }
             pairs.read(self.step).await?;
         }
+    }
+
+    /// The same branches, known further if that costs next to nothing: what a pass costs by itself is not paid twice for
+    /// a few tokens.
+    fn worth_a_pass(
+        &self,
+        mut wanted: Vec<(usize, Extension)>,
+        pairs: &Pairs<'_>,
+    ) -> Vec<(usize, Extension)> {
+        let tokens = |wanted: &[(usize, Extension)]| -> usize {
+            wanted.iter().map(|(_, branch)| branch.wanted - branch.known).sum()
+        };
+        while tokens(&wanted) < LEAST_TOKENS {
+            let before = tokens(&wanted);
+            wanted
+                .iter_mut()
+                .for_each(|(question, branch)| *branch = pairs.costs[*question].further(*branch));
+            if tokens(&wanted) == before {
+                break;
+            }
+        }
+        wanted
     }
 
     fn explain(&self, error: MatchingError, pairs: &Pairs<'_>, question: usize) -> TrainError {

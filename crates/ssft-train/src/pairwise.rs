@@ -30,7 +30,8 @@ pub struct Pairs<'a> {
     cache: TreeCache,
     /// `[questions][forks]`: the run that a branch starts from.
     leads: Vec<Vec<usize>>,
-    /// `[questions][forks * traces]`: the run of a branch, once it has started.
+    /// `[questions][forks * traces]`: the last run of a branch, once it has started. Each pass adds one that continues it:
+    /// what a pass finds is put behind what is there, and nothing moves.
     branches: Vec<Vec<Option<usize>>>,
     /// Losses that are still on the device.
     unread: Vec<Losses>,
@@ -38,18 +39,26 @@ pub struct Pairs<'a> {
     computed: usize,
 }
 
-/// Losses of consecutive tokens of branches, as (question, fork, trace, tokens), one after the other.
+/// Losses that a pass found, run by run.
 #[derive(Debug)]
 struct Losses {
     nll: Tensor<1>,
-    of: Vec<(usize, usize, usize, usize)>,
+    of: Vec<Owners>,
+}
+
+/// Whose losses those of a run are: of each of its tokens in turn, one for each pair.
+#[derive(Debug)]
+struct Owners {
+    tokens: usize,
+    /// (question, fork, trace); several where traces begin alike.
+    pairs: Vec<(usize, usize, usize)>,
 }
 
 /// Pairs laid out for one pass.
 struct Packed {
     packed: PackedTrees,
-    /// Whose losses the targets are, as in [`Losses`].
-    of: Vec<(usize, usize, usize, usize)>,
+    /// Whose losses the targets are.
+    of: Vec<Owners>,
     /// Tokens, prompts apart.
     computed: usize,
 }
@@ -63,17 +72,16 @@ impl Packed {
             for (fork, lead) in leads.iter().enumerate() {
                 let from = packed.push(Some(prompt), lead);
                 computed += lead.len();
-                for (trace, encoded) in question.traces.iter().enumerate() {
-                    packed.expect_next(from, encoded.tokens[0]);
-                    of.push((index, fork, trace, 1));
-                }
+                question.traces.iter().for_each(|trace| packed.expect_next(from, trace.tokens[0]));
+                let pairs = (0..question.traces.len()).map(|trace| (index, fork, trace)).collect();
+                of.push(Owners { tokens: 1, pairs });
                 for (trace, encoded) in question.traces.iter().enumerate() {
                     let length = encoded.tokens.len().min(most);
                     if length > 1 {
                         let row = packed.tokens.len();
                         packed.push(Some(from), &encoded.tokens[..length - 1]);
                         packed.expect(row, &encoded.tokens[1..length]);
-                        of.push((index, fork, trace, length - 1));
+                        of.push(Owners { tokens: length - 1, pairs: vec![(index, fork, trace)] });
                         computed += length - 1;
                     }
                 }
@@ -131,14 +139,14 @@ impl<'a> Pairs<'a> {
         forks: usize,
         match_tokens: usize,
     ) -> Self {
-        let lengths = |question: &EncodedQuestion| {
-            question.traces.iter().map(|trace| trace.tokens.len().min(match_tokens)).collect()
+        let costs = |question: &&EncodedQuestion| {
+            let traces: Vec<&[u32]> = question.traces.iter().map(|trace| trace.tokens.as_slice()).collect();
+            PartialCosts::new(forks, &traces, match_tokens)
         };
-        let costs = questions.iter().map(|question| PartialCosts::new(forks, lengths(question)));
         Self {
             model,
             questions,
-            costs: costs.collect(),
+            costs: questions.iter().map(costs).collect(),
             cache: TreeCache::default(),
             leads: Vec::new(),
             branches: questions.iter().map(|question| vec![None; forks * question.traces.len()]).collect(),
@@ -176,41 +184,42 @@ impl<'a> Pairs<'a> {
     }
 
     fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keep: bool) {
-        let (mut growth, mut of, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        for &(question, branch, place) in &self.in_order(wanted) {
+        let mut growth: Vec<(Growth, &[u32])> = Vec::new();
+        let (mut of, mut next) = (Vec::<Owners>::new(), Vec::<Vec<&[u32]>>::new());
+        for &(question, branch) in wanted {
             let Extension { fork, trace, known, wanted } = branch;
-            let tokens = &self.questions[question].traces[trace].tokens;
-            if keep && let Growth::From(_) = place {
-                let cell = fork * self.questions[question].traces.len() + trace;
-                let started = growth.iter().filter(|(place, _)| matches!(place, Growth::From(_))).count();
-                self.branches[question][cell] = Some(cache.runs() + started);
+            let traces = &self.questions[question].traces;
+            let tokens = &traces[trace].tokens;
+            let last_run = &mut self.branches[question][fork * traces.len() + trace];
+            let run = (
+                Growth::From(last_run.unwrap_or(self.leads[question][fork])),
+                &tokens[known - 1..wanted - 1],
+            );
+            // Traces that begin alike are one run until they part.
+            let at = growth.iter().position(|other| *other == run).unwrap_or_else(|| {
+                growth.push(run);
+                of.push(Owners { tokens: wanted - known, pairs: Vec::new() });
+                next.push(Vec::new());
+                growth.len() - 1
+            });
+            of[at].pairs.push((question, fork, trace));
+            next[at].push(&tokens[known..wanted]);
+            if keep {
+                *last_run = Some(cache.runs() + at);
             }
-            growth.push((place, &tokens[known - 1..wanted - 1]));
-            targets.extend(tokens[known..wanted].iter().map(|&token| token as i32));
-            of.push((question, fork, trace, wanted - known));
         }
-        self.computed += targets.len();
+        let (mut rows, mut targets, mut row) = (Vec::new(), Vec::new(), 0);
+        for (owners, next) in of.iter().zip(&next) {
+            for token in 0..owners.tokens {
+                rows.extend(next.iter().map(|_| row));
+                targets.extend(next.iter().map(|tokens| tokens[token] as i32));
+                row += 1;
+            }
+        }
+        self.computed += row as usize;
         let hidden = self.model.extend(&growth, cache);
-        let nll = linear_nll(hidden, self.model.head(), &Targets::every_row(&targets));
+        let nll = linear_nll(hidden, self.model.head(), &Targets::new(&rows, &targets));
         self.unread.push(Losses { nll, of });
-    }
-
-    /// Branches that go on first, by run, then those that start: the order in which a cache grows.
-    fn in_order(&self, wanted: &[(usize, Extension)]) -> Vec<(usize, Extension, Growth)> {
-        let place = |&(question, branch): &(usize, Extension)| {
-            let cell = branch.fork * self.questions[question].traces.len() + branch.trace;
-            let growth = match self.branches[question][cell] {
-                Some(run) => Growth::On(run),
-                None => Growth::From(self.leads[question][branch.fork]),
-            };
-            (question, branch, growth)
-        };
-        let mut placed: Vec<_> = wanted.iter().map(place).collect();
-        placed.sort_by_key(|(_, _, growth)| match growth {
-            Growth::On(run) => (0, *run),
-            Growth::From(_) => (1, 0),
-        });
-        placed
     }
 
     /// Reads back all losses computed so far, in one go.
@@ -222,9 +231,12 @@ impl<'a> Pairs<'a> {
     }
 
     fn take(&mut self, values: &mut impl Iterator<Item = f32>) {
-        for (question, fork, trace, tokens) in self.unread.drain(..).flat_map(|losses| losses.of) {
-            let ours: Vec<f32> = values.by_ref().take(tokens).collect();
-            self.costs[question].add(fork, trace, &ours);
+        for Owners { tokens, pairs } in self.unread.drain(..).flat_map(|losses| losses.of) {
+            let ours: Vec<f32> = values.by_ref().take(tokens * pairs.len()).collect();
+            for (at, &(question, fork, trace)) in pairs.iter().enumerate() {
+                let losses = ours[at..].iter().step_by(pairs.len()).copied();
+                self.costs[question].add(fork, trace, losses);
+            }
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct PartialCosts {
     forks: usize,
     /// `min(L, T_j)` of each trace: tokens that enter its costs.
     lengths: Vec<usize>,
+    /// How many tokens each trace begins with that another one begins with as well.
+    shared: Vec<usize>,
     /// `[forks, traces]`: losses so far, in nats, added up token by token.
     sums: Vec<f64>,
     /// `[forks, traces]`: tokens so far.
@@ -45,36 +47,55 @@ pub enum Next {
     Extend(Vec<Extension>),
 }
 
-/// A branch that is extended is known this many times as far afterwards.
+// The bounds decide what is optimal; all that follows decides only how many tokens are read until they do. Set by
+// measurement, see docs/benchmarks.md.
+
+/// A branch is first read to where its trace parts from the others, and so many tokens on: no fork is told from
+/// another by what all traces begin with.
+const PAST_PARTING: usize = 1;
+/// After that it is known at most this many times as far after a pass,
 const PACE: usize = 2;
-/// .. or this many times, if no branch could be left out: then few passes matter more than few tokens.
-const WIDE_PACE: usize = 4;
+/// .. and no further than this many times what seems to be missing at its rate so far.
+const CAUTION: f64 = 2.0;
+/// The last part of a branch, one in so many of its tokens, is not left for another pass.
+const TAIL: usize = 4;
 /// What a further token of a branch seems to cost, in parts of what its tokens so far did: the first ones are where forks
-/// part ways, and cost more than the rest. Set by measurement: 1 reads on where nothing would have changed, 0 guesses
-/// wrong too often.
+/// part ways, and cost more than the rest.
 const REST: f64 = 0.15;
+/// A matching that is less than so many nats ahead of another is not called likely.
+const LEAD: f64 = 0.5;
 
 impl PartialCosts {
-    /// Nothing is known. `lengths[j]` tokens of trace j enter its costs, at least one.
-    pub fn new(forks: usize, lengths: Vec<usize>) -> Self {
-        let cells = forks * lengths.len();
-        Self { forks, lengths, sums: vec![0.0; cells], known: vec![0; cells] }
+    /// Nothing is known of the costs of `traces`, at most `match_tokens` of each of them, under `forks` forks.
+    pub fn new(forks: usize, traces: &[&[u32]], match_tokens: usize) -> Self {
+        let cells = forks * traces.len();
+        let shared = |(index, trace): (usize, &&[u32])| {
+            let others = traces.iter().enumerate().filter(|&(other, _)| other != index);
+            others.map(|(_, other)| common_prefix(trace, other)).max().unwrap_or(0)
+        };
+        Self {
+            forks,
+            lengths: traces.iter().map(|trace| trace.len().min(match_tokens)).collect(),
+            shared: traces.iter().enumerate().map(shared).collect(),
+            sums: vec![0.0; cells],
+            known: vec![0; cells],
+        }
     }
 
     /// Takes the losses of the next tokens of a pair; more than enter its cost may be given.
     ///
     /// Rounding may leave a loss a little below 0, which would break the bound: it counts as 0. A NaN stays one.
-    pub fn add(&mut self, fork: usize, trace: usize, losses: &[f32]) {
+    pub fn add(&mut self, fork: usize, trace: usize, losses: impl IntoIterator<Item = f32>) {
         let cell = self.cell(fork, trace);
         let missing = self.lengths[trace] - self.known[cell];
-        for &loss in &losses[..missing.min(losses.len())] {
+        for loss in losses.into_iter().take(missing) {
             self.sums[cell] += if loss < 0.0 { 0.0 } else { f64::from(loss) };
             self.known[cell] += 1;
         }
     }
 
     /// Takes the losses of a pair from another pass, from its first token on.
-    pub fn replace(&mut self, fork: usize, trace: usize, losses: &[f32]) {
+    pub fn replace(&mut self, fork: usize, trace: usize, losses: impl IntoIterator<Item = f32>) {
         let cell = self.cell(fork, trace);
         (self.sums[cell], self.known[cell]) = (0.0, 0);
         self.add(fork, trace, losses);
@@ -98,6 +119,12 @@ impl PartialCosts {
         pairs.filter_map(|(trace, &fork)| self.extension(fork, trace, usize::MAX)).collect()
     }
 
+    /// Twice as many more tokens of a branch, as far as there are any.
+    pub fn further(&self, branch: Extension) -> Extension {
+        let wanted = 2 * branch.wanted - branch.known;
+        Extension { wanted: wanted.min(self.lengths[branch.trace]), ..branch }
+    }
+
     /// Mean losses in nats a token, of all pairs: costs where a pair is known, lower bounds elsewhere.
     pub fn bounds(&self) -> CostMatrix {
         let traces = self.lengths.len();
@@ -116,22 +143,68 @@ impl PartialCosts {
         if pairs().all(|(trace, fork)| self.is_whole(fork, trace)) {
             return Ok(Next::Proven(best));
         }
-        let forecast: f64 = pairs().map(|(trace, fork)| self.forecast(fork, trace)).sum();
-        let rivals = self.rivals(&bounds, &best, forecast);
-        if rivals.is_empty() {
-            return Ok(Next::Likely(best));
-        }
-        let contested: Vec<(usize, usize)> =
-            pairs().map(|(trace, fork)| (fork, trace)).chain(rivals).collect();
-        let pace = if contested.len() == self.sums.len() { WIDE_PACE } else { PACE };
-        Ok(Next::Extend(
-            contested.iter().filter_map(|&(fork, trace)| self.extension(fork, trace, pace)).collect(),
-        ))
+        let least = self.least_totals(&bounds);
+        let wanted = match self.ceiling(&bounds)? {
+            Some(ceiling) => self.below(ceiling, &least),
+            None => self.contested(&bounds, &best, &least),
+        };
+        Ok(if wanted.is_empty() { Next::Likely(best) } else { Next::Extend(wanted) })
     }
 
-    /// Pairs outside of `best` that may be part of a matching of total cost `forecast` or less: every other trace then
-    /// has its cheapest fork, whether two traces share it or not.
-    fn rivals(&self, bounds: &CostMatrix, best: &Assignment, forecast: f64) -> Vec<(usize, usize)> {
+    /// The total cost of the best matching among those whose branches are known to the end, if there is any: the
+    /// optimum costs no more.
+    fn ceiling(&self, bounds: &CostMatrix) -> Result<Option<f64>, MatchingError> {
+        // More than any matching can cost, and finite.
+        let never = 1e6 + bounds.values.iter().sum::<f32>();
+        let whole = |(&cost, (&known, cell)): (&f32, (&usize, usize))| {
+            if known == self.lengths[cell % self.lengths.len()] { cost } else { never }
+        };
+        let values = bounds.values.iter().zip(self.known.iter().zip(0..)).map(whole).collect();
+        let whole = CostMatrix { values, ..*bounds };
+        let best = Assignment::optimal(&whole)?;
+        let total: f64 =
+            best.forks.iter().enumerate().map(|(trace, &fork)| f64::from(whole.at(fork, trace))).sum();
+        Ok((total < f64::from(never)).then_some(total))
+    }
+
+    /// Branches that may be part of a matching of a total cost of `ceiling` or less.
+    fn below(&self, ceiling: f64, least: &[f64]) -> Vec<Extension> {
+        let may_be = |cell: usize| {
+            let (fork, trace) = (cell / self.lengths.len(), cell % self.lengths.len());
+            let missing = (ceiling - least[cell]) * self.lengths[trace] as f64;
+            (missing >= 0.0).then(|| self.extension(fork, trace, self.reach(fork, trace, missing))).flatten()
+        };
+        (0..least.len()).filter_map(may_be).collect()
+    }
+
+    /// Branches that seem able to change the matching, and those of the matching itself that they compete with: two
+    /// branches of a trace are compared over the same tokens.
+    fn contested(&self, bounds: &CostMatrix, best: &Assignment, least: &[f64]) -> Vec<Extension> {
+        let pairs = || best.forks.iter().copied().enumerate();
+        let total: f64 = pairs().map(|(trace, fork)| f64::from(bounds.at(fork, trace))).sum();
+        let forecast: f64 = pairs().map(|(trace, fork)| self.forecast(fork, trace)).sum();
+        let mut wanted = vec![0; least.len()];
+        for cell in 0..least.len() {
+            let (fork, trace) = (cell / self.lengths.len(), cell % self.lengths.len());
+            let own = best.forks[trace];
+            let length = self.lengths[trace] as f64;
+            let missing = ((forecast - least[cell]) * length).max(LEAD - (least[cell] - total) * length);
+            if fork != own && missing >= 0.0 {
+                let reach = self.reach(fork, trace, missing);
+                wanted[cell] = reach;
+                let own = self.cell(own, trace);
+                wanted[own] = reach.max(wanted[own]);
+            }
+        }
+        let extension = |(cell, &wanted): (usize, &usize)| {
+            self.extension(cell / self.lengths.len(), cell % self.lengths.len(), wanted)
+        };
+        wanted.iter().enumerate().filter_map(extension).collect()
+    }
+
+    /// For each pair, what a matching with it costs at least: every other trace has its cheapest fork, whether two
+    /// traces share it or not.
+    fn least_totals(&self, bounds: &CostMatrix) -> Vec<f64> {
         let traces = self.lengths.len();
         let at = |fork: usize, trace: usize| f64::from(bounds.at(fork, trace));
         let least = |fork: usize, trace: usize| {
@@ -144,8 +217,10 @@ impl PartialCosts {
             let others = (0..traces).filter(|&other| other != trace).map(|other| least(fork, other));
             at(fork, trace) + others.sum::<f64>()
         };
-        let pairs = (0..self.forks).flat_map(|fork| (0..traces).map(move |trace| (fork, trace)));
-        pairs.filter(|&(fork, trace)| best.forks[trace] != fork && total(fork, trace) <= forecast).collect()
+        (0..self.forks)
+            .flat_map(|fork| (0..traces).map(move |trace| (fork, trace)))
+            .map(|(fork, trace)| total(fork, trace))
+            .collect()
     }
 
     /// What a pair seems to cost in the end, in nats a token.
@@ -155,20 +230,40 @@ impl PartialCosts {
         self.sums[cell] / known * (known + REST * (length - known)) / length
     }
 
+    /// How far to read a branch that seems to be out once it has cost `missing` nats more.
+    fn reach(&self, fork: usize, trace: usize, missing: f64) -> usize {
+        let cell = self.cell(fork, trace);
+        let (known, parting) = (self.known[cell], self.shared[trace] + PAST_PARTING);
+        let reach = if known < parting {
+            parting
+        } else {
+            let tokens = (CAUTION * missing * known as f64 / self.sums[cell]).ceil();
+            // No tokens for nothing, and as many as there may be at no cost at all (the cast saturates).
+            known + (tokens as usize).clamp(1, (PACE - 1) * known)
+        };
+        let length = self.lengths[trace];
+        if reach + length / TAIL >= length { length } else { reach }
+    }
+
     fn is_whole(&self, fork: usize, trace: usize) -> bool {
         self.known[self.cell(fork, trace)] == self.lengths[trace]
     }
 
-    /// `pace` times as far, if there is more to know.
-    fn extension(&self, fork: usize, trace: usize, pace: usize) -> Option<Extension> {
-        let (known, length) = (self.known[self.cell(fork, trace)], self.lengths[trace]);
-        let wanted = known.max(1).saturating_mul(pace).min(length);
-        (known < length).then_some(Extension { fork, trace, known, wanted })
+    /// The branch known up to `wanted` tokens, or as many as it has; nothing if it is already.
+    fn extension(&self, fork: usize, trace: usize, wanted: usize) -> Option<Extension> {
+        let known = self.known[self.cell(fork, trace)];
+        let wanted = wanted.min(self.lengths[trace]);
+        (known < wanted).then_some(Extension { fork, trace, known, wanted })
     }
 
     fn cell(&self, fork: usize, trace: usize) -> usize {
         fork * self.lengths.len() + trace
     }
+}
+
+/// Tokens that two traces begin with.
+fn common_prefix(one: &[u32], other: &[u32]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 #[cfg(test)]
@@ -179,12 +274,24 @@ mod tests {
     /// Losses of every token of every pair: `[forks][traces][tokens]`.
     type Losses = Vec<Vec<Vec<f32>>>;
 
+    /// Traces of which any two begin with the same tokens, where they are no longer than that.
+    fn traces(lengths: &[usize]) -> Vec<Vec<u32>> {
+        let token = |trace: usize, at: usize| if at < 3 { 0 } else { trace as u32 };
+        let tokens = |(trace, &length): (usize, &usize)| (0..length).map(|at| token(trace, at)).collect();
+        lengths.iter().enumerate().map(tokens).collect()
+    }
+
+    fn unknown(forks: usize, lengths: &[usize]) -> PartialCosts {
+        let traces = traces(lengths);
+        PartialCosts::new(forks, &traces.iter().map(Vec::as_slice).collect::<Vec<_>>(), usize::MAX)
+    }
+
     fn start(losses: &Losses) -> PartialCosts {
-        let lengths = losses[0].iter().map(Vec::len).collect();
-        let mut costs = PartialCosts::new(losses.len(), lengths);
+        let lengths: Vec<usize> = losses[0].iter().map(Vec::len).collect();
+        let mut costs = unknown(losses.len(), &lengths);
         for (fork, of_fork) in losses.iter().enumerate() {
             for (trace, tokens) in of_fork.iter().enumerate() {
-                costs.add(fork, trace, &tokens[..1]);
+                costs.add(fork, trace, tokens[..1].iter().copied());
             }
         }
         costs
@@ -200,9 +307,9 @@ mod tests {
                     for (trace, &fork) in assignment.forks.iter().enumerate() {
                         let known = costs.known[costs.cell(fork, trace)];
                         if lucky {
-                            costs.replace(fork, trace, &losses[fork][trace]);
+                            costs.replace(fork, trace, losses[fork][trace].iter().copied());
                         } else {
-                            costs.add(fork, trace, &losses[fork][trace][known..]);
+                            costs.add(fork, trace, losses[fork][trace][known..].iter().copied());
                         }
                     }
                 }
@@ -210,7 +317,7 @@ mod tests {
                     assert!(!wanted.is_empty());
                     for Extension { fork, trace, known, wanted } in wanted {
                         assert!(known < wanted && known == costs.known[costs.cell(fork, trace)]);
-                        costs.add(fork, trace, &losses[fork][trace][known..wanted]);
+                        costs.add(fork, trace, losses[fork][trace][known..wanted].iter().copied());
                     }
                 }
             }
@@ -221,7 +328,7 @@ mod tests {
         let mut costs = start(losses);
         for Extension { fork, trace, known, wanted } in costs.after_first() {
             assert_eq!(wanted, losses[fork][trace].len());
-            costs.add(fork, trace, &losses[fork][trace][known..]);
+            costs.add(fork, trace, losses[fork][trace][known..].iter().copied());
         }
         Assignment::optimal(&costs.bounds()).expect("finite")
     }
@@ -249,11 +356,11 @@ mod tests {
 
     #[test]
     fn losses_below_zero_count_as_zero_and_nan_is_an_error() {
-        let mut costs = PartialCosts::new(1, vec![2]);
-        costs.add(0, 0, &[-1e-7, 4.0, 9.0]);
+        let mut costs = unknown(1, &[2]);
+        costs.add(0, 0, [-1e-7, 4.0, 9.0]);
         assert_eq!(costs.bounds().values, [2.0]);
         assert_eq!(costs.next(), Ok(Next::Proven(Assignment { forks: vec![0] })));
-        costs.replace(0, 0, &[f32::NAN]);
+        costs.replace(0, 0, [f32::NAN]);
         assert_eq!(costs.next(), Err(MatchingError::NotFinite { fork: 0, trace: 0 }));
     }
 

@@ -289,7 +289,7 @@ impl Trainer {
             }
             Method::Ssft => {
                 let start = (work.clock)();
-                let model = self.model.valid();
+                let model = self.model.valid().prepared();
                 let (costs, tokens) = self.search(&model, work.step).costs(batches).await?;
                 let read = (work.clock)();
                 let pairs = questions().zip(&costs);
@@ -311,7 +311,7 @@ impl Trainer {
         step: usize,
         batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
-        let model = self.model.valid();
+        let model = self.model.valid().prepared();
         Ok(self.search(&model, step).costs(batches).await?.0)
     }
 
@@ -354,7 +354,7 @@ impl Trainer {
         batches: &[&[&EncodedQuestion]],
         work: &mut Work<'_>,
     ) -> Result<Vec<Assignment>, TrainError> {
-        let model = self.model.valid();
+        let model = self.model.valid().prepared();
         let (search, budget) = (self.search(&model, work.step), self.budget());
         let mut assignments = Vec::new();
         for batch in batches {
@@ -401,7 +401,8 @@ impl Trainer {
             let (ours, others) = rest.split_at(questions[question].traces[trace].tokens.len());
             rest = others;
             if !decided[question].proven {
-                pairs.costs[question].replace(decided[question].assignment.forks[trace], trace, ours);
+                let fork = decided[question].assignment.forks[trace];
+                pairs.costs[question].replace(fork, trace, ours.iter().copied());
             }
         }
         let proven = search.settle(pairs).await?;

@@ -1,26 +1,46 @@
 //! The linear map and its gradients on the CPU: pieces of a matrix product, a core each.
 
-use super::matrix::{Matrix, multiply};
+use super::matrix::{Block, Matrix};
 use rayon::prelude::*;
 
-/// Tasks of a product, if it has rows enough; more than most machines have cores, and a number that many divide.
+/// Blocks of a product, if it is large enough; more than most machines have cores, and a number that many divide.
 const TASKS: usize = 12;
-/// A task has a multiple of so many rows: `gemm` takes 6 at a time.
-const TASK_UNIT: usize = 48;
-/// A task has at most so many rows, which stay in a core's cache.
-const MOST_ROWS: usize = 10 * TASK_UNIT;
+/// A block has a multiple of so many rows: `gemm` takes 6 at a time.
+const ROW_UNIT: usize = 48;
+/// A block has at most so many rows, which stay in a core's cache.
+const MOST_ROWS: usize = 10 * ROW_UNIT;
+/// A block has a multiple of so many columns: `gemm` takes 16 or 32 at a time.
+const COLUMN_UNIT: usize = 32;
+/// Columns that are made rows at a time: two lines of the cache.
+const TRANSPOSED: usize = 32;
 
 /// `input weight^T`.
 ///
 /// # Shapes
 /// `input [rows, width]`, `weight [out, width]`.
-pub fn forward(input: &[f32], weight: &[f32], width: usize) -> Vec<f32> {
-    product(Matrix::rows(input, width), Matrix::rows(weight, width).transpose())
+pub fn forward(input: &[f32], weight: Matrix<'_>) -> Vec<f32> {
+    product(Matrix::rows(input, weight.dims()[1]), weight.transpose())
 }
 
 /// `output += input weight^T`.
-pub fn add(output: &mut [f32], input: &[f32], weight: &[f32], width: usize) {
-    product_into(output, Matrix::rows(input, width), Matrix::rows(weight, width).transpose(), true);
+pub fn add(output: &mut [f32], input: &[f32], weight: Matrix<'_>) {
+    product_into(output, Matrix::rows(input, weight.dims()[1]), weight.transpose(), true);
+}
+
+/// A matrix of rows of `columns`, with rows and columns exchanged.
+pub fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let rows = matrix.len() / columns;
+    let mut output = vec![0.0; matrix.len()];
+    output.par_chunks_mut(rows * TRANSPOSED).enumerate().for_each(|(index, output)| {
+        // A line of the cache of each of some rows serves all columns of the task.
+        let first = index * TRANSPOSED;
+        for (row, values) in matrix.chunks_exact(columns).enumerate() {
+            for (column, &value) in values[first..].iter().take(output.len() / rows).enumerate() {
+                output[column * rows + row] = value;
+            }
+        }
+    });
+    output
 }
 
 /// Gradient of the input: `upstream weight`.
@@ -46,9 +66,15 @@ fn product(lhs: Matrix<'_>, rhs: Matrix<'_>) -> Vec<f32> {
 /// `output = lhs rhs`, or `output += lhs rhs` if `accumulate`, some rows at a time.
 fn product_into(output: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
-    // The cut depends on the shape alone, so that the bits do not depend on the number of cores.
-    let task = rows.div_ceil(TASKS).next_multiple_of(TASK_UNIT).min(MOST_ROWS);
-    output.par_chunks_mut(task * columns).enumerate().for_each(|(index, output)| {
-        multiply(output, lhs.some_rows(index * task, output.len() / columns), rhs, accumulate);
+    // The cut depends on the shape alone, so that the bits do not depend on the number of cores. `gemm` packs the
+    // weights for each block of rows anew: columns are cut first.
+    let chunks = rows.div_ceil(MOST_ROWS);
+    let block = [
+        rows.div_ceil(chunks).next_multiple_of(ROW_UNIT),
+        columns.div_ceil(TASKS.div_ceil(chunks)).next_multiple_of(COLUMN_UNIT),
+    ];
+    Block::cut(output, columns, block).into_par_iter().for_each(|block| {
+        let (rows, columns) = (block.rows(), block.columns());
+        block.multiply(lhs.some_rows(rows.start, rows.len()), rhs.some_columns(columns), accumulate);
     });
 }

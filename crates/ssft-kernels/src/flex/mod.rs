@@ -19,6 +19,7 @@ use burn::backend::Flex;
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Shape, TensorData};
+use matrix::Matrix;
 
 impl Kernels for Flex {
     fn nll_forward(hidden: FlexTensor, weight: FlexTensor, targets: Targets) -> [FlexTensor; 2] {
@@ -55,17 +56,22 @@ impl Kernels for Flex {
     }
 
     fn linear_forward(input: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        let [input, weight] = [input, weight].map(|tensor| tensor.to_contiguous());
-        let ([rows, width], [out, _]) = (input.shape().dims(), weight.shape().dims());
-        tensor(linear::forward(input.storage(), weight.storage(), width), [rows, out])
+        let (input, weight) = (input.to_contiguous(), readable(weight));
+        let ([rows, _], [out, _]) = (input.shape().dims::<2>(), weight.shape().dims::<2>());
+        tensor(linear::forward(input.storage(), matrix(&weight)), [rows, out])
+    }
+
+    fn prepared(weight: FlexTensor) -> FlexTensor {
+        let weight = weight.to_contiguous();
+        let [out, width] = weight.shape().dims();
+        tensor(linear::transposed(weight.storage(), width), [width, out]).transpose(0, 1)
     }
 
     fn linear_onto_forward(input: FlexTensor, weight: FlexTensor, residual: FlexTensor) -> FlexTensor {
-        let [input, weight] = [input, weight].map(|tensor| tensor.to_contiguous());
+        let (input, weight) = (input.to_contiguous(), readable(weight));
         // In place where nobody else holds the residual; what others hold is copied by `storage_mut`.
         let mut output = if is_whole(&residual) { residual } else { residual.to_contiguous() };
-        let width = weight.shape()[1];
-        linear::add(output.storage_mut(), input.storage(), weight.storage(), width);
+        linear::add(output.storage_mut(), input.storage(), matrix(&weight));
         output
     }
 
@@ -181,6 +187,25 @@ fn is_whole(tensor: &FlexTensor) -> bool {
     tensor.is_contiguous()
         && tensor.layout().start_offset() == 0
         && tensor.bytes().len() == size_of::<f32>() * tensor.shape().num_elements()
+}
+
+/// True for a matrix that lies column by column.
+fn is_column_major(tensor: &FlexTensor) -> bool {
+    is_whole(&tensor.transpose(0, 1))
+}
+
+/// A matrix as it is, if it lies row by row or column by column.
+fn readable(tensor: FlexTensor) -> FlexTensor {
+    if is_column_major(&tensor) { tensor } else { tensor.to_contiguous() }
+}
+
+/// A view of what [`readable`] gave.
+fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
+    let [rows, columns] = tensor.shape().dims();
+    match is_column_major(tensor) {
+        true => Matrix::rows(tensor.storage(), rows).transpose(),
+        false => Matrix::rows(tensor.storage(), columns),
+    }
 }
 
 fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
