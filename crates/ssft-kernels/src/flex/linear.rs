@@ -1,6 +1,6 @@
 //! The linear map and its gradients on the CPU: pieces of a matrix product, a core each.
 
-use super::matrix::{Block, Matrix};
+use super::matrix::{Matrix, add_product, product};
 use rayon::prelude::*;
 
 /// Blocks of a product, if it is large enough; more than most machines have cores, and a number that many divide.
@@ -19,12 +19,14 @@ const TRANSPOSED: usize = 32;
 /// # Shapes
 /// `input [rows, width]`, `weight [out, width]`.
 pub fn forward(input: &[f32], weight: Matrix<'_>) -> Vec<f32> {
-    product(Matrix::rows(input, weight.dims()[1]), weight.transpose())
+    let (lhs, rhs) = (Matrix::rows(input, weight.dims()[1]), weight.transpose());
+    product(lhs, rhs, block(lhs, rhs))
 }
 
 /// `output += input weight^T`.
 pub fn add(output: &mut [f32], input: &[f32], weight: Matrix<'_>) {
-    product_into(output, Matrix::rows(input, weight.dims()[1]), weight.transpose(), true);
+    let (lhs, rhs) = (Matrix::rows(input, weight.dims()[1]), weight.transpose());
+    add_product(output, lhs, rhs, block(lhs, rhs));
 }
 
 /// A matrix of rows of `columns`, with rows and columns exchanged.
@@ -46,35 +48,24 @@ pub fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
 /// Gradient of the input: `upstream weight`.
 pub fn input_gradient(upstream: &[f32], weight: &[f32], width: usize) -> Vec<f32> {
     let out = weight.len() / width;
-    product(Matrix::rows(upstream, out), Matrix::rows(weight, width))
+    let (lhs, rhs) = (Matrix::rows(upstream, out), Matrix::rows(weight, width));
+    product(lhs, rhs, block(lhs, rhs))
 }
 
 /// Gradient of the weight: `upstream^T input`.
 pub fn weight_gradient(upstream: &[f32], input: &[f32], width: usize) -> Vec<f32> {
     let out = upstream.len() / (input.len() / width);
-    product(Matrix::rows(upstream, out).transpose(), Matrix::rows(input, width))
+    let (lhs, rhs) = (Matrix::rows(upstream, out).transpose(), Matrix::rows(input, width));
+    product(lhs, rhs, block(lhs, rhs))
 }
 
-/// `lhs rhs`, some rows at a time.
-fn product(lhs: Matrix<'_>, rhs: Matrix<'_>) -> Vec<f32> {
+/// Size of the blocks of a product. It depends on the shape alone, so that the bits do not depend on the number of cores.
+fn block(lhs: Matrix<'_>, rhs: Matrix<'_>) -> [usize; 2] {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
-    let mut output = vec![0.0; rows * columns];
-    product_into(&mut output, lhs, rhs, false);
-    output
-}
-
-/// `output = lhs rhs`, or `output += lhs rhs` if `accumulate`, some rows at a time.
-fn product_into(output: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
-    let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
-    // The cut depends on the shape alone, so that the bits do not depend on the number of cores. `gemm` packs the
-    // weights for each block of rows anew: columns are cut first.
+    // `gemm` packs the weights for every block of rows anew: columns are cut first.
     let chunks = rows.div_ceil(MOST_ROWS);
-    let block = [
+    [
         rows.div_ceil(chunks).next_multiple_of(ROW_UNIT),
         columns.div_ceil(TASKS.div_ceil(chunks)).next_multiple_of(COLUMN_UNIT),
-    ];
-    Block::cut(output, columns, block).into_par_iter().for_each(|block| {
-        let (rows, columns) = (block.rows(), block.columns());
-        block.multiply(lhs.some_rows(rows.start, rows.len()), rhs.some_columns(columns), accumulate);
-    });
+    ]
 }

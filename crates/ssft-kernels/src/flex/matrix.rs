@@ -1,8 +1,8 @@
 //! Matrix products on slices: the one place that calls `gemm`.
 
 use gemm::Parallelism;
+use rayon::prelude::*;
 use std::marker::PhantomData;
-use std::ops::Range;
 
 /// A view of a matrix: element (i, j) is `data[i * row_stride + j * column_stride]`.
 #[derive(Debug, Clone, Copy)]
@@ -43,14 +43,6 @@ impl<'a> Matrix<'a> {
         Self { data: &self.data[first * self.strides[0]..], dims: [count, columns], ..self }
     }
 
-    /// Some columns.
-    ///
-    /// # Panics
-    /// If there are fewer.
-    pub fn some_columns(self, columns: Range<usize>) -> Self {
-        self.transpose().some_rows(columns.start, columns.len()).transpose()
-    }
-
     /// The number of elements that the strides may reach.
     fn reach(&self) -> usize {
         self.dims.iter().zip(self.strides).map(|(&size, stride)| (size - 1) * stride).sum::<usize>() + 1
@@ -59,10 +51,11 @@ impl<'a> Matrix<'a> {
 
 /// A block of a matrix that is kept row by row, for one core to write.
 #[derive(Debug)]
-pub struct Block<'a> {
+struct Block<'a> {
     start: *mut f32,
     /// Of the whole matrix.
     columns: usize,
+    /// Row and column of the matrix that it starts with.
     first: [usize; 2],
     dims: [usize; 2],
     matrix: PhantomData<&'a mut [f32]>,
@@ -72,20 +65,16 @@ pub struct Block<'a> {
 #[allow(unsafe_code)]
 unsafe impl Send for Block<'_> {}
 
-impl<'a> Block<'a> {
-    /// The whole matrix.
-    pub fn whole(data: &'a mut [f32], columns: usize) -> Self {
-        let rows = data.len() / columns;
-        Self { start: data.as_mut_ptr(), columns, first: [0, 0], dims: [rows, columns], matrix: PhantomData }
-    }
-
-    /// Cuts a matrix of `columns` columns into blocks of `size`, smaller ones at its ends.
-    pub fn cut(data: &'a mut [f32], columns: usize, size: [usize; 2]) -> Vec<Self> {
-        let [rows, _] = Block::whole(data, columns).dims;
-        let start = data.as_mut_ptr();
+impl Block<'_> {
+    /// Cuts the matrix of `dims` at `start` into blocks of at most `size`.
+    ///
+    /// # Safety
+    /// The matrix has to be there, and nobody else's, as long as its blocks are. It may not have been written yet.
+    #[allow(unsafe_code)]
+    unsafe fn cut(start: *mut f32, dims: [usize; 2], size: [usize; 2]) -> Vec<Self> {
+        let [rows, columns] = dims;
         let block = |row: usize, column: usize| Self {
             // SAFETY: `row` and `column` are within the matrix.
-            #[allow(unsafe_code)]
             start: unsafe { start.add(row * columns + column) },
             columns,
             first: [row, column],
@@ -96,36 +85,18 @@ impl<'a> Block<'a> {
         (0..rows).step_by(size[0]).flat_map(across).collect()
     }
 
-    /// Rows of the matrix that the block is of.
-    pub fn rows(&self) -> Range<usize> {
-        self.first[0]..self.first[0] + self.dims[0]
-    }
-
-    /// Columns of the matrix that the block is of.
-    pub fn columns(&self) -> Range<usize> {
-        self.first[1]..self.first[1] + self.dims[1]
-    }
-
-    /// Becomes `lhs rhs`, or has it added if `accumulate`, on the caller's thread.
-    ///
-    /// # Shapes
-    /// `lhs [m, k]`, `rhs [k, n]`, the block `[m, n]`.
-    ///
-    /// # Panics
-    /// If the shapes do not fit, or one is empty.
-    pub fn multiply(self, lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
-        let ([m, depth], [rhs_depth, n]) = (lhs.dims, rhs.dims);
-        assert!(m > 0 && n > 0 && depth > 0, "an empty product: [{m}, {depth}] and [{rhs_depth}, {n}]");
-        assert_eq!(depth, rhs_depth, "product of [{m}, {depth}] and [{rhs_depth}, {n}]");
-        assert_eq!(self.dims, [m, n], "product of [{m}, {depth}] and [{rhs_depth}, {n}]");
+    /// Writes its part of `lhs rhs`, or adds it if `accumulate`, on the caller's thread.
+    fn multiply(self, lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
+        let lhs = lhs.some_rows(self.first[0], self.dims[0]);
+        let rhs = rhs.transpose().some_rows(self.first[1], self.dims[1]).transpose();
         assert!(lhs.reach() <= lhs.data.len() && rhs.reach() <= rhs.data.len(), "a view beyond its data");
-        // SAFETY: `reach` bounds every element read; what is written is the block, borrowed alone.
+        // SAFETY: `reach` bounds every element read; what is written is the block, which is read only if added to.
         #[allow(unsafe_code)]
         unsafe {
             gemm::gemm(
-                m,
-                n,
-                depth,
+                lhs.dims[0],
+                rhs.dims[1],
+                lhs.dims[1],
                 self.start,
                 1,
                 self.columns as isize,
@@ -153,9 +124,51 @@ impl<'a> Block<'a> {
 /// `lhs [m, k]`, `rhs [k, n]`, `out [m, n]` row by row.
 ///
 /// # Panics
-/// As [`Block::multiply`].
+/// If the shapes do not fit, or one is empty.
 pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
-    let columns = rhs.dims[1];
-    assert_eq!(out.len(), lhs.dims[0] * columns, "product of {:?} and {:?}", lhs.dims, rhs.dims);
-    Block::whole(out, columns).multiply(lhs, rhs, accumulate);
+    let dims = dims_of_product(lhs, rhs);
+    assert_eq!(out.len(), dims[0] * dims[1], "a product of {dims:?} into {} numbers", out.len());
+    // SAFETY: `out` is borrowed alone.
+    #[allow(unsafe_code)]
+    let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, dims) };
+    blocks.into_iter().for_each(|block| block.multiply(lhs, rhs, accumulate));
+}
+
+/// `out += lhs rhs`, blocks of at most `size` on all cores.
+///
+/// # Panics
+/// As [`multiply`].
+pub fn add_product(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, size: [usize; 2]) {
+    let dims = dims_of_product(lhs, rhs);
+    assert_eq!(out.len(), dims[0] * dims[1], "a product of {dims:?} onto {} numbers", out.len());
+    // SAFETY: `out` is borrowed alone.
+    #[allow(unsafe_code)]
+    let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, size) };
+    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, true));
+}
+
+/// `lhs rhs` row by row, blocks of at most `size` on all cores. What is not there yet need not be set to 0 first.
+///
+/// # Panics
+/// As [`multiply`].
+pub fn product(lhs: Matrix<'_>, rhs: Matrix<'_>, size: [usize; 2]) -> Vec<f32> {
+    let dims = dims_of_product(lhs, rhs);
+    let mut out = Vec::with_capacity(dims[0] * dims[1]);
+    // SAFETY: there is room for the matrix, and `out` is ours alone.
+    #[allow(unsafe_code)]
+    let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, size) };
+    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, false));
+    // SAFETY: the blocks are the whole matrix, and each has been written.
+    #[allow(unsafe_code)]
+    unsafe {
+        out.set_len(dims[0] * dims[1]);
+    }
+    out
+}
+
+fn dims_of_product(lhs: Matrix<'_>, rhs: Matrix<'_>) -> [usize; 2] {
+    let ([rows, depth], [rhs_depth, columns]) = (lhs.dims, rhs.dims);
+    assert!(rows > 0 && columns > 0 && depth > 0, "an empty product: {:?} and {:?}", lhs.dims, rhs.dims);
+    assert_eq!(depth, rhs_depth, "product of {:?} and {:?}", lhs.dims, rhs.dims);
+    [rows, columns]
 }
