@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Queries whose scores are in memory at a time.
-const TILE: usize = 48;
+const TILE: usize = 24;
 /// Queries of one task: keys are gathered once for them.
 const TASK_QUERIES: usize = 4 * TILE;
 

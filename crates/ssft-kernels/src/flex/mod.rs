@@ -69,8 +69,7 @@ impl Kernels for Flex {
 
     fn linear_onto_forward(input: FlexTensor, weight: FlexTensor, residual: FlexTensor) -> FlexTensor {
         let (input, weight) = (input.to_contiguous(), readable(weight));
-        // In place where nobody else holds the residual; what others hold is copied by `storage_mut`.
-        let mut output = if is_whole(&residual) { residual } else { residual.to_contiguous() };
+        let mut output = mine(residual);
         linear::add(output.storage_mut(), input.storage(), matrix(&weight));
         output
     }
@@ -105,10 +104,10 @@ impl Kernels for Flex {
     }
 
     fn turn(input: FlexTensor, angles: FlexTensor, back: bool) -> FlexTensor {
-        let [input, angles] = [input, angles].map(|tensor| tensor.to_contiguous());
-        let [_, heads, head_dim] = input.shape().dims();
-        let turned = rotary::turn(input.storage(), angles.storage(), head_dim, heads, back);
-        tensor(turned, input.shape())
+        let (mut turned, angles) = (mine(input), angles.to_contiguous());
+        let [_, heads, head_dim] = turned.shape().dims();
+        rotary::turn(turned.storage_mut(), angles.storage(), head_dim, heads, back);
+        turned
     }
 
     fn swiglu_forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
@@ -187,6 +186,11 @@ fn is_whole(tensor: &FlexTensor) -> bool {
     tensor.is_contiguous()
         && tensor.layout().start_offset() == 0
         && tensor.bytes().len() == size_of::<f32>() * tensor.shape().num_elements()
+}
+
+/// A tensor to be written in place; `storage_mut` copies what others hold as well.
+fn mine(tensor: FlexTensor) -> FlexTensor {
+    if is_whole(&tensor) { tensor } else { tensor.to_contiguous() }
 }
 
 /// True for a matrix that lies column by column.
