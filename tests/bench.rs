@@ -10,12 +10,23 @@ use serde_json::{Value, json};
 use ssft_wgpu::cli::bench::memory::peak_bytes;
 use ssft_wgpu::kernels::adapters::adapters;
 
-const KERNELS: [&str; 5] = [
-    "linear_nll",
-    "linear_nll_hidden_gradient",
-    "linear_nll_weight_gradient",
-    "linear_nll_gradients",
-    "segment_mean",
+const HEAD_KERNELS: [&str; 4] =
+    ["linear_nll", "linear_nll_hidden_gradient", "linear_nll_weight_gradient", "linear_nll_gradients"];
+const OTHER_KERNELS: [&str; 14] = [
+    "linear",
+    "linear_gradients",
+    "linear_onto",
+    "linear_onto_gradients",
+    "rms_norm",
+    "rms_norm_gradients",
+    "rotary",
+    "rotary_gradients",
+    "swiglu",
+    "swiglu_gradients",
+    "tree_attention",
+    "tree_attention_gradients",
+    "adamw",
+    "sum_of_squares",
 ];
 const MIB: u64 = 1 << 20;
 
@@ -45,8 +56,9 @@ fn check_schema(figures: &Value, device: &str) {
         .iter()
         .map(|row| (row["name"].as_str().unwrap(), row["variant"].as_str().unwrap()))
         .collect();
-    let expected: Vec<_> = KERNELS
+    let expected: Vec<_> = HEAD_KERNELS
         .into_iter()
+        .chain(OTHER_KERNELS)
         .flat_map(|kernel| ["fused", "reference"].map(|variant| (kernel, variant)))
         .collect();
     assert_eq!(found, expected);
@@ -56,19 +68,28 @@ fn check_schema(figures: &Value, device: &str) {
 }
 
 fn check_row(row: &Value, device: &str) {
-    let head = row["name"] != "segment_mean";
-    let [width, vocab] = if head { [json!(6), json!(40)] } else { [Value::Null, Value::Null] };
-    assert_eq!(row["shape"], json!({"rows": 20, "width": width, "vocab": vocab}), "{row}");
+    let name = row["name"].as_str().unwrap();
+    let vocab = if HEAD_KERNELS.contains(&name) { json!(40) } else { Value::Null };
+    assert_eq!(row["shape"], json!({"rows": 20, "width": 6, "vocab": vocab}), "{row}");
     assert_eq!((&row["device"], &row["runs"]), (&json!(device), &json!(2)), "{row}");
     let (median, min) = (row["median_ms"].as_f64().unwrap(), row["min_ms"].as_f64().unwrap());
     assert!(min > 0.0 && median >= min, "{row}");
-    let gradients = match row["name"].as_str().unwrap() {
-        "linear_nll_hidden_gradient" => 20 * 6,
-        "linear_nll_weight_gradient" => 40 * 6,
-        "linear_nll_gradients" => (20 + 40) * 6,
-        _ => 0,
+    let (tokens, weight) = (20 * 6, 40 * 6);
+    let numbers = match name {
+        "linear_nll" => 20,
+        "linear_nll_hidden_gradient" => 20 + tokens,
+        "linear_nll_weight_gradient" => 20 + weight,
+        "linear_nll_gradients" => 20 + tokens + weight,
+        "linear_gradients" => 2 * tokens + 6 * 6,
+        "linear_onto_gradients" => 3 * tokens + 6 * 6,
+        "rms_norm_gradients" => 2 * tokens + 6,
+        "rotary_gradients" => 2 * tokens,
+        "swiglu_gradients" | "adamw" => 3 * tokens,
+        "tree_attention_gradients" => 4 * tokens,
+        "sum_of_squares" => 1,
+        _ => tokens,
     };
-    let results = 4 * (gradients + if head { 20 } else { 2 });
+    let results = 4 * numbers;
     assert_eq!(row["result_bytes"], results, "{row}");
     assert!(row["peak_bytes"].as_u64().unwrap() >= results, "{row}");
     assert_eq!(row.get("refused"), None, "{row}");
@@ -79,7 +100,7 @@ fn every_kernel_is_measured_beside_its_reference() {
     for device in ["cpu", "wgpu"] {
         let (figures, table) = bench(&format!("--rows 20 --width 6 --vocab 40 --runs 2 --device {device}"));
         check_schema(&figures, device);
-        for kernel in KERNELS {
+        for kernel in HEAD_KERNELS.into_iter().chain(OTHER_KERNELS) {
             assert!(table.lines().any(|line| line.split_whitespace().next() == Some(kernel)), "{table}");
         }
     }
@@ -89,7 +110,8 @@ fn every_kernel_is_measured_beside_its_reference() {
 fn every_combination_is_measured() {
     let (figures, _) = bench("--rows 3,5 --width 2 --vocab 7,8,9 --runs 1 --device cpu");
     let of = |name: &str| rows(&figures).iter().filter(|row| row["name"] == name).count();
-    assert_eq!(KERNELS.map(of), [12, 12, 12, 12, 4]);
+    assert_eq!(HEAD_KERNELS.map(of), [12; 4]);
+    assert_eq!(OTHER_KERNELS.map(of), [4; 14]);
 }
 
 /// Where the adapter has limits this large, there is nothing to refuse.
@@ -111,14 +133,13 @@ fn a_reference_that_does_not_fit_is_refused() {
         return;
     }
     let shape = "--rows 300 --width 4 --vocab 151936";
-    let (figures, table) =
-        bench(&format!("{shape} --kernels linear_nll,segment_mean --runs 2 --device wgpu"));
-    let [fused, reference, means @ ..] = rows(&figures).as_slice() else { panic!("{figures}") };
+    let (figures, table) = bench(&format!("{shape} --kernels linear_nll,rms_norm --runs 2 --device wgpu"));
+    let [fused, reference, norms @ ..] = rows(&figures).as_slice() else { panic!("{figures}") };
     let reason = "the logits take 173.88 MiB, a buffer of this adapter at most ";
     assert_refused(reference, reason);
     assert!(fused["median_ms"].as_f64().unwrap() > 0.0, "{fused}");
     assert!(fused["peak_bytes"].as_u64().unwrap() < 4 * MIB, "{fused}");
-    assert!(means.len() == 2 && means.iter().all(|row| row["median_ms"].is_f64()), "{figures}");
+    assert!(norms.len() == 2 && norms.iter().all(|row| row["median_ms"].is_f64()), "{figures}");
     assert_eq!(table.lines().filter(|line| line.contains(" refused ")).count(), 1, "{table}");
     assert!(table.lines().any(|line| line.starts_with(&format!("reference: {reason}"))), "{table}");
 }
@@ -159,6 +180,7 @@ fn what_cannot_be_measured_is_refused() {
     for (flags, says) in [
         ("--rows 8,0", "--rows is 0; give 1 to "),
         ("--width 0", "--width is 0; give 1 to "),
+        ("--width 4,5", "--width is 5; give even numbers, as rotary turns pairs"),
         ("--vocab 0", "--vocab is 0; give 1 to "),
         ("--vocab 99999999", "--vocab is 99999999; give 1 to "),
         ("--runs 0", "--runs is 0; give 1 to "),

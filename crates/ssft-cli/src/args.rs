@@ -326,13 +326,13 @@ pub struct BenchKernelsArgs {
     /// Only these kernels [default: all]
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     pub kernels: Vec<Kernel>,
-    /// Rows of hidden states, each with one target; every combination of the three lists is measured
+    /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
     pub rows: Vec<usize>,
-    /// Widths of the hidden states
+    /// Numbers of a token: even, heads of 32 if it is a multiple of that
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
     pub width: Vec<usize>,
-    /// Vocabularies
+    /// Vocabularies of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
     /// Measured runs of each

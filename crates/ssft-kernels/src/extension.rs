@@ -6,9 +6,6 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_wgpu::CubeBackend;
 
-/// Contiguous runs, as `[start, length]`.
-pub type Segments = Vec<[u32; 2]>;
-
 /// What the rest of burn calls.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait KernelOps: Backend {
@@ -18,9 +15,6 @@ pub trait KernelOps: Backend {
         weight: FloatTensor<Self>,
         targets: Targets,
     ) -> FloatTensor<Self>;
-
-    /// See [`crate::segment_mean`].
-    fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self>;
 
     /// See [`crate::linear`].
     fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -68,9 +62,6 @@ pub trait Kernels: Backend {
         upstream: FloatTensor<Self>,
         wanted: [bool; 2],
     ) -> [Option<FloatTensor<Self>>; 2];
-
-    /// Mean of each run.
-    fn means(values: FloatTensor<Self>, segments: &[[u32; 2]]) -> FloatTensor<Self>;
 
     /// `input weight^T`.
     fn linear_forward(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -163,10 +154,6 @@ macro_rules! forward_only {
             ) -> FloatTensor<Self> {
                 let [nll, _] = Self::nll_forward(hidden, weight, targets);
                 nll
-            }
-
-            fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
-                Self::means(values, &segments)
             }
 
             fn linear(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -1,14 +1,13 @@
 //! Gradients of the operations, over any device: burn's Autodiff, with backward passes of our own.
 
-use crate::extension::{KernelOps, Kernels, SavedAttention, SavedNll, Segments};
+use crate::extension::{KernelOps, Kernels, SavedAttention, SavedNll};
 use crate::forest::Forest;
 use crate::targets::Targets;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, TensorMetadata};
-use burn::tensor::TensorData;
+use burn::backend::{Autodiff, Backend};
 
 impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn linear_nll(
@@ -28,16 +27,6 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
                 let [nll, _] = B::nll_forward(hidden, weight, targets);
                 prepared.finish(nll)
             }
-        }
-    }
-
-    fn segment_mean(values: FloatTensor<Self>, segments: Segments) -> FloatTensor<Self> {
-        match MeanBackward.prepare::<C>([values.node()]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let means = B::means(values.into_primitive(), &segments);
-                prepared.finish(segments, means)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::means(values.into_primitive(), &segments)),
         }
     }
 
@@ -176,15 +165,3 @@ backward!(SwigluBackward, 2, [FloatTensor<B>; 2], |inputs, upstream, _| {
 backward!(AttentionBackward, 3, SavedAttention<B>, |saved, upstream, _| {
     B::attention_backward(saved, upstream).map(Some)
 });
-backward!(MeanBackward, 1, Segments, |segments, upstream, _| [Some(spread::<B>(&segments, upstream))]);
-
-/// `d values[i] = upstream[segment of i] / length of it`.
-fn spread<B: Backend>(segments: &[[u32; 2]], upstream: FloatTensor<B>) -> FloatTensor<B> {
-    let runs = || segments.iter().map(|&[_, length]| length as usize);
-    let owner: Vec<i32> = runs().enumerate().flat_map(|(run, length)| vec![run as i32; length]).collect();
-    let share: Vec<f32> = runs().flat_map(|length| vec![1.0 / length as f32; length]).collect();
-    let (count, device) = (share.len(), upstream.device());
-    let owner = B::int_from_data(TensorData::new(owner, [count]), &device);
-    let share = B::float_from_data(TensorData::new(share, [count]), &device);
-    B::float_mul(B::float_select(upstream, 0, owner), share)
-}

@@ -3,7 +3,6 @@
 //! | operation | formula |
 //! |---|---|
 //! | [`linear_nll`] | `nll[i] = log(sum_v exp(h[row[i]] . w[v])) - h[row[i]] . w[token[i]]` |
-//! | [`segment_mean`] | `mean[s] = (1 / len[s]) * sum of the values of segment s` |
 //! | [`tree_attention`] | `out[t] = softmax(q[t] . k / sqrt(d)) v` over what token t sees in its tree |
 //! | [`rms_norm`] | `y = w * x / sqrt(mean(x^2) + eps)` |
 //! | [`rotary`] | each pair of a head, turned by the angle of its token |
@@ -66,26 +65,6 @@ pub fn linear_nll(hidden: Tensor<2>, weight: Tensor<2>, targets: &Targets) -> Te
         weight.into_dispatch(),
         targets.clone(),
     ))
-}
-
-/// Mean of each of several contiguous runs of `values`: `mean[s] = (1 / lengths[s]) * sum(values of run s)`.
-///
-/// # Shapes
-/// `values [sum of lengths]`; returns `[lengths.len()]`.
-///
-/// # Panics
-/// If the values are not f32, there is no run, one is empty (a mean of nothing), or the lengths do not add up to the
-/// number of values.
-pub fn segment_mean(values: Tensor<1>, lengths: &[usize]) -> Tensor<1> {
-    check_segment_mean(&values, lengths);
-    let mut start = 0;
-    let segment = |&length: &usize| {
-        let segment = [start as u32, length as u32];
-        start += length;
-        segment
-    };
-    let segments = lengths.iter().map(segment).collect();
-    Tensor::from_dispatch(Dispatch::segment_mean(values.into_dispatch(), segments))
 }
 
 /// A linear map: `y = x w^T`.
@@ -200,18 +179,6 @@ fn check_linear_nll(hidden: &Tensor<2>, weight: &Tensor<2>, targets: &Targets) {
     );
     assert!(!targets.is_empty(), "linear_nll: no target");
     targets.check(rows, vocab);
-}
-
-fn check_segment_mean(values: &Tensor<1>, lengths: &[usize]) {
-    let (dtype, [total]) = (values.dtype(), values.dims());
-    assert_eq!(dtype, DType::F32, "segment_mean: values {dtype:?} have to be f32");
-    assert!(u32::try_from(total).is_ok(), "segment_mean: {total} values");
-    let sum: usize = lengths.iter().sum();
-    assert_eq!(total, sum, "segment_mean: {total} values against lengths that add up to {sum}");
-    assert!(
-        !lengths.is_empty() && lengths.iter().all(|&length| length > 0),
-        "segment_mean: an empty segment has no mean"
-    );
 }
 
 fn check_f32<const N: usize>(operation: &str, dtypes: [DType; N]) {

@@ -89,8 +89,6 @@ pub const NLL_LOGIT_GRADIENT: Shader = shader!("nll_logit_gradient", 256);
 pub const NLL_HIDDEN_GRADIENT: Shader = shader!("nll_hidden_gradient", 256);
 /// Gradient of a chunk of the weight.
 pub const NLL_WEIGHT_GRADIENT: Shader = shader!("nll_weight_gradient", 256);
-/// Mean of contiguous runs.
-pub const SEGMENT_MEAN: Shader = shader!("segment_mean", 64);
 
 /// Root mean square normalisation.
 pub const RMS_NORM: Shader = shader!("rms_norm", 64);
@@ -121,13 +119,12 @@ pub const ATTENTION_QUERY_GRADIENT: Shader = shader!("attention_query_gradient",
 pub const ATTENTION_KEY_GRADIENT: Shader = shader!("attention_key_gradient", 128);
 
 /// Every shader.
-pub const SHADERS: [Shader; 19] = [
+pub const SHADERS: [Shader; 18] = [
     NLL_PARTIALS,
     NLL_COMBINE,
     NLL_LOGIT_GRADIENT,
     NLL_HIDDEN_GRADIENT,
     NLL_WEIGHT_GRADIENT,
-    SEGMENT_MEAN,
     RMS_NORM,
     RMS_NORM_INPUT_GRADIENT,
     RMS_NORM_WEIGHT_GRADIENT,

@@ -55,7 +55,7 @@ impl Room {
         if !kernel.has_head() {
             return None;
         }
-        let copies = if kernel.wanted().contains(&true) { 6 } else { 3 };
+        let copies = if kernel.has_gradients() { 6 } else { 3 };
         let logits = shape.logits_bytes();
         match self.largest_buffer {
             Some(_) => self.beyond_buffer("the logits take", logits),
@@ -94,7 +94,7 @@ mod tests {
         let shape = Shape { rows: 257, ..shape };
         let says = "the logits take 128.50 MiB, a buffer of this adapter at most 128.00 MiB";
         assert_eq!(room.refuses_logits(Kernel::LinearNll, shape).as_deref(), Some(says));
-        assert_eq!(room.refuses_logits(Kernel::SegmentMean, shape), None);
+        assert_eq!(room.refuses_logits(Kernel::RmsNorm, shape), None);
         assert_eq!(room.refuses_inputs(shape), None);
         let says = "the weight takes 256.00 MiB, a buffer of this adapter at most 128.00 MiB";
         assert_eq!(room.refuses_inputs(Shape { width: 512, ..shape }).as_deref(), Some(says));

@@ -57,17 +57,17 @@ impl Measured {
 }
 
 impl Plan {
-    /// `kernels` at every combination of the three lists; `segment_mean` at every number of rows.
+    /// `kernels` at every combination of the three lists; those without a vocabulary at every one of the first two.
     pub fn new(kernels: &[Kernel], [rows, widths, vocabs]: [&[usize]; 3], runs: usize, seed: u64) -> Self {
-        let (segments, heads): (Vec<Kernel>, Vec<Kernel>) =
-            kernels.iter().partition(|kernel| !kernel.has_head());
+        let (heads, others): (Vec<Kernel>, Vec<Kernel>) =
+            kernels.iter().partition(|kernel| kernel.has_head());
         let mut shapes = Vec::new();
         for &rows in rows {
             for &width in widths {
                 shapes.extend(vocabs.iter().map(|&vocab| (Shape { rows, width, vocab }, heads.clone())));
+                shapes.push((Shape { rows, width, vocab: 1 }, others.clone()));
             }
         }
-        shapes.extend(rows.iter().map(|&rows| (Shape { rows, width: 1, vocab: 1 }, segments.clone())));
         shapes.retain(|(_, kernels)| !kernels.is_empty());
         Self { shapes, runs, seed }
     }
@@ -82,15 +82,14 @@ impl Plan {
         let room = Room::of(device);
         let mut cases = Vec::with_capacity(self.cases());
         for &(shape, ref kernels) in &self.shapes {
-            let inputs = match room.refuses_inputs(shape) {
-                Some(reason) => Err(reason),
-                None => Ok(Inputs::draw(kernels[0], shape, self.seed, &device.device)),
-            };
             for &kernel in kernels {
                 begins(kernel, shape);
-                let outcomes = match &inputs {
-                    Ok(inputs) => self.outcomes(kernel, shape, inputs, &room),
-                    Err(reason) => [Err(reason.clone()), Err(reason.clone())],
+                let outcomes = match room.refuses_inputs(shape) {
+                    None => {
+                        let inputs = Inputs::draw(kernel, shape, self.seed, &device.device);
+                        self.outcomes(kernel, shape, &inputs, &room)
+                    }
+                    Some(reason) => [Err(reason.clone()), Err(reason)],
                 };
                 cases.push(Case { kernel, shape, outcomes });
             }
@@ -108,7 +107,7 @@ impl Plan {
         // The reference comes last: if it cannot be run, the kernel is alone.
         let refusal = room.refuses_logits(kernel, shape);
         let variants = if refusal.is_some() { &[Variant::Fused][..] } else { &Variant::ALL };
-        let run = |variant| inputs.run(kernel, variant).wait();
+        let run = |variant| inputs.run(variant).wait();
         let times = clock::take_turns(self.runs, variants, |&variant| run(variant));
         let mut measured = variants.iter().zip(times).map(|(&variant, times)| {
             let peak_bytes = memory::peak_bytes(&room.device, || run(variant));

@@ -78,7 +78,7 @@ impl Origin {
             "variant": variant.name(),
             "shape": {
                 "rows": case.shape.rows,
-                "width": case.kernel.has_head().then_some(case.shape.width),
+                "width": case.shape.width,
                 "vocab": case.kernel.has_head().then_some(case.shape.vocab),
             },
             "median_ms": measured.map(|measured| measured.times.median_ms),
@@ -122,9 +122,9 @@ fn line(case: &Case) -> [String; 11] {
         fused.zip(reference).map(|(fused, reference)| fused.times.median_ms / reference.times.median_ms);
     let share = fused.map(|fused| fused.extra_bytes() as f64 / shape.logits_bytes() as f64);
     [
-        case.kernel.name().to_owned(),
+        case.kernel.name(),
         shape.rows.to_string(),
-        only_head(shape.width.to_string()),
+        shape.width.to_string(),
         only_head(shape.vocab.to_string()),
         milliseconds(fused),
         milliseconds(reference),

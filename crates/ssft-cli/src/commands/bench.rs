@@ -22,7 +22,7 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     check(args)?;
     let device = args.device.open()?;
     let origin = Origin::of(&device);
-    let kernels = if args.kernels.is_empty() { &Kernel::ALL[..] } else { &args.kernels };
+    let kernels = if args.kernels.is_empty() { Kernel::all() } else { &args.kernels };
     let plan = Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.runs, args.seed);
     let bar = bar(plan.cases(), args.quiet);
     let cases = plan.measure(&device, |kernel, shape| {
@@ -45,6 +45,9 @@ fn write(path: &Path, figures: &Value) -> Result<(), Failure> {
 }
 
 fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
+    if let Some(width) = args.width.iter().find(|width| !width.is_multiple_of(2)) {
+        return Err(Failure::Usage(format!("--width is {width}; give even numbers, as rotary turns pairs")));
+    }
     check_counts(&[
         ("--rows", &args.rows),
         ("--width", &args.width),

@@ -8,7 +8,6 @@ mod matrix;
 pub mod optimizer;
 mod rms_norm;
 mod rotary;
-pub mod segment_mean;
 mod swiglu;
 mod wide;
 
@@ -49,10 +48,6 @@ impl Kernels for Flex {
         let inputs = nll_inputs(&hidden, &weight, &saved.targets);
         linear_nll::backward(inputs, lse.storage(), upstream.storage(), into);
         gradients
-    }
-
-    fn means(values: FlexTensor, segments: &[[u32; 2]]) -> FlexTensor {
-        vector(segment_mean::segment_mean(values.to_contiguous().storage(), segments))
     }
 
     fn linear_forward(input: FlexTensor, weight: FlexTensor) -> FlexTensor {

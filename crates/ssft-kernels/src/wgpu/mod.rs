@@ -8,7 +8,6 @@ pub mod plan;
 mod quads;
 mod rms_norm;
 mod rotary;
-pub mod segment_mean;
 mod swiglu;
 
 use crate::extension::{Kernels, SavedAttention, SavedNll};
@@ -30,10 +29,6 @@ impl Kernels for CubeBackend {
     ) -> [Option<CubeTensor>; 2] {
         let inputs = linear_nll::Inputs::new(saved.hidden, saved.weight, saved.targets);
         linear_nll::backward(&inputs, saved.lse, upstream, wanted)
-    }
-
-    fn means(values: CubeTensor, segments: &[[u32; 2]]) -> CubeTensor {
-        segment_mean::segment_mean(values, segments)
     }
 
     /// CubeCL's matrix products: nothing to fuse, and they know a GPU's matrix units.

@@ -11,7 +11,6 @@ mod linear_nll;
 mod optimizer;
 mod rms_norm;
 mod rotary;
-mod segment_mean;
 mod swiglu;
 mod yardstick;
 
