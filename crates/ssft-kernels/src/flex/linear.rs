@@ -8,7 +8,7 @@ const TASKS: usize = 12;
 /// A block has a multiple of so many rows: `gemm` takes 6 at a time.
 const ROW_UNIT: usize = 48;
 /// A block has at most so many rows, which stay in a core's cache.
-const MOST_ROWS: usize = 10 * ROW_UNIT;
+const MOST_ROWS: usize = 20 * ROW_UNIT;
 /// A block has a multiple of so many columns: `gemm` takes 16 or 32 at a time.
 const COLUMN_UNIT: usize = 32;
 /// Columns that are made rows at a time: two lines of the cache.
