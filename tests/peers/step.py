@@ -199,7 +199,12 @@ def measure_ours(args: argparse.Namespace) -> dict[str, float]:
     """Median milliseconds of each variant of `ssft-wgpu bench steps`, at the same shape on as many threads."""
     environment = os.environ | {"RAYON_NUM_THREADS": str(args.threads)}
     command = [args.ours, "bench", "steps", "--device=cpu", f"--runs={args.runs}"]
-    command += [f"--{key.replace('_', '-')}={getattr(args, key)}" for key in SHAPE]
+    if args.model:
+        # A trained model has a shape, and questions with lengths of their own; of the latter it tells the means.
+        command += [f"--model={args.model}", f"--difficulty={args.difficulty}"]
+        command += [f"--questions={args.questions}", f"--match-tokens={args.match_tokens}"]
+    else:
+        command += [f"--{key.replace('_', '-')}={getattr(args, key)}" for key in SHAPE]
     try:
         with tempfile.TemporaryDirectory() as directory:
             report = Path(directory, "steps.json")
@@ -211,7 +216,7 @@ def measure_ours(args: argparse.Namespace) -> dict[str, float]:
         medians = {row["variant"]: float(row["median_ms"]) for row in rows}
         # What it says it ran has to be what was asked.
         for key, row in itertools.product(SHAPE, rows):
-            if row["shape"].get(key, getattr(args, key)) != getattr(args, key):
+            if round(row["shape"].get(key, getattr(args, key))) != getattr(args, key):
                 sys.exit(f"error: ours ran with {key} = {row['shape'][key]}, PyTorch with {getattr(args, key)}")
         return {ours: medians[ours] for ours, _ in PAIRS}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -263,6 +268,8 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{key.replace('_', '-')}", type=int, default=default, help=f"default {default}")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--ours", help="path of ssft-wgpu: take turns with its `bench steps`, --rounds times")
+    parser.add_argument("--model", help="ours from this trained model or checkpoint, on questions of arithmetic")
+    parser.add_argument("--difficulty", type=int, default=1, help="of the questions of --model, default 1")
     parser.add_argument("--check", action="store_true", help="assert that it computes what it should, and stop")
     args = parser.parse_args()
     small = any(type(value) is int and value < 1 for value in vars(args).values())

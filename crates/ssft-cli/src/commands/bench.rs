@@ -126,6 +126,14 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
     if let Some(forks) = args.forks.iter().max().filter(|&&forks| forks >= args.vocab) {
         return Err(Failure::Usage(format!("--vocab {} leaves no token beside {forks} forks", args.vocab)));
     }
+    let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
+    let question = most(&args.prompt_tokens) + most(&args.traces) * most(&args.trace_tokens);
+    if question.saturating_mul(most(&args.questions)) > MOST_TOKENS {
+        return Err(Failure::Usage(format!(
+            "{} questions of {question} tokens are more than {MOST_TOKENS}; lower --questions or their lengths",
+            most(&args.questions)
+        )));
+    }
     let preset = match args.preset {
         PresetName::Tiny => Preset::Tiny,
         PresetName::Demo => Preset::Demo,
