@@ -169,7 +169,7 @@ fn inputs_that_do_not_fit_are_refused() {
     let (figures, _) = bench("--rows 1 --width 1024 --vocab 40000 --kernels linear_nll --device wgpu");
     assert_eq!(rows(&figures).len(), 2);
     for row in rows(&figures) {
-        assert_refused(row, "the weight takes 156.25 MiB, a buffer of this adapter at most ");
+        assert_refused(row, "an input takes 156.25 MiB, a buffer of this adapter at most ");
     }
 }
 
@@ -325,6 +325,10 @@ fn steps_that_cannot_be_measured_are_refused() {
         (
             "--forks 3",
             "4 traces cannot have different forks when there are only 3; raise --forks or lower --traces",
+        ),
+        (
+            "--questions 100000",
+            "100000 questions of 416 tokens are more than 1048576; lower --questions or their lengths",
         ),
         ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
         ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),

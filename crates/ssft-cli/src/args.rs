@@ -329,7 +329,7 @@ pub struct BenchKernelsArgs {
     /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
     pub rows: Vec<usize>,
-    /// Numbers of a token: even, heads of 32 if it is a multiple of that
+    /// Numbers of a token: even, heads have up to 32 of them
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
     pub width: Vec<usize>,
     /// Vocabularies of linear_nll

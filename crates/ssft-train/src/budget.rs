@@ -22,22 +22,26 @@ pub struct Budget {
 pub type Row = (usize, usize);
 
 impl Budget {
-    /// Tokens for which `bytes` of memory suffice, at least one of each kind.
+    /// Tokens for which `bytes` of memory suffice, at least one of each kind. A pass without gradient gets no more memory
+    /// than a training pass on all traces of `batch`, so that a step's memory does not grow with the number of pairs.
     ///
     /// Counted are f32 numbers a token. In training every layer keeps its input, two norms, queries, keys and values
     /// before and after turning, what attention gives, gate, up and their product, and both sums with the residual
     /// stream; on the way back, gradients of one layer and of the stream come on top. Without gradient one layer's
     /// worth is there at a time.
-    pub fn new(bytes: u64, config: &DecoderConfig) -> Self {
+    pub fn new(bytes: u64, config: &DecoderConfig, batch: &[&EncodedQuestion]) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let query = config.num_attention_heads * config.head_dim;
         let kv = config.num_key_value_heads * config.head_dim;
         let layer = 5 * width + 3 * query + 3 * kv + 3 * inner;
         let cached = 2 * kv * config.num_hidden_layers;
         let share = |part: u64, numbers: usize| ((bytes / part) as usize / (4 * numbers)).max(1);
+        let (training, cost) = ((config.num_hidden_layers + 2) * layer, 2 * layer);
+        let trained: usize =
+            batch.iter().map(|question| training_tokens(question, 0..question.traces.len())).sum();
         Self {
-            training_tokens: share(2, (config.num_hidden_layers + 2) * layer),
-            cost_tokens: share(4, 2 * layer),
+            training_tokens: share(2, training),
+            cost_tokens: share(4, cost).min(trained * training / cost).max(1),
             cached_tokens: share(4, 2 * cached),
         }
     }
@@ -192,12 +196,23 @@ mod tests {
     #[test]
     fn a_larger_model_has_room_for_fewer_tokens() {
         use ssft_model::config::Preset;
-        let budget = |preset| Budget::new(1 << 30, &DecoderConfig::preset(preset, 300));
+        let question = question(100, &[1000; 40]);
+        let budget = |preset| Budget::new(1 << 30, &DecoderConfig::preset(preset, 300), &[&question]);
         let (tiny, small) = (budget(Preset::Tiny), budget(Preset::Small));
         assert!(
             tiny.training_tokens > 4 * small.training_tokens && small.training_tokens > 1000,
             "{small:?}"
         );
-        assert_eq!(Budget::new(0, &DecoderConfig::preset(Preset::Tiny, 300)).cost_tokens, 1);
+        assert_eq!(Budget::new(0, &DecoderConfig::preset(Preset::Tiny, 300), &[&question]).cost_tokens, 1);
+    }
+
+    #[test]
+    fn a_pass_without_gradient_takes_no_more_than_training() {
+        use ssft_model::config::Preset;
+        let config = DecoderConfig::preset(Preset::Tiny, 300);
+        let (one, other) = (question(10, &[40, 50]), question(20, &[80]));
+        let budget = Budget::new(1 << 30, &config, &[&one, &other]);
+        // Four layers and two more for the way back, against one in and one out.
+        assert_eq!(budget.cost_tokens, (100 + 100) * 6 / 2);
     }
 }

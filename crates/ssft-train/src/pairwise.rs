@@ -19,6 +19,7 @@ use ssft_data::pack::PackedTrees;
 use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
 use ssft_model::cache::{Growth, TreeCache};
+use std::collections::HashMap;
 
 /// Some questions, all pairs of which are known a bit further with every pass.
 #[derive(Debug)]
@@ -185,19 +186,18 @@ impl<'a> Pairs<'a> {
 
     fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keep: bool) {
         let mut growth: Vec<(Growth, &[u32])> = Vec::new();
+        let mut runs: HashMap<(usize, &[u32]), usize> = HashMap::new();
         let (mut of, mut next) = (Vec::<Owners>::new(), Vec::<Vec<&[u32]>>::new());
         for &(question, branch) in wanted {
             let Extension { fork, trace, known, wanted } = branch;
             let traces = &self.questions[question].traces;
             let tokens = &traces[trace].tokens;
             let last_run = &mut self.branches[question][fork * traces.len() + trace];
-            let run = (
-                Growth::From(last_run.unwrap_or(self.leads[question][fork])),
-                &tokens[known - 1..wanted - 1],
-            );
-            // Traces that begin alike are one run until they part.
-            let at = growth.iter().position(|other| *other == run).unwrap_or_else(|| {
-                growth.push(run);
+            let from = last_run.unwrap_or(self.leads[question][fork]);
+            let fed = &tokens[known - 1..wanted - 1];
+            // The same tokens from the same place are one run: traces that begin alike, up to where they part.
+            let at = *runs.entry((from, fed)).or_insert_with(|| {
+                growth.push((Growth::From(from), fed));
                 of.push(Owners { tokens: wanted - known, pairs: Vec::new() });
                 next.push(Vec::new());
                 growth.len() - 1

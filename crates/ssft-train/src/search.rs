@@ -41,7 +41,7 @@ pub enum Next {
     /// This is the optimal matching.
     Proven(Assignment),
     /// This is very likely the optimal matching: every other one has already cost more than this one seems to in the
-    /// end. Whoever has to compute its branches anyway may do so now, and ask again.
+    /// end, and clearly more than this one so far. Whoever has to compute its branches anyway may do so now, and ask again.
     Likely(Assignment),
     /// Nothing can be said before these branches are known further.
     Extend(Vec<Extension>),
@@ -50,10 +50,10 @@ pub enum Next {
 // The bounds decide what is optimal; all that follows decides only how many tokens are read until they do. Set by
 // measurement, see docs/benchmarks.md.
 
-/// A branch is first read to where its trace parts from the others, and so many tokens on: no fork is told from
-/// another by what all traces begin with.
-const PAST_PARTING: usize = 1;
-/// After that it is known at most this many times as far after a pass,
+/// A branch is first read to the token by which its trace parts from the one most like it, but no more than so many
+/// tokens: what two traces have in common does not tell the forks of one from those of the other.
+const FIRST: usize = 16;
+/// After that a pass reads it at most this many times as far,
 const PACE: usize = 2;
 /// .. and no further than this many times what seems to be missing at its rate so far.
 const CAUTION: f64 = 2.0;
@@ -119,8 +119,12 @@ impl PartialCosts {
         pairs.filter_map(|(trace, &fork)| self.extension(fork, trace, usize::MAX)).collect()
     }
 
-    /// Twice as many more tokens of a branch, as far as there are any.
+    /// Twice as many more tokens of a branch, as far as there are any. The first ones stay as they are: they end where
+    /// traces part, and up to there one reading serves all.
     pub fn further(&self, branch: Extension) -> Extension {
+        if branch.known <= 1 {
+            return branch;
+        }
         let wanted = 2 * branch.wanted - branch.known;
         Extension { wanted: wanted.min(self.lengths[branch.trace]), ..branch }
     }
@@ -233,7 +237,7 @@ impl PartialCosts {
     /// How far to read a branch that seems to be out once it has cost `missing` nats more.
     fn reach(&self, fork: usize, trace: usize, missing: f64) -> usize {
         let cell = self.cell(fork, trace);
-        let (known, parting) = (self.known[cell], self.shared[trace] + PAST_PARTING);
+        let (known, parting) = (self.known[cell], (self.shared[trace] + 1).min(FIRST));
         let reach = if known < parting {
             parting
         } else {

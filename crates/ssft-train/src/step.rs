@@ -120,6 +120,7 @@ struct Work<'a> {
     /// Target tokens of the whole step.
     targets: usize,
     clock: Clock<'a>,
+    budget: Budget,
     gradients: GradientsAccumulator<Decoder>,
     losses: Vec<Tensor<1>>,
     /// Real and padded tokens of the training passes.
@@ -240,6 +241,7 @@ impl Trainer {
             step: self.step + 1,
             targets: questions.map(|question| self.targets(question)).sum(),
             clock,
+            budget: self.budget(batches),
             gradients: GradientsAccumulator::new(),
             losses: Vec::new(),
             tokens: (0.0, 0.0),
@@ -256,13 +258,17 @@ impl Trainer {
         question.traces[..used].iter().map(|trace| trace.tokens.len()).sum()
     }
 
-    fn budget(&self) -> Budget {
-        Budget::new(self.settings.memory_budget, self.model.config())
+    fn budget(&self, batches: &[&[&EncodedQuestion]]) -> Budget {
+        Budget::new(
+            self.settings.memory_budget,
+            self.model.config(),
+            batches.first().copied().unwrap_or_default(),
+        )
     }
 
-    fn search<'a>(&'a self, model: &'a Decoder, step: usize) -> Search<'a> {
+    fn search<'a>(&'a self, model: &'a Decoder, batches: &[&[&EncodedQuestion]], step: usize) -> Search<'a> {
         let (leads, match_tokens) = (self.leads.as_slice(), self.settings.match_tokens);
-        Search { model, leads, match_tokens, budget: self.budget(), step }
+        Search { model, leads, match_tokens, budget: self.budget(batches), step }
     }
 
     /// Who is trained under which fork, question by question, for all micro-batches: the weights are the same for
@@ -290,7 +296,7 @@ impl Trainer {
             Method::Ssft => {
                 let start = (work.clock)();
                 let model = self.model.valid().prepared();
-                let (costs, tokens) = self.search(&model, work.step).costs(batches).await?;
+                let (costs, tokens) = self.search(&model, batches, work.step).costs(batches).await?;
                 let read = (work.clock)();
                 let pairs = questions().zip(&costs);
                 let matched = pairs.map(|(question, costs)| optimal(work.step, question, costs)).collect();
@@ -312,13 +318,13 @@ impl Trainer {
         batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
         let model = self.model.valid().prepared();
-        Ok(self.search(&model, step).costs(batches).await?.0)
+        Ok(self.search(&model, batches, step).costs(batches).await?.0)
     }
 
     /// Trains on matched questions, in as many passes as the budget makes of them.
     fn train(&self, questions: &[(&EncodedQuestion, &Assignment)], work: &mut Work<'_>) {
         let start = (work.clock)();
-        for rows in self.budget().training_passes(questions) {
+        for rows in work.budget.training_passes(questions) {
             let nll = self.forward(questions, &rows, work);
             self.backward(nll, work);
         }
@@ -354,8 +360,11 @@ impl Trainer {
         batches: &[&[&EncodedQuestion]],
         work: &mut Work<'_>,
     ) -> Result<Vec<Assignment>, TrainError> {
+        let start = (work.clock)();
         let model = self.model.valid().prepared();
-        let (search, budget) = (self.search(&model, work.step), self.budget());
+        work.ms_cost += (work.clock)() - start;
+        let search = self.search(&model, batches, work.step);
+        let budget = search.budget;
         let mut assignments = Vec::new();
         for batch in batches {
             for group in budget.groups(batch, &self.leads, self.settings.match_tokens) {
@@ -392,7 +401,7 @@ impl Trainer {
         let likely: Vec<_> =
             questions.iter().copied().zip(decided.iter().map(|decided| &decided.assignment)).collect();
         let start = (work.clock)();
-        let rows = self.budget().training_passes(&likely).concat();
+        let rows = work.budget.training_passes(&likely).concat();
         let nll = self.forward(&likely, &rows, work);
         let losses = read(nll.clone().inner(), work.step).await?;
         let forward = (work.clock)();

@@ -287,6 +287,46 @@ fn neither_lazy_matching_nor_a_small_budget_changes_the_run() {
     }
 }
 
+/// Traces that begin alike, two that are the same, one that is short, and enough tokens for several passes.
+fn long_questions() -> Vec<EncodedQuestion> {
+    let trace = |parting: usize, step: u32, length: usize| -> Vec<u32> {
+        let token = |at: usize| if at < parting { 3 + at as u32 % 5 } else { (at as u32 * step) % 23 };
+        (0..length).map(token).collect()
+    };
+    let question = |id: &str, traces: &[Vec<u32>]| {
+        question(id, &[1, 2], &traces.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    };
+    vec![
+        question("long", &[trace(10, 7, 90), trace(10, 5, 80), trace(0, 3, 70), trace(10, 11, 60)]),
+        question("same", &[trace(4, 7, 50), trace(4, 7, 50), trace(40, 9, 64)]),
+        question("prefix", &[trace(30, 7, 12), trace(30, 9, 60), vec![3]]),
+    ]
+}
+
+#[test]
+fn long_traces_are_matched_the_same_however_they_are_read() {
+    let data = long_questions();
+    let matches = |matching: Matching, memory_budget: u64| {
+        let settings =
+            Settings { match_tokens: 75, memory_budget, matching, ..settings(Method::Ssft, data.len(), 1) };
+        let mut trainer = Trainer::new(model(), leads(4), &data, settings);
+        let mut step = || pollster::block_on(trainer.step(&data, &|| 0.0)).expect("a step");
+        (0..12).map(|_| step()).map(|report| (report.matches, report.cost_saved)).collect::<Vec<_>>()
+    };
+    let expected = matches(Matching::Full, 1 << 30);
+    for budget in [1 << 30, 4_000_000, 600_000, 40_000] {
+        let found = matches(Matching::Lazy, budget);
+        for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found.0, expected.0, "{budget} bytes, step {}", step + 1);
+        }
+        let least = found.iter().filter_map(|found| found.1).fold(1.0, f64::min);
+        assert!(
+            budget < 1 << 30 || least > expected[0].1.expect("ssft"),
+            "{least}: some branches are left unread"
+        );
+    }
+}
+
 #[test]
 fn lazy_matching_saves_more_and_more() {
     let data = questions();

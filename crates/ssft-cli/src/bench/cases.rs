@@ -68,7 +68,7 @@ enum Operation {
     SumOfSquares,
 }
 
-/// Numbers of an attention head, if the width allows it; otherwise the width is one head.
+/// Most numbers of an attention head.
 const HEAD: usize = 32;
 
 impl Kernel {
@@ -117,6 +117,24 @@ impl Kernel {
         }
     }
 
+    /// Bytes of each of its inputs.
+    pub fn input_bytes(self, shape: Shape) -> Vec<u64> {
+        self.parts().0.inputs(shape).into_iter().map(|[rows, columns]| f32_bytes(rows, columns)).collect()
+    }
+
+    /// What the reference stores in one piece where the kernel does not, and its bytes: logits, or scores of every query
+    /// and key.
+    pub fn stored_by_reference(self, shape: Shape) -> Option<(&'static str, u64)> {
+        let Shape { rows, width, .. } = shape;
+        match self.parts().0 {
+            Operation::LinearNll => Some(("logits", shape.logits_bytes())),
+            Operation::TreeAttention => {
+                Some(("scores", f32_bytes(rows, rows) * (width / head_dim(width)) as u64))
+            }
+            _ => None,
+        }
+    }
+
     /// Bytes of what it returns, gradients included.
     pub fn result_bytes(self, shape: Shape) -> u64 {
         let (operation, wanted) = self.parts();
@@ -144,6 +162,11 @@ impl Operation {
         }
     }
 
+    /// True for the input that is a weight.
+    fn is_weight(self, index: usize) -> bool {
+        index == 1 && matches!(self, Self::LinearNll | Self::Linear | Self::LinearOnto)
+    }
+
     /// Shapes of the outputs.
     fn outputs(self, shape: Shape) -> Vec<[usize; 2]> {
         let Shape { rows, width, .. } = shape;
@@ -156,9 +179,9 @@ impl Operation {
     }
 }
 
-/// Numbers of a head of a token of `width` numbers.
+/// Numbers of a head of a token of `width` numbers, which is even.
 fn head_dim(width: usize) -> usize {
-    if width.is_multiple_of(HEAD) { HEAD } else { width }
+    (1..=HEAD / 2).rev().map(|half| 2 * half).find(|&size| width.is_multiple_of(size)).unwrap_or(width)
 }
 
 impl Variant {
@@ -189,16 +212,6 @@ impl Shape {
     pub fn logits_bytes(self) -> u64 {
         f32_bytes(self.rows, self.vocab)
     }
-
-    /// Bytes of the weight of `linear_nll`.
-    pub fn weight_bytes(self) -> u64 {
-        f32_bytes(self.vocab, self.width)
-    }
-
-    /// Bytes of the hidden states.
-    pub fn hidden_bytes(self) -> u64 {
-        f32_bytes(self.rows, self.width)
-    }
 }
 
 impl fmt::Display for Shape {
@@ -211,7 +224,7 @@ fn f32_bytes(rows: usize, columns: usize) -> u64 {
     rows as u64 * columns as u64 * size_of::<f32>() as u64
 }
 
-/// What a kernel reads. It stays on the device from run to run.
+/// What a kernel reads. It stays on the device from run to run, so that what works in place copies it first.
 #[derive(Debug)]
 pub struct Inputs {
     kernel: Kernel,
@@ -229,12 +242,12 @@ impl Inputs {
     pub fn draw(kernel: Kernel, shape: Shape, seed: u64, device: &Device) -> Self {
         let generator = &mut ChaCha8Rng::seed_from_u64(seed);
         let Shape { rows, width, vocab } = shape;
+        let (operation, _) = kernel.parts();
         let draw = |(index, dims): (usize, [usize; 2])| {
-            let tokens = dims[0] == rows || index != 1;
-            let spread = if tokens { 1.0 } else { 1.0 / (width as f32).sqrt() };
+            let spread = if operation.is_weight(index) { 1.0 / (width as f32).sqrt() } else { 1.0 };
             Tensor::from_data(TensorData::new(normal(dims[0] * dims[1], spread, generator), dims), device)
         };
-        let tensors = kernel.parts().0.inputs(shape).into_iter().enumerate().map(draw).collect();
+        let tensors = operation.inputs(shape).into_iter().enumerate().map(draw).collect();
         let tokens: Vec<i32> = (0..rows).map(|_| generator.random_range(0..vocab as i32)).collect();
         Self { kernel, width, tensors, targets: Targets::every_row(&tokens), forest: forest(rows) }
     }

@@ -41,25 +41,21 @@ impl Room {
     }
 
     /// Why the inputs cannot be there, if so. The host needs room for them and their gradients on every device.
-    pub fn refuses_inputs(&self, shape: Shape) -> Option<String> {
-        let (weight, hidden) = (shape.weight_bytes(), shape.hidden_bytes());
-        let beyond_heap = || beyond_memory("inputs and gradients take", 2 * (weight + hidden));
-        self.beyond_buffer("the weight takes", weight)
-            .or_else(|| self.beyond_buffer("the hidden states take", hidden))
-            .or_else(beyond_heap)
+    pub fn refuses_inputs(&self, kernel: Kernel, shape: Shape) -> Option<String> {
+        let inputs = kernel.input_bytes(shape);
+        let largest = inputs.iter().copied().max().unwrap_or_default();
+        self.beyond_buffer("an input takes", largest)
+            .or_else(|| beyond_memory("inputs and gradients take", 2 * inputs.iter().sum::<u64>()))
     }
 
-    /// Why the reference cannot be run, if so: it stores the logits in one piece, and several like it. At a time these
-    /// are 2, or 3 with gradients; asked for is room for 3 and 6, for a machine that swaps measures nothing.
-    pub fn refuses_logits(&self, kernel: Kernel, shape: Shape) -> Option<String> {
-        if !kernel.has_head() {
-            return None;
-        }
+    /// Why the reference cannot be run, if so: it stores the logits (or scores) in one piece, and several like it. At a
+    /// time these are 2, or 3 with gradients; asked for is room for 3 and 6, for a machine that swaps measures nothing.
+    pub fn refuses_reference(&self, kernel: Kernel, shape: Shape) -> Option<String> {
+        let (what, bytes) = kernel.stored_by_reference(shape)?;
         let copies = if kernel.has_gradients() { 6 } else { 3 };
-        let logits = shape.logits_bytes();
         match self.largest_buffer {
-            Some(_) => self.beyond_buffer("the logits take", logits),
-            None => beyond_memory(&format!("{copies} buffers of logits take"), copies * logits),
+            Some(_) => self.beyond_buffer(&format!("the {what} take"), bytes),
+            None => beyond_memory(&format!("{copies} buffers of {what} take"), copies * bytes),
         }
     }
 
@@ -90,14 +86,20 @@ mod tests {
     fn an_adapter_refuses_what_no_buffer_of_it_holds() {
         let room = room(Some(128 << 20));
         let shape = Shape { rows: 256, width: 64, vocab: 1 << 17 };
-        assert_eq!(room.refuses_logits(Kernel::LinearNll, shape), None, "exactly as much as a buffer");
+        assert_eq!(room.refuses_reference(Kernel::LinearNll, shape), None, "exactly as much as a buffer");
         let shape = Shape { rows: 257, ..shape };
         let says = "the logits take 128.50 MiB, a buffer of this adapter at most 128.00 MiB";
-        assert_eq!(room.refuses_logits(Kernel::LinearNll, shape).as_deref(), Some(says));
-        assert_eq!(room.refuses_logits(Kernel::RmsNorm, shape), None);
-        assert_eq!(room.refuses_inputs(shape), None);
-        let says = "the weight takes 256.00 MiB, a buffer of this adapter at most 128.00 MiB";
-        assert_eq!(room.refuses_inputs(Shape { width: 512, ..shape }).as_deref(), Some(says));
+        assert_eq!(room.refuses_reference(Kernel::LinearNll, shape).as_deref(), Some(says));
+        assert_eq!(room.refuses_reference(Kernel::RmsNorm, shape), None);
+        let kernel = Kernel::LinearNll;
+        assert_eq!(room.refuses_inputs(kernel, shape), None);
+        let says = "an input takes 256.00 MiB, a buffer of this adapter at most 128.00 MiB";
+        assert_eq!(room.refuses_inputs(kernel, Shape { width: 512, ..shape }).as_deref(), Some(says));
+        let square = Shape { rows: 1, width: 1 << 13, vocab: 1 };
+        assert_eq!(room.refuses_inputs(Kernel::Linear, square).as_deref(), Some(says));
+        let long = Shape { rows: 1 << 13, width: 32, vocab: 1 };
+        let says = "the scores take 256.00 MiB, a buffer of this adapter at most 128.00 MiB";
+        assert_eq!(room.refuses_reference(Kernel::TreeAttention, long).as_deref(), Some(says));
     }
 
     #[test]
@@ -105,8 +107,9 @@ mod tests {
     fn the_cpu_refuses_what_memory_does_not_hold() {
         let most = available_bytes().expect("MemAvailable") as usize;
         let shape = Shape { rows: 1 << 10, width: 1, vocab: most / (4 << 10) / 4 };
-        assert_eq!(room(None).refuses_logits(Kernel::LinearNll, shape), None, "three quarters");
-        let refusal = room(None).refuses_logits(Kernel::LinearNllGradients, shape).expect("one and a half");
+        assert_eq!(room(None).refuses_reference(Kernel::LinearNll, shape), None, "three quarters");
+        let refusal =
+            room(None).refuses_reference(Kernel::LinearNllGradients, shape).expect("one and a half");
         assert!(refusal.starts_with("6 buffers of logits take "), "{refusal}");
     }
 }

@@ -84,7 +84,7 @@ impl Plan {
         for &(shape, ref kernels) in &self.shapes {
             for &kernel in kernels {
                 begins(kernel, shape);
-                let outcomes = match room.refuses_inputs(shape) {
+                let outcomes = match room.refuses_inputs(kernel, shape) {
                     None => {
                         let inputs = Inputs::draw(kernel, shape, self.seed, &device.device);
                         self.outcomes(kernel, shape, &inputs, &room)
@@ -105,7 +105,7 @@ impl Plan {
         room: &Room,
     ) -> [Result<Measured, String>; 2] {
         // The reference comes last: if it cannot be run, the kernel is alone.
-        let refusal = room.refuses_logits(kernel, shape);
+        let refusal = room.refuses_reference(kernel, shape);
         let variants = if refusal.is_some() { &[Variant::Fused][..] } else { &Variant::ALL };
         let run = |variant| inputs.run(variant).wait();
         let times = clock::take_turns(self.runs, variants, |&variant| run(variant));

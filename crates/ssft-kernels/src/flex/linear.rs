@@ -62,10 +62,9 @@ pub fn weight_gradient(upstream: &[f32], input: &[f32], width: usize) -> Vec<f32
 /// Size of the blocks of a product. It depends on the shape alone, so that the bits do not depend on the number of cores.
 fn block(lhs: Matrix<'_>, rhs: Matrix<'_>) -> [usize; 2] {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
-    // `gemm` packs the weights for every block of rows anew: columns are cut first.
-    let chunks = rows.div_ceil(MOST_ROWS);
-    [
-        rows.div_ceil(chunks).next_multiple_of(ROW_UNIT),
-        columns.div_ceil(TASKS.div_ceil(chunks)).next_multiple_of(COLUMN_UNIT),
-    ]
+    // `gemm` packs the weights for every block of rows anew: columns are cut first, as far as that goes.
+    let down = rows.div_ceil(MOST_ROWS).max(1);
+    let width = columns.div_ceil(TASKS.div_ceil(down)).next_multiple_of(COLUMN_UNIT);
+    let down = TASKS.div_ceil(columns.div_ceil(width)).max(down);
+    [rows.div_ceil(down).next_multiple_of(ROW_UNIT), width]
 }

@@ -69,7 +69,8 @@ impl Block<'_> {
     /// Cuts the matrix of `dims` at `start` into blocks of at most `size`.
     ///
     /// # Safety
-    /// The matrix has to be there, and nobody else's, as long as its blocks are. It may not have been written yet.
+    /// The matrix has to be there, and nobody else's, as long as its blocks are. It has to have been written before it
+    /// is added to.
     #[allow(unsafe_code)]
     unsafe fn cut(start: *mut f32, dims: [usize; 2], size: [usize; 2]) -> Vec<Self> {
         let [rows, columns] = dims;
@@ -90,6 +91,7 @@ impl Block<'_> {
         let lhs = lhs.some_rows(self.first[0], self.dims[0]);
         let rhs = rhs.transpose().some_rows(self.first[1], self.dims[1]).transpose();
         assert!(lhs.reach() <= lhs.data.len() && rhs.reach() <= rhs.data.len(), "a view beyond its data");
+        assert_eq!(lhs.dims[1], rhs.dims[0], "product of {:?} and {:?}", lhs.dims, rhs.dims);
         // SAFETY: `reach` bounds every element read; what is written is the block, which is read only if added to.
         #[allow(unsafe_code)]
         unsafe {
@@ -128,10 +130,8 @@ impl Block<'_> {
 pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
     let dims = dims_of_product(lhs, rhs);
     assert_eq!(out.len(), dims[0] * dims[1], "a product of {dims:?} into {} numbers", out.len());
-    // SAFETY: `out` is borrowed alone.
-    #[allow(unsafe_code)]
-    let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, dims) };
-    blocks.into_iter().for_each(|block| block.multiply(lhs, rhs, accumulate));
+    let whole = Block { start: out.as_mut_ptr(), columns: dims[1], first: [0, 0], dims, matrix: PhantomData };
+    whole.multiply(lhs, rhs, accumulate);
 }
 
 /// `out += lhs rhs`, blocks of at most `size` on all cores.

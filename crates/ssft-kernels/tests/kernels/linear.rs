@@ -3,7 +3,7 @@
 use super::yardstick::{Case, ROUNDING, run, wide};
 use super::{devices, draw, matrix, numbers, vector};
 use burn::tensor::{Device, Tensor};
-use ssft_kernels::{linear, linear_onto, reference};
+use ssft_kernels::{column_major, linear, linear_onto, reference};
 
 type Operation = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
 
@@ -33,7 +33,10 @@ fn exact(input: &[f32], weight: &[f32], upstream: &[f32], [width, out]: [usize; 
 
 #[test]
 fn shapes_that_hit_every_tail() {
-    for (rows, width, out) in [(1, 1, 1), (1, 7, 33), (64, 64, 64), (65, 63, 31), (300, 16, 129)] {
+    // The last one is cut into blocks of rows and of columns.
+    for (rows, width, out) in
+        [(1, 1, 1), (1, 7, 33), (64, 64, 64), (65, 63, 31), (300, 16, 129), (1000, 20, 70)]
+    {
         let dims = [width, out];
         let (input, weight, upstream) = (draw(1, rows * width), draw(2, out * width), draw(3, rows * out));
         let longest = rows.max(width).max(out) as f64;
@@ -47,6 +50,30 @@ fn shapes_that_hit_every_tail() {
             tolerance: 2.0 * longest.sqrt() * ROUNDING,
         };
         case.check(flat(linear, dims), flat(reference::linear, dims));
+    }
+}
+
+#[test]
+fn a_weight_in_columns_gives_the_same() {
+    for (name, device) in devices() {
+        for (rows, width, out) in [(1, 1, 1), (5, 33, 1), (7, 1, 33), (9, 70, 65), (1000, 33, 70)] {
+            let matrix = |rows: usize, columns: usize, seed: u64| {
+                vector(&draw(seed, rows * columns), &device).reshape([rows, columns])
+            };
+            let (input, weight, residual) =
+                (matrix(rows, width, 1), matrix(out, width, 2), matrix(rows, out, 3));
+            let columns = column_major(weight.clone());
+            assert_eq!(numbers(columns.clone()), numbers(weight.clone()), "{name}: the same matrix");
+            let results = |weight: Tensor<2>| {
+                [linear(input.clone(), weight.clone()), linear_onto(input.clone(), weight, residual.clone())]
+            };
+            for (found, expected) in results(columns).into_iter().zip(results(weight)) {
+                for (found, expected) in numbers(found).into_iter().zip(numbers(expected)) {
+                    let tolerance = 4.0 * (width as f32).sqrt() * f32::EPSILON * expected.abs().max(1.0);
+                    assert!((found - expected).abs() <= tolerance, "{name}, {rows} x {width} to {out}");
+                }
+            }
+        }
     }
 }
 
