@@ -48,7 +48,7 @@ pub enum Next {
 }
 
 // The bounds decide what is optimal; all that follows decides only how many tokens are read until they do. Set by
-// measurement, see docs/benchmarks.md.
+// measurement: docs/benchmarks.md, lazy matching.
 
 /// A branch is first read to the token by which its trace parts from the one most like it, but no more than so many
 /// tokens: what two traces have in common does not tell the forks of one from those of the other.

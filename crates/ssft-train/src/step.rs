@@ -34,7 +34,8 @@ pub struct Settings {
     pub batch_questions: usize,
     /// Batches in one optimizer step.
     pub accumulate: usize,
-    /// Bytes that the passes of a step may take beyond model and optimizer, roughly.
+    /// Bytes that the passes of a step may take beyond model and optimizer, roughly. On the CPU the search for a matching
+    /// also has the weights of the linear maps laid out a second time.
     pub memory_budget: u64,
     /// Learning rates.
     pub schedule: Schedule,

@@ -86,7 +86,7 @@ pub struct Measured {
     pub arm: Arm,
     /// Times of whole steps.
     pub times: Times,
-    /// Medians over the reports of the same steps; `retrained` is their sum.
+    /// Medians over the reports of the same steps; `retrained` is their sum, `tokens_per_s` by the time of the whole step.
     pub report: StepReport,
     /// Most bytes that a step needs beyond what was there before it.
     pub peak_bytes: u64,
