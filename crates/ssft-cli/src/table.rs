@@ -18,6 +18,7 @@ pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
 
 /// Figures stand right; the first column holds names.
 pub fn align_figures(table: &mut Table) {
+    // All but the names.
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -97,6 +97,7 @@ impl Forest {
     /// The runs of each tree, if no tree is interrupted by runs of another; what is to have gradients is packed so.
     pub fn trees(&self) -> Option<Vec<Range<usize>>> {
         let roots: Vec<usize> = (0..self.runs.len()).filter(|&run| self.runs[run].parent.is_none()).collect();
+        // A tree ends where the next one starts.
         let ends = roots.iter().skip(1).copied().chain([self.runs.len()]);
         let trees: Vec<_> = roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect();
         let whole = |tree: &Range<usize>| {

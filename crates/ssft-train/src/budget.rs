@@ -59,8 +59,7 @@ impl Budget {
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Vec<Range<usize>> {
-        let tokens = |question: &&EncodedQuestion| question_tokens(question, leads, match_tokens);
-        cut(&questions.iter().map(tokens).collect::<Vec<_>>(), self.cached_tokens)
+        cut(&matrix_tokens(questions, leads, match_tokens), self.cached_tokens)
     }
 
     /// Cuts questions into runs whose whole matrices fit one pass; a question that does not fit by itself is one alone.
@@ -70,14 +69,12 @@ impl Budget {
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Vec<Range<usize>> {
-        let tokens = |question: &&EncodedQuestion| question_tokens(question, leads, match_tokens);
-        cut(&questions.iter().map(tokens).collect::<Vec<_>>(), self.cost_tokens)
+        cut(&matrix_tokens(questions, leads, match_tokens), self.cost_tokens)
     }
 
     /// True if the whole matrices of some questions fit one pass.
     pub fn takes(&self, questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> bool {
-        let tokens = questions.iter().map(|question| question_tokens(question, leads, match_tokens));
-        tokens.sum::<usize>() <= self.cost_tokens
+        matrix_tokens(questions, leads, match_tokens).iter().sum::<usize>() <= self.cost_tokens
     }
 
     /// True if the caches of all of a question's branches fit.
@@ -128,6 +125,11 @@ fn training_tokens(question: &EncodedQuestion, traces: Range<usize>) -> usize {
 fn question_tokens(question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize) -> usize {
     let branches: usize = question.traces.iter().map(|trace| trace.tokens.len().min(match_tokens)).sum();
     question.prompt.len() + leads.iter().map(|lead| lead.len() + branches).sum::<usize>()
+}
+
+/// [`question_tokens`] of each of some questions.
+fn matrix_tokens(questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> Vec<usize> {
+    questions.iter().map(|question| question_tokens(question, leads, match_tokens)).collect()
 }
 
 /// Cuts a list of sizes into runs of at most `most` in sum, or of one that is larger.

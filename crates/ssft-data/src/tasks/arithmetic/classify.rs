@@ -117,6 +117,7 @@ fn is_digit(number: &str) -> bool {
 
 /// p
 fn is_place(number: &str) -> bool {
+    // Behind its first digit a place has zeros only.
     number.bytes().skip(1).all(|digit| digit == b'0')
 }
 
