@@ -352,6 +352,10 @@ pub struct BenchKernelsArgs {
     pub quiet: bool,
 }
 
+/// Headings in the help of `bench steps`.
+const RANDOM: &str = "Random model and tokens";
+const TRAINED: &str = "Trained model and its data";
+
 /// `bench steps`.
 #[derive(Debug, Args)]
 pub struct BenchStepsArgs {
@@ -364,23 +368,23 @@ pub struct BenchStepsArgs {
         value_enum,
         value_name = "PRESET",
         default_value = "tiny",
-        help_heading = "Random model and tokens"
+        help_heading = RANDOM
     )]
     pub preset: PresetName,
     /// Width of the residual stream
-    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub width: Option<usize>,
     /// Width inside the feed-forward network
-    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub inner: Option<usize>,
     /// Layers
-    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub layers: Option<usize>,
     /// Attention heads
-    #[arg(long, value_name = "COUNT", help_heading = "Random model and tokens")]
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub heads: Option<usize>,
     /// Tokens in the vocabulary, forks included
-    #[arg(long, value_name = "COUNT", default_value_t = 265, help_heading = "Random model and tokens")]
+    #[arg(long, value_name = "COUNT", default_value_t = 265, help_heading = RANDOM)]
     pub vocab: usize,
     /// N: forks; every combination of the lists is measured
     #[arg(
@@ -388,7 +392,7 @@ pub struct BenchStepsArgs {
         value_name = "COUNTS",
         value_delimiter = ',',
         default_value = "6",
-        help_heading = "Random model and tokens"
+        help_heading = RANDOM
     )]
     pub forks: Vec<usize>,
     /// M: traces a question
@@ -397,7 +401,7 @@ pub struct BenchStepsArgs {
         value_name = "COUNTS",
         value_delimiter = ',',
         default_value = "4",
-        help_heading = "Random model and tokens"
+        help_heading = RANDOM
     )]
     pub traces: Vec<usize>,
     /// P: tokens of a prompt
@@ -406,7 +410,7 @@ pub struct BenchStepsArgs {
         value_name = "COUNTS",
         value_delimiter = ',',
         default_value = "32",
-        help_heading = "Random model and tokens"
+        help_heading = RANDOM
     )]
     pub prompt_tokens: Vec<usize>,
     /// T: tokens of a trace, the end included
@@ -415,14 +419,14 @@ pub struct BenchStepsArgs {
         value_name = "COUNTS",
         value_delimiter = ',',
         default_value = "96",
-        help_heading = "Random model and tokens"
+        help_heading = RANDOM
     )]
     pub trace_tokens: Vec<usize>,
     /// A trained model or a checkpoint instead, on the questions of --task or --data
-    #[arg(long, value_name = "DIR", help_heading = "Trained model and its data", conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
+    #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
-    #[arg(long, requires = "model", help_heading = "Trained model and its data")]
+    #[arg(long, requires = "model", help_heading = TRAINED)]
     pub task: Option<String>,
     /// JSONL file instead of a task
     #[arg(
@@ -430,11 +434,11 @@ pub struct BenchStepsArgs {
         value_name = "FILE",
         requires = "model",
         conflicts_with = "task",
-        help_heading = "Trained model and its data"
+        help_heading = TRAINED
     )]
     pub data: Option<PathBuf>,
     /// Level of the task [default: 1]
-    #[arg(long, requires = "model", help_heading = "Trained model and its data")]
+    #[arg(long, requires = "model", help_heading = TRAINED)]
     pub difficulty: Option<u8>,
     /// B: questions a step
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4")]
