@@ -4,6 +4,8 @@
 //! traces is shuffled per question. Answers are recomputed, never believed.
 
 pub mod arithmetic;
+mod claim;
+mod held_out;
 
 use crate::record::Record;
 use thiserror::Error;
@@ -44,7 +46,7 @@ pub enum Strategy {
 /// Whether a trace solves its question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The claimed answer: the text after the last `####`, trimmed; `None` if there is no such mark.
+    /// The claimed answer, in the one form in which votes count it; `None` if the trace has no `####`.
     pub answer: Option<String>,
     /// The claimed answer equals the recomputed one.
     pub answer_correct: bool,

@@ -12,9 +12,10 @@
 //! of steps do not matter: a weak model repeats and drops some.
 
 use super::question::{Operator, Question};
-use super::step::{STEP_END, Side, Step, split_answer};
+use super::step::{STEP_END, Side, Step};
 use super::strategies::Approach;
 use crate::tasks::Strategy;
+use crate::tasks::claim::split_answer;
 
 /// Names the strategy of `trace`; see the table of this module.
 pub(super) fn strategy(question: &str, trace: &str) -> Strategy {

@@ -3,9 +3,10 @@
 use super::NAME;
 use super::pool::Pool;
 use super::question::{Operator, Question};
-use super::split::{HeldOutAnswers, Quota};
+use super::split::Quota;
 use super::strategies::Approach;
 use crate::record::{Record, Trace};
+use crate::tasks::held_out::HeldOutAnswers;
 use crate::tasks::{TaskData, TaskError, TaskSpec};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

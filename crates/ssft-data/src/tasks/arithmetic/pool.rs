@@ -1,7 +1,7 @@
 //! All questions of one operator at one level, and a walk over them in random order.
 
 use super::question::{Operator, Question};
-use super::split::HeldOutAnswers;
+use crate::tasks::held_out::HeldOutAnswers;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;

@@ -8,18 +8,8 @@
 
 use super::question::is_canonical;
 
-/// What separates the steps from the answer.
-pub(super) const ANSWER_MARK: &str = "####";
 /// What separates one step from the next.
 pub(super) const STEP_END: char = ';';
-
-/// Splits a trace at its last answer mark into steps and claim, both trimmed; no claim without a mark.
-pub(super) fn split_answer(trace: &str) -> (&str, Option<&str>) {
-    match trace.rsplit_once(ANSWER_MARK) {
-        Some((steps, claim)) => (steps.trim(), Some(claim.trim())),
-        None => (trace.trim(), None),
-    }
-}
 
 /// One step, read into the sides of its equation; a bare sum has a single side.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,13 +120,5 @@ mod tests {
         assert_eq!(values("007+1"), Some(vec![None]));
         let product = ["99999999999999999999"; 3].join("*");
         assert_eq!(values(&product), Some(vec![None]));
-    }
-
-    #[test]
-    fn the_last_mark_counts() {
-        assert_eq!(split_answer("1+2=3 #### 3"), ("1+2=3", Some("3")));
-        assert_eq!(split_answer("1 #### 2 ####  3 \n"), ("1 #### 2", Some("3")));
-        assert_eq!(split_answer("1+2=3;"), ("1+2=3;", None));
-        assert_eq!(split_answer("####"), ("", Some("")));
     }
 }

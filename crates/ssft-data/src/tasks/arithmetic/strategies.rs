@@ -1,7 +1,8 @@
 //! The four ways to write out a question.
 
 use super::question::{Operator, Question};
-use super::step::{ANSWER_MARK, STEP_END};
+use super::step::STEP_END;
+use crate::tasks::claim::ANSWER_MARK;
 
 /// A way to the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

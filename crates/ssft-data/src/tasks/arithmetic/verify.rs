@@ -1,8 +1,9 @@
 //! Recomputes an answer and checks the steps that lead to it.
 
 use super::question::{Operator, Question};
-use super::step::{STEP_END, Step, split_answer};
+use super::step::{STEP_END, Step};
 use crate::tasks::Verdict;
+use crate::tasks::claim::split_answer;
 
 /// Checks `trace` against the recomputed answer of `question`; a malformed question makes both checks fail.
 pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
