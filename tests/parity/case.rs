@@ -10,13 +10,15 @@ use ssft_wgpu::data::pack::{Branch, PackedTrees, Tree};
 use ssft_wgpu::data::record::Message;
 use ssft_wgpu::data::template::Template;
 use ssft_wgpu::data::tokenizer::Tokenizer;
-use ssft_wgpu::decode::fork::Stop;
-use ssft_wgpu::decode::{Continuation, decode_forks};
+use ssft_wgpu::decode::fork::{Piece, Question, RowStart, Settings};
+use ssft_wgpu::decode::sample::{Sampling, row_generator};
+use ssft_wgpu::decode::{Continuation, decode};
 use ssft_wgpu::model::checkpoint::{NamedTensor, load, weights};
 use ssft_wgpu::model::config::Preset;
 use ssft_wgpu::model::{Decoder, DecoderConfig};
 use ssft_wgpu::train::directory::model_files;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Tokens that a continuation may have, its end included.
@@ -162,8 +164,15 @@ impl Case {
 
     /// Greedy continuations of every prompt under every fork.
     pub fn decode(&self, eos: u32) -> Result<Vec<Continuation>> {
-        let stop = Stop { eos, max_tokens: MOST };
-        let decoded = pollster::block_on(decode_forks(&self.model, &self.prompts()?, &self.leads(), stop))?;
+        let settings =
+            Settings { sampling: Sampling::GREEDY, eos: vec![eos], stop: vec![], max_tokens: MOST };
+        let rows: Vec<RowStart> =
+            self.leads().into_iter().map(|lead| RowStart { lead, rng: row_generator(0, 0, 0, 0) }).collect();
+        let questions: Vec<Question> =
+            self.prompts()?.into_iter().map(|prompt| Question { prompt, rows: rows.clone() }).collect();
+        let listen = async |_: Piece<'_>| ControlFlow::Continue(());
+        let tokenizer = self.encoder.tokenizer();
+        let decoded = pollster::block_on(decode(&self.model, tokenizer, &questions, &settings, listen))?;
         Ok(decoded.into_iter().flatten().collect())
     }
 

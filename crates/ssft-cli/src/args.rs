@@ -3,8 +3,12 @@
 use crate::bench::cases::Kernel;
 use crate::bench::steps::Arm;
 use crate::device::DeviceChoice;
+use crate::exit::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
+use ssft_decode::choice::ForkChoice;
+use ssft_decode::format::AnswerFormat;
+use ssft_decode::sample::Sampling;
 use std::path::PathBuf;
 
 /// Set Supervised Fine-Tuning with global forking tokens, for any GPU.
@@ -24,6 +28,10 @@ pub enum Command {
     /// Make or check data
     #[command(subcommand)]
     Data(DataCommand),
+    /// Measure what the forks of a trained model can do, on questions that it has not seen
+    Eval(Box<EvalArgs>),
+    /// Let the forks of a trained model answer a prompt side by side, and vote
+    Generate(GenerateArgs),
     /// Show what training sees of one question: rows with target mask, cost matrix, matching
     Inspect(InspectArgs),
     /// Measure time and memory
@@ -79,6 +87,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "COUNT", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eval_questions: Option<usize>,
+    /// Where the answer stands in your own data's texts, and when two are the same
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Data")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<AnswersName>,
     /// Longest row, in tokens
     #[arg(long, value_name = "TOKENS", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +205,28 @@ pub struct TrainArgs {
     #[arg(long, help_heading = "Run")]
     #[serde(skip)]
     pub json: bool,
+}
+
+/// `--answers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswersName {
+    /// Behind the last `####`, character by character
+    Exact,
+    /// The number behind the last `####`, or the last number, by its value
+    Numeric,
+    /// In the last \boxed{..}; numbers and fractions by their value
+    Boxed,
+}
+
+impl From<AnswersName> for AnswerFormat {
+    fn from(name: AnswersName) -> Self {
+        match name {
+            AnswersName::Exact => Self::Exact,
+            AnswersName::Numeric => Self::Numeric,
+            AnswersName::Boxed => Self::Boxed,
+        }
+    }
 }
 
 /// `--preset`.
@@ -314,6 +348,140 @@ pub struct InspectArgs {
     pub seed: u64,
     /// Where to compute
     #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How tokens are drawn.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// Only so many of the most likely tokens; 0 for all
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub top_k: usize,
+    /// Only the fewest tokens that reach this probability together; 1 for all
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub top_p: f64,
+    /// Only tokens this times as likely as the most likely one; 0 for all
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub min_p: f64,
+    /// What makes tokens of the row less likely; 1 for no difference
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub repetition_penalty: f64,
+}
+
+impl SamplingArgs {
+    /// With a temperature, checked.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] names what is out of range.
+    pub fn at(&self, temperature: f64) -> Result<Sampling, Failure> {
+        let Self { top_k, top_p, min_p, repetition_penalty } = *self;
+        let sampling = Sampling { repetition_penalty, temperature, top_k, top_p, min_p };
+        match sampling.problem() {
+            Some(problem) => Err(Failure::Usage(format!("--{problem}"))),
+            None => Ok(sampling),
+        }
+    }
+}
+
+/// `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// A run, its model or one of its checkpoints, or another model directory with forks
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Built-in task to ask [default: the held-out questions of the model's run]
+    #[arg(long, value_name = "NAME", help_heading = "Questions")]
+    pub task: Option<String>,
+    /// JSONL file to ask
+    #[arg(long, value_name = "FILE", conflicts_with = "task", help_heading = "Questions")]
+    pub data: Option<PathBuf>,
+    /// Level of --task
+    #[arg(long, value_name = "LEVEL", default_value_t = 1, requires = "task", help_heading = "Questions")]
+    pub difficulty: u8,
+    /// Only the first questions; of --task so many are made [default: all, or 200]
+    #[arg(long, value_name = "COUNT", help_heading = "Questions")]
+    pub questions: Option<usize>,
+    /// Where the answer stands in the texts of --data, and when two are the same
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "exact",
+        requires = "data",
+        help_heading = "Questions"
+    )]
+    pub answers: AnswersName,
+    /// Forks to ask: all that training used, the one that the coverage rule chose, or a number
+    #[arg(long, value_name = "all|auto|K", default_value = "all", help_heading = "Answers")]
+    pub fork: ForkChoice,
+    /// Answers to draw from each fork, beside the greedy one
+    #[arg(long, value_name = "COUNT", default_value_t = 4, help_heading = "Answers")]
+    pub samples: usize,
+    /// The k of Pass@k and Cons@k [default: 1, half of the forks, all forks, all samples]
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', help_heading = "Answers")]
+    pub k: Vec<usize>,
+    /// Most tokens of an answer [default: a quarter more than the longest trace of these questions]
+    #[arg(long, value_name = "COUNT", help_heading = "Answers")]
+    pub max_tokens: Option<usize>,
+    /// What logits are divided by; 0 for greedy answers only
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.7, help_heading = "Sampling")]
+    pub temperature: f64,
+    /// Filters
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Rows that grow together
+    #[arg(long, value_name = "COUNT", default_value_t = 384, help_heading = "Run")]
+    pub rows: usize,
+    /// Seed of the draws and, with --task, of the questions
+    #[arg(long, default_value_t = 1, help_heading = "Run")]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto", help_heading = "Run")]
+    pub device: DeviceChoice,
+    /// Write every figure and every answer to this file too
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long, help_heading = "Run")]
+    pub quiet: bool,
+}
+
+/// `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// A run, its model or one of its checkpoints, or another model directory with forks
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// The question
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Forks to ask: all that training used, the one that the coverage rule chose, or a number
+    #[arg(long, value_name = "all|auto|K", default_value = "all")]
+    pub fork: ForkChoice,
+    /// Most tokens of an answer
+    #[arg(long, value_name = "COUNT", default_value_t = 512)]
+    pub max_tokens: usize,
+    /// A text that ends an answer; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// Where the answer stands in the texts, and when two are the same [default: that of the model's run, or exact]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub answers: Option<AnswersName>,
+    /// What logits are divided by; 0 takes the most likely token
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, help_heading = "Sampling")]
+    pub temperature: f64,
+    /// Filters
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Print JSON
     #[arg(long)]

@@ -4,6 +4,7 @@ use crate::args::TrainArgs;
 use crate::device::DeviceChoice;
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
+use ssft_decode::format::AnswerFormat;
 use ssft_model::config::Preset;
 use ssft_train::Method;
 use ssft_train::assign::Matching;
@@ -23,6 +24,7 @@ pub struct RunConfig {
     pub difficulty: u8,
     pub train_questions: usize,
     pub eval_questions: usize,
+    pub answers: AnswerFormat,
     pub context: usize,
     pub vocab_size: usize,
     pub preset: Option<Preset>,
@@ -57,6 +59,7 @@ impl Default for RunConfig {
             difficulty: 1,
             train_questions: 4000,
             eval_questions: 200,
+            answers: AnswerFormat::Exact,
             context: 512,
             vocab_size: 1024,
             preset: Some(Preset::Tiny),

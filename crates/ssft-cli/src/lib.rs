@@ -8,13 +8,16 @@ pub mod bench;
 pub mod commands;
 pub mod config;
 pub mod device;
+pub mod evaluation;
 pub mod exit;
 pub mod files;
+mod live;
 pub mod metrics;
 pub mod report;
 pub mod run;
 pub mod setup;
 pub mod table;
+pub mod trained;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;

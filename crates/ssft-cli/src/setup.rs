@@ -16,6 +16,7 @@ use ssft_data::tasks::{self, Task, TaskSpec};
 use ssft_data::template::{Template, messages_of};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
+use ssft_decode::format::AnswerFormat;
 use ssft_model::checkpoint::{from_safetensors, load};
 use ssft_model::{Decoder, DecoderConfig};
 use std::fs;
@@ -135,11 +136,15 @@ fn in_file(config: &RunConfig, error: &DataError) -> Failure {
     }
 }
 
-fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Failure> {
+/// The questions of a run to learn from, those held out, and who judges them.
+///
+/// # Errors
+/// [`Failure::Usage`] for data that cannot be used, with its place.
+pub fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Failure> {
     if let Some(path) = &config.data {
         let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
         let (train, eval) = set_aside(records, config);
-        return Ok((train, eval, Judge::Reference));
+        return Ok((train, eval, Judge::Reference(config.answers)));
     }
     let task = task(config.task.as_deref().unwrap_or_default())?;
     let spec = TaskSpec {
@@ -155,7 +160,8 @@ fn records(config: &RunConfig) -> Result<(Vec<Record>, Vec<Record>, Judge), Fail
 /// Holds questions out of a user's data: as many as asked for, but at most a tenth, and only those whose traces
 /// end in their answer, since nobody could judge the others.
 fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Record>) {
-    let mut judged: Vec<usize> = (0..records.len()).filter(|&index| judgeable(&records[index])).collect();
+    let mut judged: Vec<usize> =
+        (0..records.len()).filter(|&index| judgeable(&records[index], config.answers)).collect();
     judged.shuffle(&mut ChaCha8Rng::seed_from_u64(config.seed));
     judged.truncate(config.eval_questions.min(records.len() / 10));
     let (mut train, mut eval) = (Vec::new(), Vec::new());
@@ -165,8 +171,8 @@ fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Reco
     (train, eval)
 }
 
-fn judgeable(record: &Record) -> bool {
-    record.traces.iter().any(|trace| Judge::Reference.judge(record, &trace.text).correct)
+fn judgeable(record: &Record, format: AnswerFormat) -> bool {
+    record.traces.iter().any(|trace| Judge::Reference(format).judge(record, &trace.text).correct)
 }
 
 fn from_model(

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ssft_data::forks::fork_name;
 use ssft_decode::Evaluation;
-use ssft_decode::evaluate::Sample;
+use ssft_decode::score::Sample;
 use ssft_train::CostMatrix;
 
 /// An empty table in the house style.
@@ -26,37 +26,93 @@ pub fn align_figures(table: &mut Table) {
 
 /// What an evaluation says, fork by fork and together.
 pub fn evaluation(evaluation: &Evaluation) -> String {
-    let mut header = vec!["fork", "correct"];
-    header.extend(evaluation.strategies.iter().map(String::as_str));
+    let drawn = evaluation.samples_per_fork;
+    let mut header = vec!["fork".to_owned(), "Pass@1".to_owned(), "95 % interval".to_owned()];
+    header.extend(evaluation.strategies.iter().cloned());
     let mut table = plain(header);
     for score in &evaluation.forks {
-        let mut row = vec![Cell::new(fork_name(score.fork - 1)), Cell::new(percent(score.pass_at_1))];
+        let mut row = vec![
+            Cell::new(fork_name(score.fork - 1)),
+            Cell::new(percent(score.pass_at_1)),
+            Cell::new(interval(score.ci95, percent)),
+        ];
         row.extend(score.strategies.iter().map(Cell::new));
         table.add_row(row);
     }
     align_figures(&mut table);
-    format!("{}\n{}", trimmed(&table), summary(evaluation))
+    let answers = match drawn {
+        0 => "one greedy answer a fork".to_owned(),
+        drawn => format!(
+            "{drawn} drawn answers a fork; strategies, agreement and what differs are of the greedy ones"
+        ),
+    };
+    let questions = evaluation.n_questions;
+    let parts = [
+        format!("{questions} held-out questions, {answers}"),
+        trimmed(&table),
+        summary(evaluation),
+        agreement(evaluation),
+    ];
+    parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("\n\n")
+}
+
+/// `[61.0 % .. 73.5 %]`
+fn interval(ci95: [f64; 2], shown: impl Fn(f64) -> String) -> String {
+    format!("{} .. {}", shown(ci95[0]), shown(ci95[1]))
 }
 
 fn summary(evaluation: &Evaluation) -> String {
+    let (figures, ci95) = (&evaluation.figures, &evaluation.ci95);
     let forks = evaluation.forks.len();
-    let mut parts = vec![
-        format!("native Cons@{forks} {}", percent(evaluation.native_cons_at_n)),
-        format!("some fork right {}", percent(evaluation.any_correct)),
-        format!("different answers per question {:.2}", evaluation.distinct_answers),
-    ];
-    parts.extend(
-        evaluation.distinct_strategies.map(|count| format!("different strategies per question {count:.2}")),
-    );
-    parts.extend(evaluation.mutual_information.map(|bits| format!("I(fork; strategy) {bits:.2} bits")));
-    parts.extend(evaluation.chosen_fork.map(|fork| format!("chosen fork {}", fork_name(fork - 1))));
-    parts.join("\n")
+    let mut table = plain(["all forks", "", "95 % interval"]);
+    let mut line = |name: String, value: f64, range: [f64; 2], shown: &dyn Fn(f64) -> String| {
+        table.add_row([name, shown(value), interval(range, shown)]);
+    };
+    let decimals = |value: f64| format!("{value:.2}");
+    if let (Some(value), Some(range), Some(fork)) =
+        (figures.chosen_pass_at_1, ci95.chosen_pass_at_1, evaluation.chosen_fork)
+    {
+        line(format!("Pass@1 of the chosen {}", fork_name(fork - 1)), value, range, &percent);
+    }
+    for (k, value) in &figures.pass_at_k {
+        line(format!("Pass@{k}"), *value, ci95.pass_at_k[k], &percent);
+    }
+    for (k, value) in &figures.cons_at_k {
+        line(format!("Cons@{k}"), *value, ci95.cons_at_k[k], &percent);
+    }
+    line(format!("native Cons@{forks}"), figures.native_cons_at_n, ci95.native_cons_at_n, &percent);
+    line("some fork right".to_owned(), figures.any_correct, ci95.any_correct, &percent);
+    line("different answers".to_owned(), figures.distinct_answers, ci95.distinct_answers, &decimals);
+    line("different texts".to_owned(), figures.distinct_traces, ci95.distinct_traces, &decimals);
+    if let (Some(value), Some(range)) = (figures.distinct_strategies, ci95.distinct_strategies) {
+        line("different strategies".to_owned(), value, range, &decimals);
+    }
+    if let (Some(value), Some(range)) = (figures.mutual_information, ci95.mutual_information) {
+        line("I(fork; strategy), bits".to_owned(), value, range, &decimals);
+    }
+    align_figures(&mut table);
+    trimmed(&table)
+}
+
+/// How often two forks give the same answer; nothing to say of one fork.
+fn agreement(evaluation: &Evaluation) -> String {
+    if evaluation.forks.len() < 2 {
+        return String::new();
+    }
+    let names = evaluation.forks.iter().map(|score| fork_name(score.fork - 1));
+    let mut table = plain(std::iter::once("same answer".to_owned()).chain(names.clone()));
+    for (name, row) in names.zip(&evaluation.agreement) {
+        table.add_row(std::iter::once(name).chain(row.iter().map(|&share| percent(share))));
+    }
+    align_figures(&mut table);
+    trimmed(&table)
 }
 
 /// The answers of all forks to one question: the first of those with the most right ones.
 pub fn example_answers(evaluation: &Evaluation) -> String {
-    let questions = evaluation.samples.chunks(evaluation.forks.len().max(1));
-    let right = |samples: &[Sample]| samples.iter().filter(|sample| sample.correct).count();
+    let greedy: Vec<&Sample> = evaluation.samples.iter().filter(|sample| sample.greedy).collect();
+    let questions = greedy.chunks(evaluation.forks.len().max(1));
+    let right = |samples: &[&Sample]| samples.iter().filter(|sample| sample.correct).count();
     // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
     let Some(ours) = questions.rev().max_by_key(|samples| right(samples)) else { return String::new() };
     let note = format!(", where {} of {} forks are right", right(ours), ours.len());

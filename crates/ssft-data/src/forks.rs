@@ -84,6 +84,14 @@ impl CoverageGraph {
         self.sources.len() - 1
     }
 
+    /// The forks, from 0, that were matched at all; every one if nothing was recorded. A method that puts `<think1>` in
+    /// front of all traces leaves the others as they were drawn.
+    pub fn trained_forks(&self) -> Vec<usize> {
+        let matched = |fork: &usize| self.counts[*fork].iter().any(|&count| count > 0);
+        let trained: Vec<usize> = (0..self.counts.len()).filter(matched).collect();
+        if trained.is_empty() { (0..self.counts.len()).collect() } else { trained }
+    }
+
     /// The fork, from 0, joined to most sources; ties go to more matches, then to the lower index. Nothing
     /// if nothing was recorded.
     pub fn chosen_fork(&self) -> Option<usize> {
@@ -157,6 +165,14 @@ impl ForkTable {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    /// The forks, from 0, that training used; every one if nobody knows. See [`CoverageGraph::trained_forks`].
+    pub fn trained_forks(&self) -> Vec<usize> {
+        match self.coverage.counts.is_empty() {
+            true => (0..self.forks.len()).collect(),
+            false => self.coverage.trained_forks(),
+        }
+    }
+
     fn inconsistency(&self) -> Option<String> {
         let forks = self.forks.len();
         let named = |(row, fork): (usize, &Fork)| fork.index == row + 1 && fork.token == fork_name(row);
@@ -206,6 +222,14 @@ mod tests {
         let graph = graph(3, &[(1, "lsb", 2), (0, "msb", 1), (1, "msb", 1)]);
         assert_eq!(graph.sources, ["lsb", "msb"]);
         assert_eq!(graph.counts, [vec![0, 1], vec![2, 1], vec![0, 0]]);
+    }
+
+    #[test]
+    fn trained_forks_by_hand() {
+        assert_eq!(graph(3, &[]).trained_forks(), [0, 1, 2]);
+        assert_eq!(graph(3, &[(2, "a", 1), (0, "b", 4)]).trained_forks(), [0, 2]);
+        let unknown = ForkTable::new(&[7, 8], ForkLead::bare(), CoverageGraph::default());
+        assert_eq!(unknown.trained_forks(), [0, 1]);
     }
 
     #[test]

@@ -15,7 +15,10 @@ use crate::forks::{fork_index, fork_name};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use tokenizers::AddedToken;
+use tokenizers::{
+    AddedToken, DecodeStream, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    PreTokenizerWrapper,
+};
 
 /// A Hugging Face tokenizer with N forking tokens.
 ///
@@ -59,6 +62,28 @@ fn broken(file: &str, reason: String) -> DataError {
 
 fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
     move |error| DataError::Tokenizer { action, reason: one_line(&error.to_string()) }
+}
+
+/// Turns tokens into text one by one; a character whose bytes are spread over several tokens comes with the last.
+pub struct TextStream<'a> {
+    stream: DecodeStream<
+        'a,
+        ModelWrapper,
+        NormalizerWrapper,
+        PreTokenizerWrapper,
+        PostProcessorWrapper,
+        DecoderWrapper,
+    >,
+}
+
+impl TextStream<'_> {
+    /// The text that `token` completes: often all of its own, sometimes none.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library fails.
+    pub fn push(&mut self, token: u32) -> Result<Option<String>, DataError> {
+        self.stream.step(token).map_err(failed("decode the tokens"))
+    }
 }
 
 impl Tokenizer {
@@ -160,6 +185,11 @@ impl Tokenizer {
     /// [`DataError::Tokenizer`] if the library fails.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
         self.text.decode(tokens, true).map_err(failed("decode the tokens"))
+    }
+
+    /// The text of tokens as they come one by one, as [`Tokenizer::decode`] gives it.
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream { stream: self.text.decode_stream(true) }
     }
 
     /// Ids of the forking tokens, `<think1>` first.

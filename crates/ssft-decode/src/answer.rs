@@ -1,27 +1,22 @@
 //! The answer inside a text, and whether it is right.
 
+use crate::format::AnswerFormat;
 use ssft_data::record::Record;
 use ssft_data::tasks::{Strategy, Task};
-
-/// The text after the last `####`, trimmed; `None` without such a mark or with nothing behind it.
-pub fn extract(text: &str) -> Option<&str> {
-    let (_, answer) = text.rsplit_once("####")?;
-    Some(answer.trim()).filter(|answer| !answer.is_empty())
-}
 
 /// Who decides whether an answer is right.
 #[derive(Clone, Copy)]
 pub enum Judge {
     /// A built-in task, which recomputes the answer and names the strategy.
     Task(&'static dyn Task),
-    /// Equality with the record's `answer`.
-    Reference,
+    /// The record's `answer`, in the given form.
+    Reference(AnswerFormat),
 }
 
 /// What a judge says of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The extracted answer.
+    /// The extracted answer, in the one form in which votes count it.
     pub answer: Option<String>,
     /// It is right.
     pub correct: bool,
@@ -33,7 +28,7 @@ impl std::fmt::Debug for Judge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Task(task) => write!(f, "Task({})", task.name()),
-            Self::Reference => write!(f, "Reference"),
+            Self::Reference(format) => write!(f, "Reference({format:?})"),
         }
     }
 }
@@ -61,11 +56,10 @@ impl Judge {
                 let strategy = strategy_name(*task, task.classify(question, text));
                 Judgement { answer, correct: verdict.answer_correct, strategy: Some(strategy) }
             }
-            Self::Reference => {
-                let answer = extract(text).map(str::to_owned);
-                let correct =
-                    answer.is_some() && answer.as_deref() == record.answer.as_deref().map(str::trim);
-                Judgement { answer, correct, strategy: None }
+            Self::Reference(format) => {
+                let answer = format.extract(text);
+                let reference = record.answer.as_deref().map(|answer| format.canonical(answer));
+                Judgement { correct: answer.is_some() && answer == reference, answer, strategy: None }
             }
         }
     }
@@ -86,20 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_by_hand() {
-        for (text, answer) in [
-            ("2+5=7 #### 47", Some("47")),
-            ("#### 1 #### 2 ", Some("2")),
-            ("no mark", None),
-            ("#### ", None),
-            ("", None),
-        ] {
-            assert_eq!(extract(text), answer, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_reference_judge_wants_the_very_answer() {
+    fn a_reference_judge_compares_in_its_form() {
         let record = Record {
             id: "q".into(),
             question: Some("?".into()),
@@ -107,10 +88,14 @@ mod tests {
             traces: vec![],
             answer: Some(" 47".into()),
         };
-        assert!(Judge::Reference.judge(&record, "so #### 47").correct);
-        assert!(!Judge::Reference.judge(&record, "so 47").correct);
-        assert!(!Judge::Reference.judge(&record, "so #### 48").correct);
+        let exact = Judge::Reference(AnswerFormat::Exact);
+        assert!(exact.judge(&record, "so #### 47").correct);
+        assert!(!exact.judge(&record, "so 47").correct);
+        assert!(!exact.judge(&record, "so #### 48").correct);
+        assert!(!exact.judge(&record, "so #### 47.0").correct);
+        assert!(Judge::Reference(AnswerFormat::Numeric).judge(&record, "so 47.0").correct);
         let silent = Record { answer: None, ..record };
-        assert!(!Judge::Reference.judge(&silent, "nothing").correct);
+        assert!(!exact.judge(&silent, "nothing").correct);
+        assert!(!exact.judge(&silent, "so #### 47").correct);
     }
 }

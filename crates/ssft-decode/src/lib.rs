@@ -5,12 +5,21 @@
 //!                            ├─ <think2> ──> text ─┼─> answers ──> vote
 //!                            └─ ..                ─┘
 //! ```
+//!
+//! Read [`sample`] -> [`fork`] for decoding, [`answer`] (with [`mod@format`]) -> [`vote`] for what it comes to, and
+//! [`measures`], [`bootstrap`] -> [`score`] -> [`evaluate`] for the figures of a whole model.
 
 pub mod answer;
+pub mod bootstrap;
+pub mod choice;
 pub mod evaluate;
 pub mod fork;
+pub mod format;
+pub mod measures;
 pub mod sample;
+pub mod score;
+mod text;
 pub mod vote;
 
-pub use evaluate::Evaluation;
-pub use fork::{Continuation, DecodeError, Finish, decode_forks};
+pub use fork::{Continuation, DecodeError, Finish, decode};
+pub use score::Evaluation;

@@ -1,16 +1,28 @@
 //! Majority vote over answers.
 
-/// The answer given most often, with its votes. Ties go to the answer reached first; texts without an answer do not vote.
-pub fn majority<'a>(answers: impl IntoIterator<Item = Option<&'a str>>) -> Option<(&'a str, usize)> {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for answer in answers.into_iter().flatten() {
-        match counts.iter_mut().find(|(known, _)| *known == answer) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((answer, 1)),
+/// What a vote comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote<'a> {
+    /// The answer given most often.
+    pub answer: &'a str,
+    /// How often.
+    pub votes: usize,
+    /// Who speaks for it: the first that gave it, counted from 0.
+    pub first: usize,
+}
+
+/// The majority. Ties go to the answer reached first; texts without an answer do not vote.
+pub fn majority<'a>(answers: impl IntoIterator<Item = Option<&'a str>>) -> Option<Vote<'a>> {
+    let mut counts: Vec<Vote> = Vec::new();
+    for (at, answer) in answers.into_iter().enumerate() {
+        let Some(answer) = answer else { continue };
+        match counts.iter_mut().find(|known| known.answer == answer) {
+            Some(known) => known.votes += 1,
+            None => counts.push(Vote { answer, votes: 1, first: at }),
         }
     }
     // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
-    counts.into_iter().rev().max_by_key(|&(_, count)| count)
+    counts.into_iter().rev().max_by_key(|vote| vote.votes)
 }
 
 #[cfg(test)]
@@ -19,14 +31,16 @@ mod tests {
 
     #[test]
     fn votes_by_hand() {
-        let vote = |answers: &[Option<&'static str>]| majority(answers.iter().copied());
-        assert_eq!(vote(&[Some("1"), Some("2"), Some("2")]), Some(("2", 2)));
+        let vote = |answers: &[Option<&'static str>]| {
+            majority(answers.iter().copied()).map(|vote| (vote.answer, vote.votes, vote.first))
+        };
+        assert_eq!(vote(&[Some("1"), Some("2"), Some("2")]), Some(("2", 2, 1)));
         assert_eq!(
             vote(&[Some("2"), Some("1"), Some("1"), Some("2")]),
-            Some(("2", 2)),
+            Some(("2", 2, 0)),
             "a tie goes to the first reached"
         );
-        assert_eq!(vote(&[None, None, Some("7")]), Some(("7", 1)), "silence does not vote");
+        assert_eq!(vote(&[None, None, Some("7")]), Some(("7", 1, 2)), "silence does not vote");
         assert_eq!(vote(&[None, None]), None);
         assert_eq!(vote(&[]), None);
     }

@@ -33,7 +33,7 @@ pub struct Run {
 /// Trees of runs. A token sees all tokens of the runs that its own run continues, of its own run those up to
 /// itself, and nothing else: never a sibling, never another tree.
 ///
-/// Keys stand in the order of the nodes, and so do queries. Cloning is free.
+/// Queries stand in the order of the nodes, and so do keys unless they were placed otherwise. Cloning is free.
 #[derive(Debug, Clone)]
 pub struct Forest {
     runs: Arc<[Run]>,
@@ -47,7 +47,20 @@ impl Forest {
     /// # Panics
     /// If there is no query, a node is empty or has more new tokens than tokens, or its parent is not an earlier node.
     pub fn new(nodes: &[Node]) -> Self {
-        let (mut key_start, mut query_start) = (0, 0);
+        let starts = nodes.iter().scan(0, |next, node| {
+            *next += node.length;
+            Some(*next - node.length)
+        });
+        Self::placed(nodes, starts)
+    }
+
+    /// Has the keys of each node begin at its number of `key_starts`, so that a cache may leave room behind them. They
+    /// must not overlap; what lies between them is not read. Such a forest carries no gradients.
+    ///
+    /// # Panics
+    /// As [`Forest::new`], and if there are fewer starts than nodes.
+    pub fn placed(nodes: &[Node], key_starts: impl IntoIterator<Item = usize>) -> Self {
+        let (mut starts, mut query_start) = (key_starts.into_iter(), 0);
         let place = |(index, node): (usize, &Node)| {
             assert!(node.length > 0 && node.new <= node.length, "node {index} is {node:?}");
             assert!(
@@ -55,8 +68,8 @@ impl Forest {
                 "node {index} continues {:?}",
                 node.parent
             );
+            let key_start = starts.next().unwrap_or_else(|| panic!("node {index} has no place"));
             let run = Run { parent: node.parent, key_start, length: node.length, query_start, new: node.new };
-            key_start += node.length;
             query_start += node.new;
             run
         };
@@ -70,9 +83,9 @@ impl Forest {
         &self.runs
     }
 
-    /// Number of keys.
+    /// Rows of keys that the forest reaches over: their number, if none was placed elsewhere.
     pub fn keys(&self) -> usize {
-        self.runs.last().map_or(0, |run| run.key_start + run.length)
+        self.runs.iter().map(|run| run.key_start + run.length).max().unwrap_or(0)
     }
 
     /// Number of queries.
@@ -94,8 +107,13 @@ impl Forest {
         &self.plans
     }
 
-    /// The runs of each tree, if no tree is interrupted by runs of another; what is to have gradients is packed so.
+    /// The runs of each tree, if no tree is interrupted by runs of another and keys stand one after the other; what is to
+    /// have gradients is packed so.
     pub fn trees(&self) -> Option<Vec<Range<usize>>> {
+        let follows = |pair: &[Run]| pair[1].key_start == pair[0].key_start + pair[0].length;
+        if self.runs[0].key_start > 0 || !self.runs.windows(2).all(follows) {
+            return None;
+        }
         let roots: Vec<usize> = (0..self.runs.len()).filter(|&run| self.runs[run].parent.is_none()).collect();
         // A tree ends where the next one starts.
         let ends = roots.iter().skip(1).copied().chain([self.runs.len()]);
@@ -141,6 +159,15 @@ mod tests {
         let forest = Forest::new(&[node(None, 1, 1), node(None, 1, 1), node(Some(0), 1, 1)]);
         assert_eq!(forest.trees(), None);
         assert_eq!(forest.ancestors(2).first(), Some(&(0..1)));
+    }
+
+    #[test]
+    fn keys_may_be_placed_with_room_between_them() {
+        let nodes = [node(None, 2, 0), node(Some(0), 3, 1), node(Some(0), 1, 1)];
+        let forest = Forest::placed(&nodes, [4, 8, 0]);
+        assert_eq!((forest.keys(), forest.queries(), forest.trees()), (11, 2, None));
+        assert_eq!(forest.ancestors(2).first(), Some(&(4..6)));
+        assert_eq!(forest.runs()[2].key_start..forest.runs()[2].key_start + 1, 0..1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend};
+use burn::backend::{Autodiff, Backend, TensorMetadata};
 
 impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     fn linear_nll(
@@ -104,6 +104,8 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         let [output, lse] = B::attention_forward(query.clone(), key.clone(), value.clone(), &forest);
         match AttentionBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
+                let packed = forest.trees().is_some() && key.shape()[0] == forest.keys();
+                assert!(packed, "tree_attention: a gradient takes keys tree by tree, and no others");
                 let saved = SavedAttention { query, key, value, forest, output: output.clone(), lse };
                 prepared.finish(saved, output)
             }

@@ -151,11 +151,12 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// and its gradient gathers what each of them sends.
 ///
 /// # Shapes
-/// `query [forest.queries(), heads, head_dim]`, `key` and `value [forest.keys(), kv_heads, head_dim]`; returns the
-/// shape of `query`.
+/// `query [forest.queries(), heads, head_dim]`, `key` and `value [rows, kv_heads, head_dim]` with at least
+/// `forest.keys()` rows; returns the shape of `query`.
 ///
 /// # Panics
-/// If the shapes do not fit, an input is not f32, or one is tracked and a tree is interrupted by another one's runs.
+/// If the shapes do not fit, an input is not f32, or one is tracked and the keys are not exactly those of the forest,
+/// tree by tree.
 pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest: &Forest) -> Tensor<3> {
     check_tree_attention(&query, &key, &value, forest);
     Tensor::from_dispatch(Dispatch::tree_attention(
@@ -221,7 +222,7 @@ fn check_swiglu(gate: &Tensor<2>, up: &Tensor<2>) {
 fn check_tree_attention(query: &Tensor<3>, key: &Tensor<3>, value: &Tensor<3>, forest: &Forest) {
     let ([queries, heads, head_dim], [keys, kv_heads, key_dim]) = (query.dims(), key.dims());
     assert!(
-        queries == forest.queries() && keys == forest.keys() && value.dims() == key.dims(),
+        queries == forest.queries() && keys >= forest.keys() && value.dims() == key.dims(),
         "tree_attention: query {:?}, key {:?} and value {:?} against {} queries and {} keys",
         query.dims(),
         key.dims(),

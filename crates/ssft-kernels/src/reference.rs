@@ -6,6 +6,7 @@ use crate::{
 };
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// As [`crate::linear_nll`], with all logits in memory: the largest intermediate is `targets * vocab` numbers, and
 /// gradients keep several of them.
@@ -94,43 +95,39 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
             .expand([kv_heads, heads / kv_heads, keys, head_dim])
             .reshape([heads, keys, head_dim])
     };
-    let of_tree = |tree: std::ops::Range<usize>| {
-        let (runs, last) = (&forest.runs()[tree.clone()], &forest.runs()[tree.end - 1]);
-        let first = &runs[0];
+    // Trees that interrupt each other, or keys placed anywhere, are one rectangle, most of it hidden.
+    let packed = forest.trees().is_some();
+    let trees = forest.trees().unwrap_or_else(|| std::iter::once(0..forest.runs().len()).collect());
+    let of_tree = |tree: Range<usize>| {
+        let (first, last) = (forest.runs()[tree.start], forest.runs()[tree.end - 1]);
         let queries = last.query_start + last.new - first.query_start;
-        let keys = last.key_start + last.length - first.key_start;
+        let first_key = if packed { first.key_start } else { 0 };
+        let keys = if packed { last.key_start + last.length - first_key } else { forest.keys() };
         let cut = |tensor: &Tensor<3>, from, count| by_head(tensor.clone().narrow(0, from, count));
         (queries > 0).then(|| {
             let query = cut(&query, first.query_start, queries) / (head_dim as f64).sqrt();
-            let [key, value] = [&key, &value].map(|tensor| repeated(cut(tensor, first.key_start, keys)));
-            let scores = query.matmul(key.swap_dims(1, 2)) + hidden(forest, tree, queries, keys, &device);
+            let [key, value] = [&key, &value].map(|tensor| repeated(cut(tensor, first_key, keys)));
+            let hidden = hidden(forest, tree, first_key..first_key + keys, &device);
+            let scores = query.matmul(key.swap_dims(1, 2)) + hidden;
             by_head(softmax(scores, 2).matmul(value))
         })
     };
-    // Trees that interrupt each other are one rectangle, most of it hidden.
-    let trees = forest.trees().unwrap_or_else(|| std::iter::once(0..forest.runs().len()).collect());
     Tensor::cat(trees.into_iter().filter_map(of_tree).collect(), 0)
 }
 
 /// `[1, queries, keys]` of a tree: 0 where a query sees a key, and so little that its weight is 0 elsewhere.
-fn hidden(
-    forest: &Forest,
-    tree: std::ops::Range<usize>,
-    queries: usize,
-    keys: usize,
-    device: &Device,
-) -> Tensor<3> {
-    let first_key = forest.runs()[tree.start].key_start;
-    let mut mask = Vec::with_capacity(queries * keys);
+fn hidden(forest: &Forest, tree: Range<usize>, keys: Range<usize>, device: &Device) -> Tensor<3> {
+    let mut mask = Vec::new();
     for index in tree {
         let (run, ancestors) = (forest.runs()[index], forest.ancestors(index));
         for offset in run.known()..run.length {
             let own = run.key_start..=run.key_start + offset;
             let sees = |key: usize| own.contains(&key) || ancestors.iter().any(|range| range.contains(&key));
-            mask.extend((first_key..first_key + keys).map(|key| if sees(key) { 0.0 } else { -1e30f32 }));
+            mask.extend(keys.clone().map(|key| if sees(key) { 0.0 } else { -1e30f32 }));
         }
     }
-    Tensor::from_data(TensorData::new(mask, [1, queries, keys]), device)
+    let queries = mask.len() / keys.len();
+    Tensor::from_data(TensorData::new(mask, [1, queries, keys.len()]), device)
 }
 
 /// As [`crate::adamw`].

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use ssft_kernels::{rotary, tree_attention};
+use std::collections::VecDeque;
 
 /// Causal self-attention. Source: grouped queries, arXiv 2305.13245.
 #[derive(Module, Debug)]
@@ -30,10 +31,10 @@ pub struct Attention {
 pub(crate) enum Memory<'a> {
     /// Nothing.
     Forget,
-    /// All of them, as another layer of a cache.
-    Keep(&'a mut Vec<KeyValue>),
-    /// All of them, behind those of earlier passes.
-    Extend(&'a mut KeyValue),
+    /// All of them, as the next layer of a cache.
+    Keep(&'a mut VecDeque<KeyValue>),
+    /// All of them, with those of earlier passes: the first layer of a cache, which becomes its last.
+    Extend(&'a mut VecDeque<KeyValue>),
 }
 
 impl Attention {
@@ -87,12 +88,15 @@ impl Attention {
         let KeyValue { key, value } = match memory {
             Memory::Forget => new,
             Memory::Keep(layers) => {
-                layers.push(new.clone());
+                layers.push_back(new.clone());
                 new
             }
-            Memory::Extend(past) => {
-                *past = past.followed_by(new, pass.order.as_ref());
-                past.clone()
+            Memory::Extend(layers) => {
+                // Taken out of the cache: what nobody else holds is written in place.
+                let past = layers.pop_front().unwrap_or_else(|| panic!("a cache of fewer layers"));
+                let all = past.with(new, pass);
+                layers.push_back(all.clone());
+                all
             }
         };
         let mixed = tree_attention(query, key, value, &pass.forest);

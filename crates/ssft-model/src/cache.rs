@@ -1,8 +1,9 @@
 //! What a forward pass leaves for the next: keys and values of the tokens so far, each of them once.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use ssft_data::pack::PackedTrees;
 use ssft_kernels::{Forest, Node};
+use std::collections::VecDeque;
 
 /// Keys and values of one layer, `[tokens, kv_heads, head_dim]` each, in the order of the runs.
 #[derive(Debug, Clone)]
@@ -20,14 +21,23 @@ struct CachedRun {
     length: usize,
     /// Position of its first token.
     start: usize,
+    /// Row of its first key.
+    row: usize,
+    /// Rows that are its own: its tokens, then room for more.
+    room: usize,
 }
 
 /// The past of a batch of trees: prompts, and the branches that grow from them.
+///
+/// A run that goes on is given room for as many tokens again, so that in most passes new keys and values are written in
+/// place and nothing moves.
 #[derive(Debug, Clone, Default)]
 pub struct TreeCache {
     /// One entry a layer.
-    pub(crate) layers: Vec<KeyValue>,
+    pub(crate) layers: VecDeque<KeyValue>,
     runs: Vec<CachedRun>,
+    /// Rows of each layer's tensors.
+    rows: usize,
 }
 
 /// Where new tokens go.
@@ -45,8 +55,18 @@ pub(crate) struct Pass {
     pub forest: Forest,
     /// `[new tokens]`.
     pub positions: Vec<i32>,
-    /// Order that puts cached rows followed by new ones in the order of the runs; `None` where it is that already.
-    pub order: Option<Tensor<1, Int>>,
+    moves: Option<Move>,
+    /// Rows for the new tokens, which are there and hold 0; `None`: behind all others.
+    place: Option<Tensor<1, Int>>,
+}
+
+/// Cached rows get other places, with room between them.
+#[derive(Debug)]
+struct Move {
+    from: Tensor<1, Int>,
+    to: Tensor<1, Int>,
+    /// Rows there are then.
+    rows: usize,
 }
 
 impl Pass {
@@ -55,19 +75,24 @@ impl Pass {
         let node =
             |run: &ssft_data::pack::Run| Node { parent: run.parent, length: run.length, new: run.length };
         let nodes: Vec<Node> = packed.runs.iter().map(node).collect();
-        Self { forest: Forest::new(&nodes), positions: packed.positions.clone(), order: None }
+        let (forest, positions) = (Forest::new(&nodes), packed.positions.clone());
+        Self { forest, positions, moves: None, place: None }
     }
+}
+
+/// Room for more tokens behind `length` of them: each token is moved less than once on average.
+fn room(length: usize) -> usize {
+    length + length.max(32)
 }
 
 impl TreeCache {
     /// The runs of `packed`, whose keys and values the pass over them will bring.
     pub(crate) fn of(packed: &PackedTrees) -> Self {
-        let mut runs: Vec<CachedRun> = Vec::with_capacity(packed.runs.len());
+        let mut cache = Self::default();
         for run in &packed.runs {
-            let start = run.parent.map_or(0, |parent| runs[parent].start + runs[parent].length);
-            runs.push(CachedRun { parent: run.parent, length: run.length, start });
+            cache.start(run.parent, run.length);
         }
-        Self { layers: Vec::new(), runs }
+        cache
     }
 
     /// Number of runs; the next one that starts gets this number.
@@ -75,34 +100,81 @@ impl TreeCache {
         self.runs.len()
     }
 
+    /// A new run, behind all others.
+    fn start(&mut self, parent: Option<usize>, length: usize) {
+        let start = parent.map_or(0, |parent| self.runs[parent].start + self.runs[parent].length);
+        self.runs.push(CachedRun { parent, length, start, row: self.rows, room: length });
+        self.rows += length;
+    }
+
     /// Takes up new tokens: `counts[i]` of them at `growth[i]`.
     pub(crate) fn grow(&mut self, growth: &[(Growth, usize)], device: &Device) -> Pass {
-        let before: Vec<usize> = self.runs.iter().map(|run| run.length).collect();
-        let mut positions = Vec::new();
-        let mut last = None;
+        let known: Vec<usize> = self.runs.iter().map(|run| run.length).collect();
+        let goes_on = growth.iter().any(|(growth, _)| matches!(growth, Growth::On(_)));
+        let (mut positions, mut rows, mut last) = (Vec::new(), Vec::new(), None);
+        let moves = goes_on.then(|| self.make_room(growth)).flatten();
         for &(growth, count) in growth {
             let run = match growth {
-                Growth::On(run) => run,
+                Growth::On(run) => {
+                    self.runs[run].length += count;
+                    run
+                }
                 Growth::From(parent) => {
-                    let CachedRun { start, length, .. } = self.runs[parent];
-                    self.runs.push(CachedRun { parent: Some(parent), length: 0, start: start + length });
+                    self.start(Some(parent), count);
                     self.runs.len() - 1
                 }
             };
             assert!(last < Some(run), "growth has to go from run to run in order");
             last = Some(run);
-            let from = self.runs[run].start + self.runs[run].length;
-            positions.extend((from..from + count).map(|position| position as i32));
-            self.runs[run].length += count;
+            let CachedRun { start, length, row, .. } = self.runs[run];
+            positions.extend((start + length - count..start + length).map(|position| position as i32));
+            rows.extend((row + length - count..row + length).map(|row| row as i32));
         }
-        let new = |run: usize| self.runs[run].length - before.get(run).copied().unwrap_or(0);
+        let new = |run: usize, length: usize| length - known.get(run).copied().unwrap_or(0);
         let node = |(index, run): (usize, &CachedRun)| Node {
             parent: run.parent,
             length: run.length,
-            new: new(index),
+            new: new(index, run.length),
         };
         let nodes: Vec<Node> = self.runs.iter().enumerate().map(node).collect();
-        Pass { forest: Forest::new(&nodes), positions, order: order(&nodes, device) }
+        let index = |rows: Vec<i32>| {
+            let count = rows.len();
+            Tensor::from_data(TensorData::new(rows, [count]), device)
+        };
+        Pass {
+            forest: Forest::placed(&nodes, self.runs.iter().map(|run| run.row)),
+            positions,
+            moves: moves.map(|(from, to)| Move { from: index(from), to: index(to), rows: self.rows }),
+            place: goes_on.then(|| index(rows)),
+        }
+    }
+
+    /// Moves all runs apart if those that go on have no room left, or if new ones start beside them: from which rows to
+    /// which.
+    fn make_room(&mut self, growth: &[(Growth, usize)]) -> Option<(Vec<i32>, Vec<i32>)> {
+        let mut needed: Vec<Option<usize>> = vec![None; self.runs.len()];
+        let mut starts = false;
+        for &(growth, count) in growth {
+            match growth {
+                Growth::On(run) => needed[run] = Some(self.runs[run].length + count),
+                Growth::From(_) => starts = true,
+            }
+        }
+        let lacks =
+            |(run, needed): (&CachedRun, &Option<usize>)| needed.is_some_and(|needed| needed > run.room);
+        if !starts && !self.runs.iter().zip(&needed).any(lacks) {
+            return None;
+        }
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        self.rows = 0;
+        for (run, needed) in self.runs.iter_mut().zip(needed) {
+            from.extend((run.row..run.row + run.length).map(|row| row as i32));
+            to.extend((self.rows..self.rows + run.length).map(|row| row as i32));
+            // A run that does not go on gives its room back.
+            (run.row, run.room) = (self.rows, needed.map_or(run.length, room));
+            self.rows += run.room;
+        }
+        Some((from, to))
     }
 
     /// Bytes held, in f32.
@@ -112,31 +184,28 @@ impl TreeCache {
     }
 }
 
-/// See [`Pass::order`].
-fn order(nodes: &[Node], device: &Device) -> Option<Tensor<1, Int>> {
-    let cached: usize = nodes.iter().map(|node| node.length - node.new).sum();
-    let (mut old, mut new) = (0, cached);
-    let mut order: Vec<i32> = Vec::new();
-    for node in nodes {
-        let known = node.length - node.new;
-        order.extend((old..old + known).chain(new..new + node.new).map(|row| row as i32));
-        old += known;
-        new += node.new;
+impl KeyValue {
+    /// With the keys and values of the pass's new tokens. They are written in place where nobody else holds `self`.
+    pub(crate) fn with(self, new: Self, pass: &Pass) -> Self {
+        let with = |past: Tensor<3>, new: Tensor<3>| {
+            let past = match &pass.moves {
+                Some(moves) => moves.apply(past),
+                None => past,
+            };
+            match &pass.place {
+                None => Tensor::cat(vec![past, new], 0),
+                // Rows that hold 0: to add is to write, and it is what all backends do in place.
+                Some(rows) => past.select_assign(0, rows.clone(), new, IndexingUpdateOp::Add),
+            }
+        };
+        Self { key: with(self.key, new.key), value: with(self.value, new.value) }
     }
-    let moved = order.iter().enumerate().any(|(at, &row)| at != row as usize);
-    moved.then(|| {
-        let count = order.len();
-        Tensor::from_data(TensorData::new(order, [count]), device)
-    })
 }
 
-impl KeyValue {
-    /// `self` followed by `next`, in the given order.
-    pub(crate) fn followed_by(&self, next: Self, order: Option<&Tensor<1, Int>>) -> Self {
-        let join = |past: &Tensor<3>, next: Tensor<3>| {
-            let both = Tensor::cat(vec![past.clone(), next], 0);
-            order.map_or(both.clone(), |order| both.select(0, order.clone()))
-        };
-        Self { key: join(&self.key, next.key), value: join(&self.value, next.value) }
+impl Move {
+    fn apply(&self, rows: Tensor<3>) -> Tensor<3> {
+        let [_, heads, head_dim] = rows.dims();
+        let apart = Tensor::zeros([self.rows, heads, head_dim], &rows.device());
+        apart.select_assign(0, self.to.clone(), rows.select(0, self.from.clone()), IndexingUpdateOp::Add)
     }
 }

@@ -71,6 +71,14 @@ impl Decoder {
         }
     }
 
+    /// What the model expects after each hidden state.
+    ///
+    /// # Shapes
+    /// `hidden [rows, width]`; returns `[rows, vocab]`.
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        ssft_kernels::linear(hidden, self.head())
+    }
+
     /// The same model, its weights laid out for several passes without gradient ([`ssft_kernels::column_major`]).
     pub fn prepared(mut self) -> Self {
         let prepared = |block: Block| Block {
@@ -127,8 +135,8 @@ impl Decoder {
         let pass = cache.grow(&counts, &device);
         let angles = self.angles(&pass, &device);
         let mut x = self.embed(&tokens, &device);
-        for (block, past) in self.model.layers.iter().zip(&mut cache.layers) {
-            x = block.forward(x, &angles, &pass, Memory::Extend(past));
+        for block in &self.model.layers {
+            x = block.forward(x, &angles, &pass, Memory::Extend(&mut cache.layers));
         }
         self.model.norm.forward(x)
     }

@@ -3,13 +3,14 @@
 use crate::args::InspectArgs;
 use crate::config::{MOST_TOKENS, RunConfig, default_match_tokens};
 use crate::exit::Failure;
-use crate::setup::{self, LoadedModel};
+use crate::setup;
 use crate::table;
+use crate::trained::Trained;
 use burn::tensor::Device;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
-use ssft_data::forks::{ForkLead, fork_name};
+use ssft_data::forks::fork_name;
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
 use ssft_model::config::Preset;
@@ -28,7 +29,10 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
     let (model, encoder) = match &args.model {
-        Some(directory) => from_directory(setup::load_model(directory, &device.device)?)?,
+        Some(directory) => {
+            let Trained { model, encoder, .. } = Trained::load(directory, &device.device)?;
+            (model, encoder)
+        }
         None => fresh(args, &records, &device.device)?,
     };
     let question = encoder.encode(record).map_err(Failure::usage)?;
@@ -71,16 +75,6 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
         None => records.first(),
     };
     found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", id.unwrap_or_default())))
-}
-
-fn from_directory(loaded: LoadedModel) -> Result<(Decoder, Encoder), Failure> {
-    if loaded.tokenizer.forks().is_empty() {
-        return Err(Failure::Usage("the model has no forking tokens; train it first".to_owned()));
-    }
-    let lead = loaded.forks.map_or_else(ForkLead::bare, |forks| forks.lead);
-    let context = loaded.model.config().max_position_embeddings;
-    let encoder = Encoder::new(loaded.tokenizer, loaded.template, &lead, context).map_err(Failure::usage)?;
-    Ok((loaded.model, encoder))
 }
 
 /// What `train` would start from.

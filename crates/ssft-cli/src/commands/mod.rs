@@ -3,6 +3,8 @@
 mod bench;
 mod data;
 mod devices;
+mod eval;
+mod generate;
 mod inspect;
 mod train;
 
@@ -21,6 +23,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),
         Command::Bench(BenchCommand::Steps(args)) => bench::steps(&args),
+        Command::Eval(args) => eval::eval(&args),
+        Command::Generate(args) => generate::generate(&args),
         Command::Devices => devices::devices(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
+use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
 use crate::exit::{Failure, explain_panic, say};
 use crate::metrics::Metrics;
 use crate::run::{Run, restore};
@@ -11,6 +12,7 @@ use crate::{report, table};
 use indicatif::{ProgressBar, ProgressStyle};
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::optimizer::AdamWSettings;
@@ -26,8 +28,8 @@ use std::time::Instant;
 
 /// Held-out questions of an evaluation during training; the final one takes all.
 const INTERIM_QUESTIONS: usize = 50;
-/// Questions decoded together.
-const DECODE_BATCH: usize = 50;
+/// Rows decoded together.
+const DECODE_ROWS: usize = 384;
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let (interrupted, settled) = catch_interrupts()?;
@@ -330,7 +332,8 @@ impl Session {
         if line || evaluation.is_some() {
             let mut text = format!("step {}/{}  {figures}", report.step, self.steps);
             if let Some(evaluation) = evaluation {
-                let (forks, vote) = (evaluation.forks.len(), table::percent(evaluation.native_cons_at_n));
+                let (forks, vote) =
+                    (evaluation.forks.len(), table::percent(evaluation.figures.native_cons_at_n));
                 text += &format!("  held out: Cons@{forks} {vote}");
             }
             bar.suspend(|| self.voice.say(&text));
@@ -342,31 +345,42 @@ impl Session {
         if records.is_empty() {
             return Ok(None);
         }
-        let protocol = Protocol {
-            batch: DECODE_BATCH,
-            max_tokens: self.longest_trace(),
-            judge: self.questions.judge,
-            chosen_fork: self.trainer.coverage().chosen_fork().map(|fork| fork + 1),
-        };
-        let model = self.trainer.frozen();
-        let future = evaluate(&model, &self.questions.encoder, records, protocol, |_| ());
+        let model = self.trainer.frozen().prepared();
+        let protocol = self.protocol();
+        let future = evaluate(&model, &self.questions.encoder, records, &protocol, |_| ());
         pollster::block_on(future).map(Some).map_err(Failure::run)
     }
 
-    /// Room for an answer: a quarter more than the longest trace there is to learn.
-    fn longest_trace(&self) -> usize {
-        let traces = self.questions.train.iter().flat_map(|question| &question.traces);
-        let longest = traces.map(|trace| trace.tokens.len()).max().unwrap_or(1);
-        let prompts = self.questions.train.iter().map(|question| question.prompt.len());
-        let lead = self.questions.encoder.lead(0).len();
-        let room = self.questions.encoder.context() - prompts.max().unwrap_or(0) - lead;
-        (longest + longest.div_ceil(4)).min(room.max(longest))
+    /// Greedy answers of all forks that training uses.
+    fn protocol(&self) -> Protocol {
+        let (coverage, encoder) = (self.trainer.coverage(), &self.questions.encoder);
+        let forks = coverage.trained_forks();
+        Protocol {
+            ks: default_ks(forks.len(), 0),
+            forks,
+            samples: 0,
+            sampling: Sampling::GREEDY,
+            rows: DECODE_ROWS,
+            max_tokens: longest_answer(&self.questions.train, encoder),
+            judge: self.questions.judge,
+            chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
+            seed: self.config.seed,
+        }
     }
 
     fn finish(&self) -> Result<Option<Evaluation>, Failure> {
         let model = self.run.save_model(&self.trainer, &self.questions)?;
         self.voice.say(&format!("model    {}", model.display()));
         let evaluation = self.evaluate(usize::MAX)?;
+        if let Some(evaluation) = &evaluation {
+            let file = EvaluationFile::new(
+                &model,
+                Asked::held_out(&self.config),
+                &self.protocol(),
+                evaluation.clone(),
+            );
+            self.run.write("eval.json", file.to_json()?.as_bytes())?;
+        }
         let report = report::html(&self.config, &self.run, evaluation.as_ref())?;
         self.run.write("report.html", report.as_bytes())?;
         self.voice.say(&format!("report   {}", self.run.file("report.html").display()));
@@ -386,11 +400,7 @@ impl Session {
         if json {
             println!("{}", serde_json::to_string(&evaluation).map_err(Failure::run)?);
         } else if !self.voice.quiet {
-            println!(
-                "\n{} held-out questions, one greedy answer a fork\n{}",
-                evaluation.n_questions,
-                table::evaluation(&evaluation)
-            );
+            println!("\n{}", table::evaluation(&evaluation));
             println!("\n{}", table::example_answers(&evaluation));
         }
         Ok(())

@@ -248,7 +248,7 @@ struct Part {
 pub fn backward(inputs: Inputs<'_>, saved: Saved<'_>) -> [Vec<f32>; 3] {
     let Inputs { heads, kv_heads, head_dim, forest, .. } = inputs;
     let trees =
-        forest.trees().unwrap_or_else(|| panic!("tree_attention: a gradient takes trees in one piece"));
+        forest.trees().unwrap_or_else(|| panic!("tree_attention: a gradient takes keys tree by tree"));
     let tasks: Vec<_> =
         trees.iter().flat_map(|tree| (0..kv_heads).map(move |head| (tree.clone(), head))).collect();
     let parts: Vec<Part> =

@@ -335,6 +335,59 @@ fn one_forest_serves_layers_with_other_heads() {
     }
 }
 
+/// A cache leaves room behind its runs; what is there must not matter.
+#[test]
+fn keys_placed_with_room_between_them_equal_keys_side_by_side() {
+    let nodes =
+        [node(None, 90, 0), node(Some(0), 40, 1), node(Some(0), 7, 2), node(None, 5, 0), node(Some(3), 1, 1)];
+    let (together, apart) = (Forest::new(&nodes), Forest::placed(&nodes, [10, 130, 100, 0, 180]));
+    let [heads, kv_heads, d] = [4, 2, 16];
+    for (name, device) in devices() {
+        let [query, key, value, _] = inputs(&together, [heads, kv_heads, d]);
+        let spread = |values: &[f32]| {
+            let mut rows = vec![f32::NAN; 200 * kv_heads * d];
+            for (from, to) in together.runs().iter().zip(apart.runs()) {
+                let (from, to, count) =
+                    (from.key_start * kv_heads * d, to.key_start * kv_heads * d, from.length * kv_heads * d);
+                rows[to..to + count].copy_from_slice(&values[from..from + count]);
+            }
+            rows
+        };
+        let shaped = |values: &[f32], heads: usize| {
+            vector(values, &device).reshape([values.len() / heads / d, heads, d])
+        };
+        let of = |key: &[f32], value: &[f32], forest| {
+            numbers(tree_attention(
+                shaped(&query, heads),
+                shaped(key, kv_heads),
+                shaped(value, kv_heads),
+                forest,
+            ))
+        };
+        assert_eq!(of(&spread(&key), &spread(&value), &apart), of(&key, &value, &together), "{name}");
+        let plain = |key: &[f32], value: &[f32], forest| {
+            let [key, value] = [key, value].map(|values| shaped(values, kv_heads));
+            numbers(reference::tree_attention(shaped(&query, heads), key, value, forest))
+        };
+        let zeros = |values: Vec<f32>| -> Vec<f32> {
+            values.into_iter().map(|value| if value.is_nan() { 0.0 } else { value }).collect()
+        };
+        // The plain method multiplies hidden rows by 0, so they have to be numbers.
+        let placed = plain(&zeros(spread(&key)), &zeros(spread(&value)), &apart);
+        for (a, b) in placed.iter().zip(&plain(&key, &value, &together)) {
+            assert!((a - b).abs() <= 1e-5, "{name}: {a} against {b}"); // other order of 98 terms of size 1
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "tree_attention: a gradient takes keys tree by tree, and no others")]
+fn room_between_keys_has_no_gradient() {
+    let forest = Forest::placed(&[node(None, 2, 0), node(Some(0), 1, 1)], [0, 3]);
+    let tracked = shaped([4, 1, 4]).to_device(&Device::flex().autodiff()).require_grad();
+    tree_attention(tracked.clone().narrow(0, 0, 1), tracked.clone(), tracked, &forest);
+}
+
 fn shaped(dims: [usize; 3]) -> Tensor<3> {
     vector(&draw(1, dims.iter().product()), &Device::flex()).reshape(dims)
 }

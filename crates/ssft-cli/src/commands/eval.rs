@@ -1,0 +1,147 @@
+//! `eval`: what the forks of a trained model can do.
+
+use crate::args::EvalArgs;
+use crate::config::{MOST_TOKENS, RunConfig};
+use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
+use crate::exit::{Failure, say};
+use crate::files::publish_file;
+use crate::setup;
+use crate::table;
+use crate::trained::Trained;
+use indicatif::{ProgressBar, ProgressStyle};
+use ssft_data::dataset::{Limits, read_records};
+use ssft_data::record::Record;
+use ssft_data::tasks::TaskSpec;
+use ssft_decode::answer::Judge;
+use ssft_decode::evaluate::{Protocol, evaluate};
+use std::io::IsTerminal;
+
+pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
+    let sampling = args.sampling.at(args.temperature)?;
+    check(args)?;
+    let device = args.device.open()?;
+    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.model, &device.device)?;
+    let (records, judge, asked) = questions(args, run.as_ref())?;
+    let chosen = args.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
+    // At a temperature of 0 every draw is the greedy answer.
+    let samples = if sampling.is_greedy() { 0 } else { args.samples };
+    let max_tokens = match args.max_tokens {
+        Some(tokens) => tokens,
+        None => longest_answer(&encoder.encode_all(&records).map_err(Failure::usage)?, &encoder),
+    };
+    let ks = if args.k.is_empty() { default_ks(chosen.len(), samples) } else { args.k.clone() };
+    let most = chosen.len() * samples.max(1);
+    if let Some(k) = ks.iter().find(|&&k| k == 0 || k > most) {
+        return Err(Failure::Usage(format!(
+            "--k is {k}, but {} forks x {} answers are {most}; give 1 to {most}, or more --samples",
+            chosen.len(),
+            samples.max(1)
+        )));
+    }
+    let left_out = forks.forks.len() - forks.trained_forks().len();
+    if !args.quiet {
+        say(&format!("device   {}", device.name));
+        say(&format!("model    {}", directory.display()));
+        say(&format!("ask      {}: {} questions", asked.name(), records.len()));
+        if left_out > 0 && chosen.len() > 1 || left_out + 1 == forks.forks.len() {
+            say(&format!(
+                "forks    training never used {left_out} of {}; they are not asked",
+                forks.forks.len()
+            ));
+        }
+    }
+    let protocol = Protocol {
+        forks: chosen,
+        samples,
+        sampling,
+        rows: args.rows,
+        max_tokens,
+        judge,
+        chosen_fork: forks.chosen_fork,
+        ks,
+        seed: args.seed,
+    };
+    let bar = bar(args.quiet, records.len());
+    // Decoding reads every weight once a token.
+    let model = model.prepared();
+    let work = evaluate(&model, &encoder, &records, &protocol, |done| bar.set_position(done as u64));
+    let evaluation = pollster::block_on(work).map_err(Failure::run)?;
+    bar.finish_and_clear();
+    let file = EvaluationFile::new(&directory, asked, &protocol, evaluation);
+    if let Some(path) = &args.json {
+        publish_file(path, file.to_json()?.as_bytes())
+            .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))?;
+    }
+    if !args.quiet {
+        println!("{}", table::evaluation(&file.evaluation));
+    }
+    Ok(())
+}
+
+fn check(args: &EvalArgs) -> Result<(), Failure> {
+    let counts = [
+        ("--rows", args.rows),
+        ("--questions", args.questions.unwrap_or(1)),
+        ("--max-tokens", args.max_tokens.unwrap_or(1)),
+    ];
+    match counts.iter().find(|(_, value)| *value == 0 || *value > MOST_TOKENS) {
+        Some((flag, value)) => Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}"))),
+        None => Ok(()),
+    }
+}
+
+/// What to ask, and who judges the answers.
+fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<(Vec<Record>, Judge, Asked), Failure> {
+    let (mut records, judge, asked) = match (&args.data, &args.task, run) {
+        (Some(path), _, _) => {
+            let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
+            if let Some(record) = records.iter().find(|record| record.answer.is_none()) {
+                let (name, id) = (path.display(), &record.id);
+                return Err(Failure::Usage(format!(
+                    "{name}: question {id} has no answer to compare with; add one"
+                )));
+            }
+            (records, Judge::Reference(args.answers.into()), Asked::data(path))
+        }
+        (None, Some(name), _) => {
+            let test = args.questions.unwrap_or(RunConfig::default().eval_questions);
+            let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.seed };
+            let task = setup::task(name)?;
+            let made = task.make(&spec).map_err(Failure::usage)?;
+            (made.test, Judge::Task(task), Asked::task(name, args.difficulty))
+        }
+        (None, None, Some(run)) => {
+            let (_, held_out, judge) = setup::records(run)?;
+            (held_out, judge, Asked::held_out(run))
+        }
+        (None, None, None) => {
+            return Err(Failure::Usage(
+                "the model belongs to no run that would know its questions; give --task or --data".to_owned(),
+            ));
+        }
+    };
+    if let Some(count) = args.questions {
+        if count > records.len() {
+            let there = records.len();
+            return Err(Failure::Usage(format!(
+                "--questions is {count}, but there are {there}; give at most that"
+            )));
+        }
+        records.truncate(count);
+    }
+    if records.is_empty() {
+        return Err(Failure::Usage("there is no question to ask; give --task or --data".to_owned()));
+    }
+    Ok((records, judge, asked))
+}
+
+fn bar(quiet: bool, questions: usize) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(questions as u64);
+    match ProgressStyle::with_template("{bar:24} {pos}/{len} questions  {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

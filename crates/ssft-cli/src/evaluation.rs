@@ -1,0 +1,100 @@
+//! What `train` and `eval` share of an evaluation: its limits, and its file.
+
+use crate::config::RunConfig;
+use crate::exit::Failure;
+use serde::Serialize;
+use ssft_data::encode::{EncodedQuestion, Encoder};
+use ssft_decode::Evaluation;
+use ssft_decode::evaluate::Protocol;
+use ssft_decode::sample::Sampling;
+use std::path::Path;
+
+/// What was asked.
+#[derive(Debug, Clone, Serialize)]
+pub struct Asked {
+    /// Built-in task, if it was one.
+    pub task: Option<String>,
+    /// Its level.
+    pub difficulty: Option<u8>,
+    /// File of the questions, if it was one.
+    pub data: Option<String>,
+}
+
+impl Asked {
+    /// A user's file.
+    pub fn data(path: &Path) -> Self {
+        Self { task: None, difficulty: None, data: Some(path.display().to_string()) }
+    }
+
+    /// A built-in task.
+    pub fn task(name: &str, difficulty: u8) -> Self {
+        Self { task: Some(name.to_owned()), difficulty: Some(difficulty), data: None }
+    }
+
+    /// What a run held out.
+    pub fn held_out(run: &RunConfig) -> Self {
+        match &run.data {
+            Some(path) => Self::data(path),
+            None => Self::task(run.task.as_deref().unwrap_or_default(), run.difficulty),
+        }
+    }
+
+    /// For people.
+    pub fn name(&self) -> String {
+        match (&self.data, &self.task, self.difficulty) {
+            (None, Some(task), Some(difficulty)) => format!("{task}, difficulty {difficulty}"),
+            (data, ..) => data.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// `eval --json`, and `eval.json` of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvaluationFile {
+    model: String,
+    #[serde(flatten)]
+    asked: Asked,
+    seed: u64,
+    /// Of the drawn answers; absent if all were greedy.
+    sampling: Option<Sampling>,
+    max_tokens: usize,
+    /// Figures and samples.
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+}
+
+impl EvaluationFile {
+    /// What `protocol` found about `model`.
+    pub fn new(model: &Path, asked: Asked, protocol: &Protocol, evaluation: Evaluation) -> Self {
+        Self {
+            model: model.display().to_string(),
+            asked,
+            seed: protocol.seed,
+            sampling: (protocol.samples > 0).then_some(protocol.sampling),
+            max_tokens: protocol.max_tokens,
+            evaluation,
+        }
+    }
+
+    /// One line.
+    ///
+    /// # Errors
+    /// [`Failure::Run`] if it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map(|text| text + "\n").map_err(Failure::run)
+    }
+}
+
+/// The k of Pass@k and Cons@k where nobody asks for others: one answer, half of the forks, all forks, all answers.
+pub fn default_ks(forks: usize, samples: usize) -> Vec<usize> {
+    let mut ks = vec![1, (forks / 2).max(1), forks, forks * samples.max(1)];
+    ks.dedup();
+    ks
+}
+
+/// Room for an answer: a quarter more than the longest trace there is, or all of a row where there is none.
+pub fn longest_answer(questions: &[EncodedQuestion], encoder: &Encoder) -> usize {
+    let traces = questions.iter().flat_map(|question| &question.traces);
+    let longest = traces.map(|trace| trace.tokens.len()).max().unwrap_or(encoder.context());
+    longest + longest.div_ceil(4)
+}

@@ -1,0 +1,95 @@
+//! Forks on a terminal, side by side as they grow; a plain stream elsewhere.
+
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use ssft_data::forks::fork_name;
+use std::io::{IsTerminal, Write};
+
+/// Shows some forks while they speak, and what they said in the end, on standard output.
+pub struct Live {
+    names: Vec<String>,
+    texts: Vec<String>,
+    view: View,
+}
+
+enum View {
+    /// One fork: its text as it comes.
+    Text,
+    /// Several on a terminal: a line each, which shows the end of its text.
+    Lines { all: MultiProgress, lines: Vec<ProgressBar> },
+    /// Several elsewhere: each when it has ended.
+    Ended,
+}
+
+impl Live {
+    /// Of these forks, counted from 0.
+    pub fn new(forks: &[usize]) -> Self {
+        let names: Vec<String> = forks.iter().map(|&fork| fork_name(fork)).collect();
+        let view = match names.len() {
+            1 => View::Text,
+            _ if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() => lines(&names),
+            _ => View::Ended,
+        };
+        Self { texts: vec![String::new(); names.len()], names, view }
+    }
+
+    /// Fork `row` of those shown has said more, and perhaps its last.
+    pub fn hear(&mut self, row: usize, text: &str, ended: bool) {
+        self.texts[row].push_str(text);
+        match &self.view {
+            View::Text => print(text),
+            View::Lines { lines, .. } => lines[row].set_message(end_of(&self.texts[row], ended)),
+            View::Ended if ended => print(&self.block(row)),
+            View::Ended => {}
+        }
+    }
+
+    /// All have ended: what is to stay on the screen, `conclusion` last.
+    pub fn end(self, conclusion: &str) {
+        match &self.view {
+            View::Text => print("\n"),
+            View::Lines { all, .. } => {
+                // What cannot be cleared stays above the result.
+                let _ = all.clear();
+                (0..self.names.len()).for_each(|row| print(&self.block(row)));
+            }
+            View::Ended => {}
+        }
+        if !conclusion.is_empty() {
+            print(&format!("{conclusion}\n"));
+        }
+    }
+
+    /// `<think1>  text`, further lines of the text below its first.
+    fn block(&self, row: usize) -> String {
+        let indent = format!("\n{:10}", "");
+        format!("{:<9} {}\n", self.names[row], self.texts[row].trim_end().replace('\n', &indent))
+    }
+}
+
+fn lines(names: &[String]) -> View {
+    let all = MultiProgress::new();
+    let style = ProgressStyle::with_template("{prefix:<9} {wide_msg}");
+    let line = |name: &String| {
+        let line = all.add(ProgressBar::no_length()).with_prefix(name.clone());
+        match &style {
+            Ok(style) => line.with_style(style.clone()),
+            Err(_) => line,
+        }
+    };
+    View::Lines { lines: names.iter().map(line).collect(), all }
+}
+
+/// As much of the end of a text as a line has room for.
+fn end_of(text: &str, ended: bool) -> String {
+    let room = (Term::stderr().size().1 as usize).saturating_sub(14).max(20);
+    let shown: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let tail: String = shown[shown.len().saturating_sub(room)..].iter().collect();
+    if ended { format!("{tail} ■") } else { tail }
+}
+
+/// Nobody may be reading any more; then there is nothing to do about it.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

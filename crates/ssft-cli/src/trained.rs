@@ -1,0 +1,88 @@
+//! A trained model, with what its run knows about it.
+
+use crate::args::TrainArgs;
+use crate::config::{Resolved, RunConfig};
+use crate::exit::Failure;
+use crate::files;
+use crate::setup::{self, LoadedModel};
+use burn::tensor::Device;
+use ssft_data::encode::Encoder;
+use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
+use ssft_model::Decoder;
+use std::path::{Path, PathBuf};
+
+/// A model that has forks.
+#[derive(Debug)]
+pub struct Trained {
+    /// The weights.
+    pub model: Decoder,
+    /// Text to ids, with the model's own longest row.
+    pub encoder: Encoder,
+    /// Its forks; without matches if nobody wrote them down.
+    pub forks: ForkTable,
+    /// Where the model is.
+    pub directory: PathBuf,
+    /// Settings of the run that the directory is of, if it is of one.
+    pub run: Option<RunConfig>,
+}
+
+impl Trained {
+    /// Loads what `place` names: a model directory, a checkpoint, or a run, which stands for its final model or else
+    /// its newest checkpoint.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks.
+    pub fn load(place: &Path, device: &Device) -> Result<Self, Failure> {
+        let directory = model_of(place)?;
+        let loaded = setup::load_model(&directory, device)?;
+        let run = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
+        Self::from_loaded(loaded, directory, run.map(|resolved| resolved.config))
+    }
+
+    fn from_loaded(loaded: LoadedModel, directory: PathBuf, run: Option<RunConfig>) -> Result<Self, Failure> {
+        let LoadedModel { model, tokenizer, template, forks } = loaded;
+        if tokenizer.forks().is_empty() {
+            let name = directory.display();
+            return Err(Failure::Usage(format!("{name}: the model has no forking tokens; train it first")));
+        }
+        let forks = forks
+            .unwrap_or_else(|| ForkTable::new(tokenizer.forks(), ForkLead::bare(), CoverageGraph::default()));
+        let context = model.config().max_position_embeddings;
+        let encoder = Encoder::new(tokenizer, template, &forks.lead, context).map_err(Failure::usage)?;
+        Ok(Self { model, encoder, forks, directory, run })
+    }
+}
+
+/// The model directory that `place` stands for.
+fn model_of(place: &Path) -> Result<PathBuf, Failure> {
+    if !place.join("config.toml").exists() {
+        return Ok(place.to_owned());
+    }
+    let model = place.join("model");
+    if model.exists() {
+        return Ok(model);
+    }
+    let newest = files::checkpoints(place).ok().and_then(|mut checkpoints| checkpoints.pop());
+    newest.map(|(_, path)| path).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{}: the run has neither a model nor a checkpoint yet; let it go on",
+            place.display()
+        ))
+    })
+}
+
+/// The `config.toml` of the run that `place` is, or is the model or a checkpoint of.
+fn run_of(place: &Path) -> Option<PathBuf> {
+    // A path like `model` has no parent that exists by name.
+    let place = place.canonicalize().ok()?;
+    let known = |part: &Path| part.file_name().is_some_and(|name| name == "model" || name == "checkpoints");
+    let parent = place.parent().unwrap_or(&place);
+    let run = if known(&place) {
+        parent
+    } else if known(parent) {
+        parent.parent()?
+    } else {
+        &place
+    };
+    Some(run.join("config.toml")).filter(|file| file.exists())
+}

@@ -1,0 +1,264 @@
+//! How an answer is written in text that no built-in task judges.
+
+use serde::{Deserialize, Serialize};
+
+/// Where an answer stands, and when two answers are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerFormat {
+    /// What stands behind the last `####`, character by character.
+    #[default]
+    Exact,
+    /// The first number behind the last `####` or, without such a mark, the last number of the text; by its value.
+    Numeric,
+    /// What stands in the last `\boxed{..}`; numbers and fractions by their value, anything else character by character
+    /// without spaces.
+    Boxed,
+}
+
+impl AnswerFormat {
+    /// The answer of a text, in its canonical form; `None` if there is none.
+    pub fn extract(self, text: &str) -> Option<String> {
+        let marked = || text.rsplit_once("####").map(|(_, answer)| answer.trim());
+        match self {
+            Self::Exact => marked().filter(|answer| !answer.is_empty()).map(str::to_owned),
+            Self::Numeric => match marked() {
+                Some(answer) => numbers(answer).next(),
+                None => numbers(text).last(),
+            }
+            .map(canonical_number),
+            Self::Boxed => last_boxed(text).map(canonical_term).filter(|answer| !answer.is_empty()),
+        }
+    }
+
+    /// The canonical form of an answer that stands alone, as in a record's `answer`.
+    pub fn canonical(self, answer: &str) -> String {
+        let answer = answer.trim();
+        match self {
+            Self::Exact => answer.to_owned(),
+            Self::Numeric => numbers(answer).next().map_or_else(|| answer.to_owned(), canonical_number),
+            Self::Boxed => canonical_term(last_boxed(answer).unwrap_or(answer)),
+        }
+    }
+}
+
+/// The numbers in a text as they are written: digits with an optional sign, thousands separated by commas, decimals, and
+/// `/` with a denominator.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let from = at + text[at..].find(|c: char| c.is_ascii_digit())?;
+        let bytes = text.as_bytes();
+        let digits =
+            |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // A minus sign belongs to the number unless it stands behind something that it may subtract from.
+        let signed = from > 0 && bytes[from - 1] == b'-' && !text[..from - 1].ends_with(is_operand);
+        // `.5` is a number, the 5 of `a.5` or `1.2.5` is one without the point.
+        let mut end = digits(from);
+        if end - from <= 3 {
+            while bytes.get(end) == Some(&b',') && digits(end + 1) == end + 4 {
+                end += 4;
+            }
+        }
+        for mark in [b'.', b'/'] {
+            if bytes.get(end) == Some(&mark) && digits(end + 1) > end + 1 {
+                end = digits(end + 1);
+            }
+        }
+        at = end;
+        Some(&text[from - usize::from(signed)..end])
+    })
+}
+
+fn is_operand(c: char) -> bool {
+    c.is_alphanumeric() || c == ')'
+}
+
+/// One spelling for each value: `1,200.50` is `1200.5`, `6/8` is `0.75`, `2/6` is `1/3`, `-0` is `0`.
+fn canonical_number(text: &str) -> String {
+    let plain: String = text.chars().filter(|&c| c != ',').collect();
+    fraction(&plain).map_or(plain, |[numerator, denominator]| spelled(numerator, denominator))
+}
+
+/// Numerator and denominator of a number, reduced; `None` if it is none, too long, or divided by 0.
+fn fraction(text: &str) -> Option<[i128; 2]> {
+    let (above, below) = text.split_once('/').unwrap_or((text, "1"));
+    let [[a, b], [c, d]] = [decimal(above)?, decimal(below)?];
+    let (numerator, denominator) = (a.checked_mul(d)?, b.checked_mul(c)?);
+    let divisor = gcd(numerator.unsigned_abs(), denominator.unsigned_abs()) as i128;
+    let sign = denominator.signum();
+    (denominator != 0).then(|| [sign * numerator / divisor, sign * denominator / divisor])
+}
+
+fn decimal(text: &str) -> Option<[i128; 2]> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    // More digits would overflow somewhere; such a number is compared as it is written.
+    let fits = whole.len() + part.len() <= 18 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let scaled = format!("{whole}{part}").parse().ok().filter(|_| fits && !whole.is_empty())?;
+    Some([scaled, 10_i128.pow(part.len() as u32)])
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
+}
+
+fn spelled(numerator: i128, denominator: i128) -> String {
+    let without = |factor: i128, mut rest: i128| {
+        while rest % factor == 0 {
+            rest /= factor;
+        }
+        rest
+    };
+    if denominator == 1 {
+        return numerator.to_string();
+    }
+    if without(5, without(2, denominator)) != 1 {
+        return format!("{numerator}/{denominator}");
+    }
+    // Long division; it ends, because the denominator has no prime factors but those of 10.
+    let (sign, mut rest) = (if numerator < 0 { "-" } else { "" }, numerator.unsigned_abs());
+    let denominator = denominator.unsigned_abs();
+    let mut text = format!("{sign}{}.", rest / denominator);
+    rest %= denominator;
+    while rest > 0 {
+        rest *= 10;
+        text += &(rest / denominator).to_string();
+        rest %= denominator;
+    }
+    text
+}
+
+/// The content of the last `\boxed{..}` whose braces are balanced.
+fn last_boxed(text: &str) -> Option<&str> {
+    const OPENING: &str = "\\boxed{";
+    let content = |(at, _): (usize, &str)| balanced(&text[at + OPENING.len()..]);
+    text.rmatch_indices(OPENING).find_map(content)
+}
+
+/// What stands before the brace that closes one already open.
+fn balanced(text: &str) -> Option<&str> {
+    let mut depth = 1;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&text[..at]);
+        }
+    }
+    None
+}
+
+/// A LaTeX term without what does not change it: spaces, size of brackets and fractions, a dollar or degree sign, a
+/// point at the end. A number or a fraction of numbers is spelled as [`canonical_number`] does.
+fn canonical_term(term: &str) -> String {
+    let mut text: String = term.split_whitespace().collect();
+    for nothing in ["\\left", "\\right", "\\,", "\\!", "\\;", "\\$", "$", "^\\circ", "^{\\circ}", "\\%", "%"]
+    {
+        text = text.replace(nothing, "");
+    }
+    for fraction in ["\\dfrac", "\\tfrac"] {
+        text = text.replace(fraction, "\\frac");
+    }
+    let text = text.trim_end_matches('.');
+    let plain = quotient(text).unwrap_or_else(|| text.to_owned());
+    let number = numbers(&plain).next().filter(|number| *number == plain);
+    number.map_or(plain.clone(), canonical_number)
+}
+
+/// `\frac{a}{b}` as `a/b`, with the sign that may stand before it.
+fn quotient(text: &str) -> Option<String> {
+    let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
+    let rest = rest.strip_prefix("\\frac{")?;
+    let above = balanced(rest)?;
+    let rest = rest[above.len() + 1..].strip_prefix('{')?;
+    let below = balanced(rest)?;
+    (below.len() + 1 == rest.len()).then(|| format!("{sign}{above}/{below}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use AnswerFormat::{Boxed, Exact, Numeric};
+
+    fn check(format: AnswerFormat, cases: &[(&str, Option<&str>)]) {
+        for (text, answer) in cases {
+            assert_eq!(format.extract(text).as_deref(), *answer, "{format:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn exact_answers_by_hand() {
+        check(
+            Exact,
+            &[
+                ("2+5=7 #### 47", Some("47")),
+                ("#### 1 #### 2 ", Some("2")),
+                ("#### 1,000", Some("1,000")),
+                ("no mark 5", None),
+                ("#### ", None),
+                ("", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn numeric_answers_by_hand() {
+        check(
+            Numeric,
+            &[
+                ("so #### 47 apples", Some("47")),
+                ("it is 3, no 4.", Some("4")),
+                ("#### $1,200.50", Some("1200.5")),
+                ("#### 1,20", Some("1")),
+                ("about 12,345,678", Some("12345678")),
+                ("x = -3", Some("-3")),
+                ("7-3", Some("3")),
+                ("(2)-5", Some("5")),
+                ("#### -0.0", Some("0")),
+                ("6/8", Some("0.75")),
+                ("2/6", Some("1/3")),
+                ("1/0", Some("1/0")),
+                ("0.125", Some("0.125")),
+                ("007", Some("7")),
+                ("1.2.5", Some("5")),
+                ("#### none, but 4 before 5", Some("4")),
+                ("4 #### none", None),
+                ("none", None),
+                ("12345678901234567890123", Some("12345678901234567890123")),
+                ("é5", Some("5")),
+            ],
+        );
+        assert_eq!(Numeric.canonical(" 1,000 "), "1000");
+        assert_eq!(Numeric.canonical("many"), "many");
+    }
+
+    #[test]
+    fn boxed_answers_by_hand() {
+        check(
+            Boxed,
+            &[
+                ("so \\boxed{42}", Some("42")),
+                ("\\boxed{1} or \\boxed{ 2 }", Some("2")),
+                ("\\boxed{\\frac{3}{4}}", Some("0.75")),
+                ("\\boxed{-\\dfrac{1}{3}}.", Some("-1/3")),
+                ("\\boxed{\\frac{x}{2}}", Some("x/2")),
+                ("\\boxed{\\left(1, 2\\right)}", Some("(1,2)")),
+                ("\\boxed{1{,}000}", Some("1{,}000")),
+                ("\\boxed{50\\%}", Some("50")),
+                ("\\boxed{90^\\circ}", Some("90")),
+                ("\\boxed{x^{2}+1}", Some("x^{2}+1")),
+                ("\\boxed{3.50}", Some("3.5")),
+                // One that is not closed does not count.
+                ("\\boxed{7} and \\boxed{8", Some("7")),
+                ("\\boxed{}", None),
+                ("42", None),
+            ],
+        );
+        assert_eq!(Boxed.canonical("\\boxed{6/8}"), "0.75");
+        assert_eq!(Boxed.canonical("\\frac{6}{8}"), "0.75");
+        assert_eq!(Boxed.canonical("(1,2)"), "(1,2)");
+    }
+}
