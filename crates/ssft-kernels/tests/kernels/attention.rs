@@ -384,7 +384,7 @@ fn keys_placed_with_room_between_them_equal_keys_side_by_side() {
 #[should_panic(expected = "tree_attention: a gradient takes keys tree by tree, and no others")]
 fn room_between_keys_has_no_gradient() {
     let forest = Forest::placed(&[node(None, 2, 0), node(Some(0), 1, 1)], [0, 3]);
-    let tracked = shaped([4, 1, 4]).to_device(&Device::flex().autodiff()).require_grad();
+    let tracked = vector(&draw(1, 16), &Device::flex().autodiff()).require_grad().reshape([4, 1, 4]);
     tree_attention(tracked.clone().narrow(0, 0, 1), tracked.clone(), tracked, &forest);
 }
 
