@@ -3,6 +3,7 @@
 mod apt;
 mod check;
 mod deny;
+mod experiment;
 mod process;
 mod python;
 mod setup;
@@ -38,6 +39,8 @@ enum Chore {
     },
     /// Only the tests that compare with `transformers`
     Parity,
+    /// Every arm on two tasks with several seeds: about two hours on two cores
+    Experiment(experiment::Experiment),
     /// Licences, advisories and sources of every dependency
     Deny,
 }
@@ -49,6 +52,7 @@ impl Chore {
             Self::Check => check::run(steps),
             Self::Test { quick } => test::run(steps, quick),
             Self::Parity => test::parity(steps),
+            Self::Experiment(experiment) => experiment::run(steps, &experiment),
             Self::Deny => deny::run(steps),
         }
     }

@@ -32,6 +32,8 @@ pub enum Command {
     Eval(Box<EvalArgs>),
     /// Let the forks of a trained model answer a prompt side by side, and vote
     Generate(GenerateArgs),
+    /// Write the page of a run anew, or one that compares several
+    Report(ReportArgs),
     /// Show what training sees of one question: rows with target mask, cost matrix, matching
     Inspect(InspectArgs),
     /// Measure time and memory
@@ -57,6 +59,8 @@ pub enum BenchCommand {
     Kernels(BenchKernelsArgs),
     /// Time and memory of whole training steps, the arms side by side
     Steps(Box<BenchStepsArgs>),
+    /// Answers of N forks from one prompt, beside N separate generations
+    Decode(BenchDecodeArgs),
 }
 
 /// Which questions, from which model, with which method, how long. All optional: the defaults are a complete run.
@@ -488,6 +492,23 @@ pub struct GenerateArgs {
     pub json: bool,
 }
 
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Directories of runs; those that learned the same with another method or seed are compared
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The page [default: report.html of a single run]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Write every figure and every setting to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `bench kernels`.
 #[derive(Debug, Args)]
 pub struct BenchKernelsArgs {
@@ -621,6 +642,38 @@ pub struct BenchStepsArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub runs: usize,
     /// Seed of model and tokens
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `bench decode`.
+#[derive(Debug, Args)]
+pub struct BenchDecodeArgs {
+    /// Shape of a random model
+    #[arg(long, value_enum, value_name = "PRESET", default_value = "tiny")]
+    pub preset: PresetName,
+    /// N: forks; every combination of the lists is measured
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "6")]
+    pub forks: Vec<usize>,
+    /// P: tokens of the prompt
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
+    pub prompt_tokens: Vec<usize>,
+    /// Tokens of each answer
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
+    pub answer_tokens: Vec<usize>,
+    /// Measured runs of each way
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub runs: usize,
+    /// Seed of model and prompt
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a real GPU if there is one, else the CPU

@@ -39,15 +39,15 @@ impl Metrics {
         self.file.write_all(format!("{line}\n").as_bytes())
     }
 
-    /// Adds the evaluation made after the last step to that step's line.
+    /// Adds what was found out after the last step to that step's line.
     ///
     /// # Errors
     /// Whatever the file system says; the line is then as it was.
-    pub fn add_evaluation(&mut self, evaluation: &Evaluation) -> io::Result<()> {
+    pub fn amend(&mut self, key: &str, value: Value) -> io::Result<()> {
         let mut lines = read_lines(&self.path)?;
         if let Some(last) = lines.last_mut() {
             let mut line: Value = serde_json::from_str(last)?;
-            line["eval"] = without_samples(evaluation)?;
+            line[key] = value;
             *last = line.to_string();
         }
         self.file = rewrite(&self.path, &lines)?;
@@ -62,8 +62,11 @@ fn rewrite(path: &Path, lines: &[String]) -> io::Result<File> {
     OpenOptions::new().append(true).open(path)
 }
 
-/// An evaluation without the text of every answer.
-fn without_samples(evaluation: &Evaluation) -> io::Result<Value> {
+/// An evaluation without the text of every answer, as [`Metrics::amend`] takes it.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn without_samples(evaluation: &Evaluation) -> io::Result<Value> {
     let mut value = serde_json::to_value(evaluation)?;
     if let Value::Object(fields) = &mut value {
         fields.shift_remove("samples");

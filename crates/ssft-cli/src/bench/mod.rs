@@ -1,11 +1,12 @@
 //! Measurements: what a kernel costs in time and memory, beside the plain tensors that it stands in for, and what whole
-//! steps cost, arm beside arm.
+//! steps cost, arm beside arm, and forked decoding beside separate generations.
 //!
-//! [`cases`] and [`steps`] are what runs, [`clock`] and [`memory`] what is measured of it, [`output`] and
+//! [`cases`], [`steps`] and [`decode`] are what runs, [`clock`] and [`memory`] what is measured of it, [`output`] and
 //! [`steps_output`] who hears of it.
 
 pub mod cases;
 pub mod clock;
+pub mod decode;
 pub mod memory;
 pub mod output;
 pub mod steps;

@@ -1,10 +1,11 @@
 //! `bench`: what things cost.
 
-use crate::args::{BenchKernelsArgs, BenchStepsArgs, PresetName, TrainArgs};
+use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, PresetName, TrainArgs};
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
+use crate::bench::decode::{Lengths, measure, table};
 use crate::bench::output::{self, Origin};
-use crate::bench::steps::{Arm, Lengths, Workload};
+use crate::bench::steps::{self, Arm, Workload};
 use crate::bench::steps_output::{self, Case};
 use crate::config::{MOST_TOKENS, Resolved};
 use crate::device::NamedDevice;
@@ -13,8 +14,9 @@ use crate::files::publish_file;
 use crate::setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
-use ssft_model::DecoderConfig;
+use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
+use ssft_model::{Decoder, DecoderConfig};
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -134,12 +136,7 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             most(&args.questions)
         )));
     }
-    let preset = match args.preset {
-        PresetName::Tiny => Preset::Tiny,
-        PresetName::Demo => Preset::Demo,
-        PresetName::Small => Preset::Small,
-    };
-    let mut shape = DecoderConfig::preset(preset, args.vocab);
+    let mut shape = DecoderConfig::preset(preset(args.preset), args.vocab);
     let heads = args.heads.unwrap_or(shape.num_attention_heads);
     shape.hidden_size = args.width.unwrap_or(shape.hidden_size);
     shape.intermediate_size = args.inner.unwrap_or(shape.intermediate_size);
@@ -153,6 +150,53 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
         )));
     }
     Ok(shape)
+}
+
+fn preset(name: PresetName) -> Preset {
+    match name {
+        PresetName::Tiny => Preset::Tiny,
+        PresetName::Demo => Preset::Demo,
+        PresetName::Small => Preset::Small,
+    }
+}
+
+pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
+    check_counts(&[
+        ("--forks", &args.forks),
+        ("--prompt-tokens", &args.prompt_tokens),
+        ("--answer-tokens", &args.answer_tokens),
+        ("--runs", &[args.runs]),
+    ])?;
+    check_file(args.json.as_deref())?;
+    let device = args.device.open()?;
+    let origin = Origin::of(&device);
+    let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
+    let tokenizer = Tokenizer::bytes(most(&args.forks)).map_err(Failure::usage)?;
+    let mut shape = DecoderConfig::preset(preset(args.preset), tokenizer.vocab_size());
+    shape.max_position_embeddings = most(&args.prompt_tokens) + 1 + most(&args.answer_tokens);
+    let model = Decoder::init(&shape, args.seed, &device.device).prepared();
+    let prompts = args
+        .prompt_tokens
+        .iter()
+        .flat_map(|&prompt| args.answer_tokens.iter().map(move |&answer| (prompt, answer)));
+    let lengths: Vec<Lengths> = prompts
+        .flat_map(|(prompt, answer)| args.forks.iter().map(move |&forks| Lengths { forks, prompt, answer }))
+        .collect();
+    let bar = bar(lengths.len(), args.quiet);
+    let mut cases = Vec::new();
+    for lengths in lengths {
+        bar.inc(1);
+        bar.set_message(format!("{} forks, {} runs of each way", lengths.forks, args.runs));
+        let case = measure(&model, &tokenizer, lengths, args.runs, args.seed, &device.device);
+        cases.push(case.map_err(Failure::run)?);
+    }
+    bar.finish_and_clear();
+    let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
+    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.file(rows)));
+    if !args.quiet {
+        println!("{}\n\n{}", origin.describe(), table(&cases));
+    }
+    written
 }
 
 fn budget(args: &BenchStepsArgs, device: &NamedDevice) -> u64 {
@@ -177,7 +221,7 @@ fn random(args: &BenchStepsArgs, shape: &DecoderConfig, device: &NamedDevice) ->
         chosen.iter().flat_map(longer).collect()
     };
     let workload = |sizes: &Vec<usize>| {
-        let lengths = Lengths {
+        let lengths = steps::Lengths {
             questions: sizes[0],
             forks: sizes[1],
             traces: sizes[2],

@@ -6,6 +6,7 @@ mod devices;
 mod eval;
 mod generate;
 mod inspect;
+mod report;
 mod train;
 
 use crate::args::{BenchCommand, Cli, Command, DataCommand};
@@ -20,9 +21,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Train(args) => train::train(&args),
         Command::Data(DataCommand::Make(args)) => data::make(&args),
         Command::Data(DataCommand::Check(args)) => data::check(&args),
+        Command::Report(args) => report::report(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),
         Command::Bench(BenchCommand::Steps(args)) => bench::steps(&args),
+        Command::Bench(BenchCommand::Decode(args)) => bench::decode(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Generate(args) => generate::generate(&args),
         Command::Devices => devices::devices(),

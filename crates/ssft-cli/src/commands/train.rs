@@ -5,11 +5,14 @@ use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
 use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
 use crate::exit::{Failure, explain_panic, say};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, without_samples};
+use crate::report::{record::RunRecord, run_page};
 use crate::run::{Run, restore};
 use crate::setup::{self, Questions};
-use crate::{report, table};
+use crate::table;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use ssft_data::encode::EncodedQuestion;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_decode::sample::Sampling;
@@ -18,7 +21,7 @@ use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::Schedule;
 use ssft_train::step::Settings;
-use ssft_train::{StepReport, Trainer};
+use ssft_train::{Assignment, CostMatrix, StepReport, Trainer};
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -28,6 +31,9 @@ use std::time::Instant;
 
 /// Held-out questions of an evaluation during training; the final one takes all.
 const INTERIM_QUESTIONS: usize = 50;
+/// Questions whose cost matrices are written down as training goes on, and how often in a run.
+const PROBED: usize = 3;
+const PROBES: usize = 12;
 /// Rows decoded together.
 const DECODE_ROWS: usize = 384;
 
@@ -270,9 +276,15 @@ impl Session {
                 true => self.guarded(|session| session.evaluate(INTERIM_QUESTIONS))?,
                 false => None,
             };
+            let failed = |error| self.run.failed("metrics.jsonl", error);
             if let Some(evaluation) = &evaluation {
-                let added = self.metrics.add_evaluation(evaluation);
-                added.map_err(|error| self.run.failed("metrics.jsonl", error))?;
+                let figures = without_samples(evaluation).map_err(failed)?;
+                self.metrics.amend("eval", figures).map_err(failed)?;
+            }
+            if done == 1 || due(done, (self.steps / PROBES).max(1)) || done == self.steps {
+                let probe = self.guarded(|session| session.probe())?;
+                let amended = self.metrics.amend("probe", probe);
+                amended.map_err(|error| self.run.failed("metrics.jsonl", error))?;
             }
             self.show(&bar, &report, evaluation.as_ref());
             if stop {
@@ -340,6 +352,24 @@ impl Session {
         }
     }
 
+    /// The cost matrices of a few questions as they stand, and what would be matched: how forks come to own a way.
+    fn probe(&self) -> Result<Value, Failure> {
+        let probed: Vec<&EncodedQuestion> = self.questions.train.iter().take(PROBED).collect();
+        let batches = [probed.as_slice()];
+        let costs = self.trainer.costs(self.trainer.steps_done(), &batches);
+        let costs = pollster::block_on(costs).map_err(Failure::run)?;
+        let of = |(question, costs): (&&EncodedQuestion, &CostMatrix)| {
+            let matched = Assignment::optimal(costs).map_err(Failure::run)?;
+            Ok(json!({
+                "id": question.id,
+                "sources": question.traces.iter().map(|trace| &trace.source).collect::<Vec<_>>(),
+                "costs": costs.values.chunks(costs.traces).collect::<Vec<_>>(),
+                "forks": matched.forks.iter().map(|fork| fork + 1).collect::<Vec<_>>(),
+            }))
+        };
+        probed.iter().zip(&costs).map(of).collect()
+    }
+
     fn evaluate(&self, most: usize) -> Result<Option<Evaluation>, Failure> {
         let records = &self.questions.eval[..most.min(self.questions.eval.len())];
         if records.is_empty() {
@@ -381,7 +411,7 @@ impl Session {
             );
             self.run.write("eval.json", file.to_json()?.as_bytes())?;
         }
-        let report = report::html(&self.config, &self.run, evaluation.as_ref())?;
+        let report = run_page(&RunRecord::read(self.run.directory())?)?;
         self.run.write("report.html", report.as_bytes())?;
         self.voice.say(&format!("report   {}", self.run.file("report.html").display()));
         Ok(evaluation)

@@ -1,0 +1,97 @@
+//! `report`: looks back at one run, or compares several.
+
+use crate::args::ReportArgs;
+use crate::exit::Failure;
+use crate::files::publish_file;
+use crate::report::comparison::{Comparison, Summary, Unit, compare};
+use crate::report::record::RunRecord;
+use crate::report::{comparison_page, difference, run_page};
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+    let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
+    let comparisons = compare(&runs);
+    let page = match &runs[..] {
+        [run] => run_page(run)?,
+        runs => comparison_page(&comparisons, runs)?,
+    };
+    let default = args.runs[0].join("report.html");
+    let out = match (&args.out, runs.len()) {
+        (Some(path), _) => path,
+        (None, 1) => &default,
+        (None, _) => {
+            return Err(Failure::Usage("several runs are one page; give its name as --out".to_owned()));
+        }
+    };
+    write(out, page.as_bytes())?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&summary(&comparisons, &runs)?).map_err(Failure::run)?;
+        write(path, (text + "\n").as_bytes())?;
+    }
+    if !args.quiet {
+        println!("{}", out.display());
+        if runs.len() > 1 {
+            comparisons.iter().for_each(|comparison| println!("\n{}", markdown(comparison)));
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    publish_file(path, bytes)
+        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
+}
+
+/// Every figure of every run, its settings, and what is said of them together.
+fn summary(comparisons: &[Comparison], runs: &[RunRecord]) -> Result<Value, Failure> {
+    let run = |run: &RunRecord| -> Result<Value, Failure> {
+        let mut evaluation = run.evaluation.clone().unwrap_or_default();
+        if let Value::Object(fields) = &mut evaluation {
+            fields.shift_remove("samples");
+        }
+        let settings = serde_json::to_value(&run.config).map_err(Failure::run)?;
+        Ok(json!({
+            "name": run.name, "settings": settings, "evaluation": evaluation,
+            "coverage": run.forks.as_ref().map(|forks| &forks.coverage),
+            "matching_kept": run.final_stability(),
+        }))
+    };
+    let runs = runs.iter().map(run).collect::<Result<Vec<_>, _>>()?;
+    Ok(json!({"comparisons": comparisons, "runs": runs}))
+}
+
+/// A table for documents: an arm a column, a figure a line, and the difference to `ssft`.
+fn markdown(comparison: &Comparison) -> String {
+    let mut table = Table::new();
+    let mut header = vec![comparison.data.clone()];
+    for arm in &comparison.arms {
+        let seeds = arm.seeds.len();
+        header.push(format!("{} ({seeds} {})", arm.method, if seeds == 1 { "seed" } else { "seeds" }));
+    }
+    let others: Vec<_> =
+        comparison.arms.iter().filter(|arm| arm.less_ssft.iter().any(Option::is_some)).collect();
+    header.extend(others.iter().map(|arm| format!("{} less ssft", arm.method)));
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
+    for (index, (label, unit)) in comparison.measures.iter().enumerate() {
+        let mut row = vec![label.clone()];
+        row.extend(comparison.arms.iter().map(|arm| cell(*unit, arm.figures[index].as_ref())));
+        row.extend(others.iter().map(|arm| {
+            arm.less_ssft[index].as_ref().map_or_else(|| "-".to_owned(), |summary| difference(*unit, summary))
+        }));
+        table.add_row(row);
+    }
+    table.lines().collect::<Vec<_>>().join("\n")
+}
+
+/// `68.4 % ±2.1`
+fn cell(unit: Unit, summary: Option<&Summary>) -> String {
+    let Some(summary) = summary else { return "-".to_owned() };
+    let half = summary.ci95.map(|[low, high]| (high - low) / 2.0);
+    let half = half.map(|half| match unit {
+        Unit::Share => format!(" ±{:.1}", 100.0 * half),
+        Unit::Number => format!(" ±{half:.2}"),
+    });
+    format!("{}{}", unit.show(summary.mean), half.unwrap_or_default())
+}

@@ -1,0 +1,252 @@
+//! Several runs side by side: arms of an experiment, each with several seeds.
+
+use crate::report::record::RunRecord;
+use crate::table::percent;
+use serde::Serialize;
+use serde_json::Value;
+use ssft_decode::measures::distinct;
+use ssft_train::Method;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A figure of a run, if the run has it.
+type Figure = Box<dyn Fn(&RunRecord) -> Option<f64>>;
+
+/// A figure with its name.
+struct Measure {
+    label: String,
+    unit: Unit,
+    of: Figure,
+}
+
+/// How a figure is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Of all questions.
+    Share,
+    /// A number.
+    Number,
+}
+
+impl Unit {
+    /// For people.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Share => percent(value),
+            Self::Number => format!("{value:.2}"),
+        }
+    }
+}
+
+/// What several runs say together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Of the runs.
+    pub mean: f64,
+    /// Its 95 % interval over runs (Student's t); absent for a single one.
+    pub ci95: Option<[f64; 2]>,
+    /// Run by run.
+    pub values: Vec<f64>,
+}
+
+/// Runs of one arm on one task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Arm {
+    /// The method's name.
+    pub method: String,
+    /// Of the runs, in order.
+    pub seeds: Vec<u64>,
+    /// Their names.
+    pub runs: Vec<String>,
+    /// By measure, in the order of [`Comparison::measures`]; `None` where some run lacks it.
+    pub figures: Vec<Option<Summary>>,
+    /// The same, less those of `ssft` with the same seed; `None` for `ssft` itself.
+    pub less_ssft: Vec<Option<Summary>>,
+}
+
+/// All arms on one task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Comparison {
+    /// What was learned.
+    pub data: String,
+    /// Labels and units of the figures.
+    pub measures: Vec<(String, Unit)>,
+    /// The arms there are.
+    pub arms: Vec<Arm>,
+}
+
+const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
+
+/// Runs by what they learned and how.
+pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
+    let data: BTreeSet<String> = runs.iter().map(RunRecord::data).collect();
+    let of = |data: String| {
+        let ours: Vec<&RunRecord> = runs.iter().filter(|run| run.data() == data).collect();
+        let measures = measures(&ours);
+        let with = |method: Method| -> Vec<&RunRecord> {
+            let mut arm: Vec<&RunRecord> =
+                ours.iter().copied().filter(|run| run.config.method == method).collect();
+            arm.sort_by_key(|run| run.config.seed);
+            arm
+        };
+        let ssft = with(Method::Ssft);
+        let arms = ORDER.iter().map(|&method| with(method)).filter(|arm| !arm.is_empty());
+        Comparison {
+            arms: arms.map(|runs| arm(&runs, &ssft, &measures)).collect(),
+            measures: measures.into_iter().map(|measure| (measure.label, measure.unit)).collect(),
+            data,
+        }
+    };
+    data.into_iter().map(of).collect()
+}
+
+fn arm(runs: &[&RunRecord], ssft: &[&RunRecord], measures: &[Measure]) -> Arm {
+    let figures = |measure: &Measure| summary(runs.iter().map(|run| (measure.of)(run)).collect());
+    let less = |measure: &Measure| {
+        let pair = |run: &&RunRecord| {
+            let other = ssft.iter().find(|other| other.config.seed == run.config.seed)?;
+            Some((measure.of)(run)? - (measure.of)(other)?)
+        };
+        let is_ssft = runs[0].config.method == Method::Ssft;
+        if is_ssft { None } else { summary(runs.iter().map(pair).collect()) }
+    };
+    Arm {
+        method: runs[0].config.method.name().to_owned(),
+        seeds: runs.iter().map(|run| run.config.seed).collect(),
+        runs: runs.iter().map(|run| run.name.clone()).collect(),
+        figures: measures.iter().map(figures).collect(),
+        less_ssft: measures.iter().map(less).collect(),
+    }
+}
+
+/// Nothing unless every run has the figure.
+fn summary(values: Vec<Option<f64>>) -> Option<Summary> {
+    let values: Vec<f64> = values.into_iter().collect::<Option<_>>()?;
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let half = student_t(values.len()) * (variance / count).sqrt();
+    Some(Summary { mean, ci95: (values.len() > 1).then_some([mean - half, mean + half]), values })
+}
+
+/// The 97.5th percentile of Student's t for the mean of so many values.
+fn student_t(values: usize) -> f64 {
+    // Degrees of freedom 1, 2, .. 10, and beyond that the normal distribution's, a little too narrow.
+    const TABLE: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+    TABLE.get(values.saturating_sub(2)).copied().unwrap_or(1.96)
+}
+
+/// What there is to compare: Pass@k and Cons@k for every k that all runs have.
+fn measures(runs: &[&RunRecord]) -> Vec<Measure> {
+    let ks = |key: &'static str| -> Vec<usize> {
+        let of = |run: &&RunRecord| -> BTreeSet<usize> {
+            let figures = run.evaluation.as_ref().and_then(|evaluation| evaluation[key].as_object());
+            figures.into_iter().flat_map(|figures| figures.keys().filter_map(|k| k.parse().ok())).collect()
+        };
+        let all = runs.iter().map(of).reduce(|common, other| common.intersection(&other).copied().collect());
+        all.unwrap_or_default().into_iter().collect()
+    };
+    let measure = |label: String, unit, of: Figure| Measure { label, unit, of };
+    let figure = |label: &str, unit, key: &'static str| {
+        measure(label.to_owned(), unit, Box::new(move |run| run.evaluation.as_ref()?[key].as_f64()))
+    };
+    let at_k = |label: &str, key: &'static str, k: usize| {
+        let of = move |run: &RunRecord| run.evaluation.as_ref()?[key][k.to_string()].as_f64();
+        measure(format!("{label}@{k}"), Unit::Share, Box::new(of))
+    };
+    let mut all = vec![figure("Pass@1, chosen fork", Unit::Share, "chosen_pass_at_1")];
+    all.extend(ks("pass_at_k").into_iter().map(|k| at_k("Pass", "pass_at_k", k)));
+    all.extend(ks("cons_at_k").into_iter().filter(|&k| k > 1).map(|k| at_k("Cons", "cons_at_k", k)));
+    let forks: BTreeSet<usize> = runs.iter().map(|run| run.config.forks).collect();
+    if let (1, Some(&forks)) = (forks.len(), forks.first()) {
+        let label = format!("strategies in {forks} draws");
+        all.push(measure(label, Unit::Number, Box::new(move |run| drawn_strategies(run, forks))));
+    }
+    all.push(figure("strategies, greedy", Unit::Number, "distinct_strategies"));
+    all.push(figure("I(fork; strategy), bits", Unit::Number, "mutual_information"));
+    all.push(measure("matching kept".to_owned(), Unit::Share, Box::new(RunRecord::final_stability)));
+    all.retain(|measure| runs.iter().any(|run| (measure.of)(run).is_some()));
+    all
+}
+
+/// The mean number of different strategies in `count` drawn answers to a question, split evenly over the forks asked.
+fn drawn_strategies(run: &RunRecord, count: usize) -> Option<f64> {
+    let evaluation = run.evaluation.as_ref()?;
+    let forks = evaluation["forks"].as_array()?.len();
+    let each = (count / forks.max(1)) as u64;
+    if !count.is_multiple_of(forks.max(1)) || evaluation["samples_per_fork"].as_u64()? < each {
+        return None;
+    }
+    let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for sample in evaluation["samples"].as_array()? {
+        let names = shown.entry(sample["id"].as_str()?).or_default();
+        let strategy = sample["strategy"].as_str()?;
+        if sample["greedy"] == Value::Bool(false) && sample["sample"].as_u64()? < each && is_named(strategy) {
+            names.insert(strategy);
+        }
+    }
+    let counts = shown.values().map(|names| distinct(names.iter().copied()) as f64);
+    Some(counts.sum::<f64>() / shown.len().max(1) as f64)
+}
+
+fn is_named(strategy: &str) -> bool {
+    strategy != "chimera" && strategy != "other"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RunConfig;
+    use serde_json::json;
+
+    fn run(method: Method, seed: u64, evaluation: Value) -> RunRecord {
+        let config = RunConfig { method, seed, forks: 2, ..RunConfig::default() };
+        RunRecord {
+            name: format!("{}-{seed}", method.name()),
+            config,
+            steps: vec![],
+            evaluation: Some(evaluation),
+            forks: None,
+        }
+    }
+
+    #[test]
+    fn arms_are_compared_seed_by_seed() {
+        let share = |value: f64| json!({"chosen_pass_at_1": value, "pass_at_k": {"1": value}, "cons_at_k": {"1": value, "6": value}});
+        let runs = [
+            run(Method::Ssft, 2, share(0.8)),
+            run(Method::Ssft, 1, share(0.6)),
+            run(Method::SftMixed, 1, share(0.5)),
+            run(Method::SftMixed, 2, share(0.6)),
+        ];
+        let compared = compare(&runs);
+        assert_eq!(compared.len(), 1);
+        let labels: Vec<&str> = compared[0].measures.iter().map(|(label, _)| label.as_str()).collect();
+        assert_eq!(labels, ["Pass@1, chosen fork", "Pass@1", "Cons@6"]);
+        let [mixed, ssft] = &compared[0].arms[..] else { panic!("two arms") };
+        assert_eq!((mixed.method.as_str(), ssft.seeds.as_slice()), ("sft-mixed", &[1, 2][..]));
+        let summary = ssft.figures[0].as_ref().expect("figure");
+        assert_eq!(summary.values, [0.6, 0.8]);
+        // A deviation of 0.1414, over the root of 2, times 12.706.
+        let [low, high] = summary.ci95.expect("two runs");
+        assert!((summary.mean - 0.7).abs() < 1e-12 && (high - low - 2.0 * 1.2706).abs() < 1e-3);
+        let less = mixed.less_ssft[0].as_ref().expect("pairs");
+        assert!((less.values[0] + 0.1).abs() < 1e-12 && (less.values[1] + 0.2).abs() < 1e-12);
+        assert!(ssft.less_ssft[0].is_none());
+    }
+
+    #[test]
+    fn strategies_in_draws_by_hand() {
+        let sample = |id: &str, fork: usize, sample: usize, greedy: bool, strategy: &str| json!({"id": id, "fork": fork, "sample": sample, "greedy": greedy, "strategy": strategy});
+        let evaluation = json!({
+            "forks": [{"fork": 1}, {"fork": 2}], "samples_per_fork": 2,
+            "samples": [
+                sample("a", 1, 0, true, "z"), sample("a", 1, 0, false, "x"), sample("a", 2, 0, false, "y"),
+                sample("a", 1, 1, false, "w"), sample("b", 1, 0, false, "x"), sample("b", 2, 0, false, "chimera"),
+            ],
+        });
+        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation.clone()), 2), Some(1.5));
+        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation.clone()), 4), Some(2.0));
+        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation), 3), None);
+    }
+}

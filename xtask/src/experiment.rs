@@ -1,0 +1,141 @@
+//! The paper's comparison at a size that anyone can rerun: every arm on every task with every seed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::process::{cargo, command, loud, quiet, root};
+use crate::steps::Steps;
+
+/// Arms, and for each how many answers a fork draws: all arms draw 24 to a question.
+const ARMS: [(&str, &str); 4] = [("sft", "24"), ("sft-mixed", "24"), ("ssft-random", "4"), ("ssft", "4")];
+/// What differs between tasks: chosen so that no arm is near 0 or 1.
+const TASKS: [(&str, &str); 2] = [
+    ("arithmetic", "--difficulty 1 --train-questions 4000"),
+    ("countdown", "--difficulty 1 --train-questions 5000"),
+];
+/// The same for all runs. One trace in place of four leaves `sft` a quarter of the tokens of a step, so it is given
+/// four times the questions.
+const QUESTIONS: usize = 8;
+const RESULTS: [&str; 2] = ["<!-- results -->", "<!-- end of results -->"];
+
+/// `experiment`.
+#[derive(Args)]
+pub struct Experiment {
+    /// Where the runs go; those that are there already go on or are left as they are
+    #[arg(long, default_value = "runs/experiment")]
+    out: PathBuf,
+    /// Seeds of each arm: 1, 2, ..
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// Optimizer steps of each run
+    #[arg(long, default_value_t = 2000)]
+    steps: usize,
+    /// Only these tasks
+    #[arg(long, value_delimiter = ',')]
+    tasks: Vec<String>,
+    /// Leave docs/experiments.md and what lies beside it as they are
+    #[arg(long)]
+    keep_docs: bool,
+}
+
+pub fn run(steps: &mut Steps, experiment: &Experiment) -> Result<()> {
+    let known = |task: &String| TASKS.iter().any(|(name, _)| name == task);
+    if let Some(task) = experiment.tasks.iter().find(|task| !known(task)) {
+        bail!("no experiment on \"{task}\"; there is arithmetic and countdown");
+    }
+    steps.run("build", || loud(&mut cargo("build --release --workspace")))?;
+    let program = program()?;
+    let mut runs = Vec::new();
+    // Seed by seed, so that what is there after an interruption can be compared already.
+    for seed in 1..=experiment.seeds {
+        for (task, settings) in wanted(experiment) {
+            for (arm, samples) in ARMS {
+                let run = experiment.out.join(format!("{task}-{arm}-{seed}"));
+                let name = run.display().to_string();
+                let flags = format!("--task {task} --method {arm} --seed {seed} {settings}");
+                steps.run(&name, || one(&program, &run, &flags, arm, experiment.steps, samples))?;
+                runs.push(run);
+            }
+        }
+    }
+    steps.run("report", || report(&program, &runs, experiment))
+}
+
+fn wanted(experiment: &Experiment) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = experiment.tasks.is_empty();
+    TASKS.into_iter().filter(move |(name, _)| all || experiment.tasks.iter().any(|task| task == name))
+}
+
+/// The program that `cargo build` made.
+fn program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("the path of this program")?;
+    let program = own.with_file_name(format!("ssft-wgpu{}", std::env::consts::EXE_SUFFIX));
+    ensure!(program.exists(), "{} is not there", program.display());
+    Ok(program)
+}
+
+/// Trains and evaluates one run, unless that is done.
+fn one(program: &Path, run: &Path, flags: &str, arm: &str, steps: usize, samples: &str) -> Result<()> {
+    let place = root().join(run);
+    let evaluated = place.join("drawn.json");
+    if evaluated.exists() {
+        return Ok(());
+    }
+    if !place.join("model").exists() {
+        let mut train = command(program);
+        train.arg("train").arg("--out").arg(run);
+        if place.join("config.toml").exists() {
+            train.arg("--resume");
+        } else {
+            let questions = if arm == "sft" { 4 * QUESTIONS } else { QUESTIONS };
+            train.args(flags.split_whitespace());
+            train.args(["--steps", &steps.to_string(), "--batch-questions", &questions.to_string()]);
+            train.args(["--eval-questions", "500", "--eval-every", "0", "--device", "cpu"]);
+        }
+        quiet(&mut train)?;
+    }
+    let mut eval = command(program);
+    eval.arg("eval").arg("--model").arg(run).args(["--k", "1,6,24", "--samples", samples]);
+    eval.args(["--device", "cpu", "--json"]).arg(run.join("eval.json"));
+    let said = quiet(&mut eval)?;
+    println!("{said}");
+    // Only now: an evaluation that was interrupted is done again.
+    fs::write(evaluated, said).with_context(|| format!("{}: cannot be written", run.display()))
+}
+
+/// The page of each run and of all, and what the documents quote.
+fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<()> {
+    let of = |arguments: &[&str], runs: &[PathBuf]| -> Command {
+        let mut report = command(program);
+        report.arg("report").args(arguments).args(runs);
+        report
+    };
+    for run in runs {
+        quiet(&mut of(&["--quiet"], std::slice::from_ref(run)))?;
+    }
+    let [page, json] = match experiment.keep_docs {
+        true => ["report.html", "summary.json"].map(|name| experiment.out.join(name)),
+        false => ["report.html", "summary.json"].map(|name| Path::new("docs/experiments").join(name)),
+    };
+    fs::create_dir_all(root().join("docs/experiments")).context("docs/experiments")?;
+    let (page, json) = (page.display().to_string(), json.display().to_string());
+    let tables = quiet(&mut of(&["--out", &page, "--json", &json], runs))?;
+    println!("{tables}");
+    if experiment.keep_docs { Ok(()) } else { quote(&tables) }
+}
+
+/// Puts the tables, which follow the page's name, between their marks in docs/experiments.md.
+fn quote(tables: &str) -> Result<()> {
+    let path = root().join("docs/experiments.md");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let [start, end] = RESULTS;
+    let marks = text.split_once(start).and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
+    let (head, tail) = marks.with_context(|| format!("{}: no {start} .. {end}", path.display()))?;
+    let tables = tables.split_once('\n').map_or("", |(_, tables)| tables.trim());
+    let text = format!("{head}{start}\n\n{tables}\n\n{end}{tail}");
+    fs::write(&path, text).with_context(|| path.display().to_string())
+}
