@@ -348,3 +348,27 @@ fn steps_that_cannot_be_measured_are_refused() {
         assert!(done.refusal().contains(says), "{says}: {done:#?}");
     }
 }
+
+#[test]
+fn decoding_is_measured_beside_separate_generations() {
+    let home = Home::new();
+    let flags = "--forks 2,3 --prompt-tokens 5 --answer-tokens 4 --runs 1 --device cpu --json decode.json";
+    let done = home.run(&format!("bench decode {flags}")).succeeded();
+    let figures = read_json(&home.path("decode.json"));
+    let found: Vec<_> = rows(&figures)
+        .iter()
+        .map(|row| (row["variant"].as_str().unwrap(), row["shape"]["forks"].as_u64().unwrap()))
+        .collect();
+    let expected = [2, 3].map(|forks| ["separate", "batched", "forked"].map(|way| (way, forks))).concat();
+    assert_eq!(found, expected);
+    for row in rows(&figures) {
+        assert!(row["median_ms"].as_f64().unwrap() > 0.0 && row["peak_bytes"].as_u64().unwrap() > 0, "{row}");
+        assert_eq!(
+            (&row["name"], &row["device"], &row["runs"]),
+            (&json!("decode"), &json!("cpu"), &json!(1))
+        );
+    }
+    assert_eq!(done.stdout.matches("forked").count(), 2, "{done:#?}");
+    let none = home.run("bench decode --forks 0");
+    assert!(none.refusal().contains("--forks is 0; give 1 to"), "{none:#?}");
+}

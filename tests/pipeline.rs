@@ -48,11 +48,11 @@ fn every_method_leaves_a_whole_run() {
     for (method, may_be) in methods {
         let done =
             home.run(&tiny(&format!("--method {method} --save-every 1 --keep 3 --out {method}"))).succeeded();
-        assert!(done.stderr.contains("step 6/6  loss ") && done.stdout.contains("<think6>"), "{done:#?}");
+        assert!(done.stderr.contains("step 6/6  loss ") && done.stdout.contains("native Cons@"), "{done:#?}");
         let run = home.path(method);
         assert_eq!(
             names(&run),
-            [".lock", "checkpoints", "config.toml", "metrics.jsonl", "model", "report.html"],
+            [".lock", "checkpoints", "config.toml", "eval.json", "metrics.jsonl", "model", "report.html"],
             "{method}"
         );
         assert_eq!(names(&run.join("checkpoints")), ["step-4", "step-5", "step-6"], "{method}");

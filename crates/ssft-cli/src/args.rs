@@ -366,13 +366,13 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub top_k: usize,
     /// Only the fewest tokens that reach this probability together; 1 for all
-    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, default_value_t = 0.95)]
     pub top_p: f64,
     /// Only tokens this times as likely as the most likely one; 0 for all
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", allow_negative_numbers = true, default_value_t = 0.0)]
     pub min_p: f64,
     /// What makes tokens of the row less likely; 1 for no difference
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true, default_value_t = 1.0)]
     pub repetition_penalty: f64,
 }
 
@@ -428,11 +428,17 @@ pub struct EvalArgs {
     /// The k of Pass@k and Cons@k [default: 1, half of the forks, all forks, all samples]
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', help_heading = "Answers")]
     pub k: Vec<usize>,
-    /// Most tokens of an answer [default: a quarter more than the longest trace of these questions]
+    /// Most tokens of an answer [default: a quarter more than the longest trace to learn]
     #[arg(long, value_name = "COUNT", help_heading = "Answers")]
     pub max_tokens: Option<usize>,
     /// What logits are divided by; 0 for greedy answers only
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.7, help_heading = "Sampling")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        default_value_t = 0.7,
+        help_heading = "Sampling"
+    )]
     pub temperature: f64,
     /// Filters
     #[command(flatten)]
@@ -476,7 +482,13 @@ pub struct GenerateArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub answers: Option<AnswersName>,
     /// What logits are divided by; 0 takes the most likely token
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, help_heading = "Sampling")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        default_value_t = 0.0,
+        help_heading = "Sampling"
+    )]
     pub temperature: f64,
     /// Filters
     #[command(flatten)]

@@ -21,13 +21,13 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     check(args)?;
     let device = args.device.open()?;
     let Trained { model, encoder, forks, directory, run } = Trained::load(&args.model, &device.device)?;
-    let (records, judge, asked) = questions(args, run.as_ref())?;
+    let Questions { records, like, judge, asked } = questions(args, run.as_ref())?;
     let chosen = args.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     // At a temperature of 0 every draw is the greedy answer.
     let samples = if sampling.is_greedy() { 0 } else { args.samples };
     let max_tokens = match args.max_tokens {
         Some(tokens) => tokens,
-        None => longest_answer(&encoder.encode_all(&records).map_err(Failure::usage)?, &encoder),
+        None => longest_answer(&encoder.encode_all(&like).map_err(Failure::usage)?, &encoder),
     };
     let ks = if args.k.is_empty() { default_ks(chosen.len(), samples) } else { args.k.clone() };
     let most = chosen.len() * samples.max(1);
@@ -90,9 +90,17 @@ fn check(args: &EvalArgs) -> Result<(), Failure> {
     }
 }
 
-/// What to ask, and who judges the answers.
-fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<(Vec<Record>, Judge, Asked), Failure> {
-    let (mut records, judge, asked) = match (&args.data, &args.task, run) {
+/// What to ask.
+struct Questions {
+    records: Vec<Record>,
+    /// Questions whose traces say how long an answer may be.
+    like: Vec<Record>,
+    judge: Judge,
+    asked: Asked,
+}
+
+fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Failure> {
+    let Questions { mut records, like, judge, asked } = match (&args.data, &args.task, run) {
         (Some(path), _, _) => {
             let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
             if let Some(record) = records.iter().find(|record| record.answer.is_none()) {
@@ -101,18 +109,20 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<(Vec<Record>, J
                     "{name}: question {id} has no answer to compare with; add one"
                 )));
             }
-            (records, Judge::Reference(args.answers.into()), Asked::data(path))
+            let judge = Judge::Reference(args.answers.into());
+            Questions { like: records.clone(), records, judge, asked: Asked::data(path) }
         }
         (None, Some(name), _) => {
             let test = args.questions.unwrap_or(RunConfig::default().eval_questions);
             let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.seed };
             let task = setup::task(name)?;
-            let made = task.make(&spec).map_err(Failure::usage)?;
-            (made.test, Judge::Task(task), Asked::task(name, args.difficulty))
+            let records = task.make(&spec).map_err(Failure::usage)?.test;
+            let asked = Asked::task(name, args.difficulty);
+            Questions { like: records.clone(), records, judge: Judge::Task(task), asked }
         }
         (None, None, Some(run)) => {
-            let (_, held_out, judge) = setup::records(run)?;
-            (held_out, judge, Asked::held_out(run))
+            let (like, records, judge) = setup::records(run)?;
+            Questions { records, like, judge, asked: Asked::held_out(run) }
         }
         (None, None, None) => {
             return Err(Failure::Usage(
@@ -132,7 +142,7 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<(Vec<Record>, J
     if records.is_empty() {
         return Err(Failure::Usage("there is no question to ask; give --task or --data".to_owned()));
     }
-    Ok((records, judge, asked))
+    Ok(Questions { records, like, judge, asked })
 }
 
 fn bar(quiet: bool, questions: usize) -> ProgressBar {
