@@ -5,6 +5,7 @@
 
 pub mod arithmetic;
 mod claim;
+pub mod countdown;
 mod held_out;
 
 use crate::record::Record;
@@ -104,7 +105,7 @@ pub enum TaskError {
 
 /// The tasks of this build, in the order in which help texts list them.
 pub fn all() -> &'static [&'static dyn Task] {
-    &[&arithmetic::Arithmetic]
+    &[&arithmetic::Arithmetic, &countdown::Countdown]
 }
 
 /// The task called `name`, if there is one.

@@ -35,7 +35,8 @@ impl Expression {
     /// What `steps`, in the order of working, make of `numbers`; `None` if they do not use up all of
     /// them, step by step, until one is left. Of two equal numbers the latest made is used first.
     pub(super) fn from_steps(numbers: &Numbers, steps: &[Step]) -> Option<Self> {
-        let mut left: Vec<_> = numbers.as_slice().iter().map(|value| (*value, Self::Number(*value))).collect();
+        let mut left: Vec<_> =
+            numbers.as_slice().iter().map(|value| (*value, Self::Number(*value))).collect();
         for step in steps {
             let first = take(&mut left, step.left)?;
             let second = take(&mut left, step.right)?;
@@ -104,7 +105,9 @@ impl Reader<'_> {
     }
 
     fn chain(
-        &mut self, symbols: [char; 2], operand: impl Fn(&mut Self) -> Option<Expression>,
+        &mut self,
+        symbols: [char; 2],
+        operand: impl Fn(&mut Self) -> Option<Expression>,
     ) -> Option<Expression> {
         let mut left = operand(self)?;
         while let Some(symbol) = self.rest.chars().next().filter(|symbol| symbols.contains(symbol)) {
@@ -162,7 +165,8 @@ mod tests {
     fn claims_outside_the_grammar_or_its_bounds_are_refused() {
         let nested = format!("{}1{}", "(".repeat(17), ")".repeat(17));
         let (open, long) = ("(".repeat(1_000_000), vec!["1"; 100_000].join("+"));
-        let refused = ["", "+", "8+", "+8", "-8", "8 +5", "(8+5", "8+5)", "()", "8(5)", "08+5", "8**5", "8+٣"];
+        let refused =
+            ["", "+", "8+", "+8", "-8", "8 +5", "(8+5", "8+5)", "()", "8(5)", "08+5", "8**5", "8+٣"];
         for text in refused.into_iter().chain([nested.as_str(), &open, &long, "8=8", "é"]) {
             assert_eq!(Expression::parse(text), None);
         }

@@ -127,7 +127,9 @@ fn undoings(target: u64, numbers: &Numbers) -> Vec<Undoing> {
     let mut undoings: Vec<_> = givens
         .into_iter()
         .filter_map(|given| Some((given, numbers.without(given)?)))
-        .flat_map(|(given, left)| undoings_by(target, given).map(move |(open, step)| Undoing { step, open, left }))
+        .flat_map(|(given, left)| {
+            undoings_by(target, given).map(move |(open, step)| Undoing { step, open, left })
+        })
         .collect();
     undoings.sort_by_key(|undoing| undoing.open);
     undoings
@@ -146,13 +148,15 @@ fn undoings_by(target: u64, given: u64) -> impl Iterator<Item = (u64, Step)> {
         before(Divide, Multiply.apply(target, given)),
         behind(Divide, Divide.apply(given, target)),
     ];
-    let with_step = move |(open, left, operator, right)| (open, Step { left, operator, right, result: target });
+    let with_step =
+        move |(open, left, operator, right)| (open, Step { left, operator, right, result: target });
     undoings.into_iter().flatten().map(with_step)
 }
 
 /// The equation that makes `result` of two numbers, the larger one left.
 fn equation(result: u64, numbers: &Numbers) -> Option<Step> {
     let [right, left] = numbers.as_slice() else { return None };
-    let operator = Operator::ALL.into_iter().find(|operator| operator.apply(*left, *right) == Some(result))?;
+    let operator =
+        Operator::ALL.into_iter().find(|operator| operator.apply(*left, *right) == Some(result))?;
     Some(Step { left: *left, operator, right: *right, result })
 }

@@ -112,7 +112,12 @@ fn undone((open, left): &(u64, Numbers), step: &Step) -> Vec<(u64, Numbers)> {
     let splits = [(step.left, step.right), (step.right, step.left)].into_iter();
     match left.len() {
         0 | 1 => Vec::new(),
-        2 => left.without(step.left).and_then(|left| left.without(step.right)).map(|left| (0, left)).into_iter().collect(),
+        2 => left
+            .without(step.left)
+            .and_then(|left| left.without(step.right))
+            .map(|left| (0, left))
+            .into_iter()
+            .collect(),
         _ => splits.filter_map(|(given, open)| Some((open, left.without(given)?))).collect(),
     }
 }

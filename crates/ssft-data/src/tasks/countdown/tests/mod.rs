@@ -1,0 +1,3 @@
+//! Tests of the whole task; what concerns one file alone is tested there.
+
+mod measure;
