@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// So many candidates are looked at: all of those of the levels 1 to 3, a part of level 4.
-const MOST_TRIES: u32 = 600_000;
+const MOST_TRIES: u32 = 800_000;
 
 /// Generates both splits; one random number generator, seeded once, decides everything.
 pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {

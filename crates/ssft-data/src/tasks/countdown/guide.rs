@@ -65,7 +65,7 @@ impl Guide {
     /// All moves from `numbers`, the best first; equally good ones stay in the order of [`moves`].
     pub(super) fn ranked(&self, numbers: &Numbers) -> Vec<Move> {
         let mut moves = moves(numbers);
-        moves.sort_by_key(|next| self.badness(next));
+        moves.sort_by_cached_key(|next| self.badness(next));
         moves
     }
 

@@ -26,9 +26,9 @@ pub(super) struct Level {
 }
 
 const LEVELS: [Level; 4] = [
-    Level { given: 3, largest: 15, targets: (5, 60), attempts: 5, largest_in_step: 250, bytes: 110 },
-    Level { given: 3, largest: 25, targets: (10, 100), attempts: 5, largest_in_step: 999, bytes: 140 },
-    Level { given: 4, largest: 9, targets: (10, 60), attempts: 4, largest_in_step: 999, bytes: 140 },
+    Level { given: 3, largest: 20, targets: (5, 60), attempts: 6, largest_in_step: 400, bytes: 120 },
+    Level { given: 3, largest: 35, targets: (10, 100), attempts: 6, largest_in_step: 999, bytes: 140 },
+    Level { given: 4, largest: 15, targets: (10, 100), attempts: 5, largest_in_step: 999, bytes: 140 },
     Level { given: 4, largest: 25, targets: (10, 100), attempts: 5, largest_in_step: 9_999, bytes: 220 },
 ];
 

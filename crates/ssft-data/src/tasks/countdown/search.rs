@@ -47,8 +47,8 @@ impl Line {
 }
 
 /// Breadth-first: the beam starts with the best step of each pair of neighbours, the numbers standing in a
-/// ring; each level adds the best step of every state. What leaves the same numbers is kept once. The last
-/// level stops at the target.
+/// ring; each further level adds the best step of every state, and of those that leave the same numbers keeps
+/// one. The last level stops at the target.
 pub(super) fn beam(question: &Question) -> Option<Found> {
     let guide = Guide::new(Heuristic::SumOrProduct, question.target);
     let start = Line { way: Vec::new(), left: question.numbers };
@@ -56,7 +56,7 @@ pub(super) fn beam(question: &Question) -> Option<Found> {
     let pairs = values.windows(2).map(|pair| (pair[1], pair[0]));
     let ring = pairs.chain(values.last().copied().zip(values.first().copied()));
     let first = ring.filter_map(|(left, right)| guide.best_of(moves_of_pair(&start.left, left, right)));
-    let mut lines = kept(first.map(|next| start.extended(&next)), question.target);
+    let mut lines: Vec<_> = first.map(|next| start.extended(&next)).collect();
     let mut groups = vec![last_steps(&lines)];
     while lines.first()?.left.len() > 1 {
         let next = lines.iter().filter_map(|line| Some(line.extended(&guide.best(&line.left)?)));

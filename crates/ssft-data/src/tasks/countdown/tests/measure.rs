@@ -12,7 +12,7 @@ fn measure() {
         let candidates = level.candidates();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let begin = std::time::Instant::now();
-        let tries = candidates.len().min(300_000);
+        let tries = candidates.len().min(1_000_000);
         let mut found = 0;
         let mut hist = [[0usize; 13]; 4];
         let (mut sum, mut max) = ([0usize; 4], [0usize; 4]);
