@@ -162,3 +162,66 @@ impl Replay {
         place == at || Some(place) == best_untried
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Strategy::{Chimera, Named, Other};
+
+    /// Traces of `3,5,8=64:`; indices as in `NAMES`: 0 sum, 1 factor, 2 beam, 3 backward. First steps by
+    /// sum: 8*5 8*3 5*3 5+3 ..., by factor: 5+3 5-3 5*3 8-3 8-5 ....
+    const BY_HAND: [(&str, Strategy); 38] = [
+        ("8*5=40,40+3=43;8*3=24,24+5=29 #### 8", Named(0)),
+        ("8*5=40,40+3=43 #### 8*5+3", Named(0)),
+        ("5+3=8,8*8=64 #### (5+3)*8", Named(1)),
+        ("5+3=8,8*5=40,8*3=24;8*8=64 #### (5+3)*8", Named(2)),
+        ("64=8*8,8=5+3 #### (5+3)*8", Named(3)),
+        ("64=59+5;64=8*8,8=5+3 #### (5+3)*8", Named(3)),
+        // Wrong numbers.
+        ("8*5=41,41+3=49;8*3=25,25+5=30 #### 8", Named(0)),
+        ("5+3=9,9*8=64 #### 3", Named(1)),
+        ("5+3=7,8*5=45,8*3=20;9*9=64 #### 1", Named(2)),
+        ("65=8*9,8=5+4 #### 3", Named(3)),
+        // An attempt of neither heuristic, then one of one of them.
+        ("8-5=3,3*3=9;8*3=24,24+5=29 #### 8", Named(0)),
+        ("8/5=1,3*3=9;5-3=2,8*2=16 #### 8", Named(1)),
+        // One missed: the second attempt is the third best.
+        ("8*5=40,40+3=43;5*3=15,15*8=120 #### 8", Named(0)),
+        // No answer; cut off.
+        ("8*5=40,40+3=43", Named(0)),
+        ("8*5=40,40+3=43;8*3=24", Named(0)),
+        ("8*5=40,40+3=43;8*3=2", Named(0)),
+        ("8*5=40,40+3=43;8*", Named(0)),
+        ("8*5=40,40+3=43;", Named(0)),
+        ("5+3=8,8*5=40,8*3=24;8*", Named(2)),
+        ("5+3=8,8*5=40,8*3=24", Named(2)),
+        ("64=8*8,8=5", Named(3)),
+        ("64=8*8,8=", Named(3)),
+        // One strategy, then another.
+        ("8*5=40,40+3=43;5+3=8,8*8=64 #### (5+3)*8", Chimera),
+        ("5+3=8,8*8=64;8*3=24,24+5=29 #### 8", Chimera),
+        ("8*5=40,40+3=43;64=8*8,8=5+3 #### (5+3)*8", Chimera),
+        ("64=59+5;5+3=8,8*8=64 #### (5+3)*8", Chimera),
+        ("8*5=40,40+3=43;5+3=8,8*5=40,8*3=24;8*8=64 #### 8", Chimera),
+        ("5+3=8,8*5=40,8*3=24;8*5=40,40+3=43 #### 8", Chimera),
+        // Nothing to recognise.
+        ("", Other),
+        ("#### (5+3)*8", Other),
+        ("(5+3)*8=64 #### (5+3)*8", Other),
+        ("8/5=1,1+3=4 #### 8", Other),
+        ("5*3=15,15*8=120;8-3=5,5*5=25 #### 8", Other),
+        ("8*5=40,40+3=43,1+1=2,1+1=2 #### 8", Other),
+        ("8*5=40,40+3=43; 8*3=24,24+5=29 #### 8", Other),
+        ("8*5=40,40+3=43;8*3=24 #### 8", Other),
+        ("8*5=40,40+3=43; #### 8", Other),
+        ("5+3=8,8*5=40,8*3=24;8*8=64;8*8=64 #### (5+3)*8", Other),
+    ];
+
+    #[test]
+    fn classes_equal_those_found_by_hand() {
+        for (trace, expected) in BY_HAND {
+            assert_eq!(strategy("3,5,8=64:", trace), expected, "{trace}");
+            assert_eq!(strategy("3,5,8=64", trace), Other, "malformed question");
+        }
+    }
+}

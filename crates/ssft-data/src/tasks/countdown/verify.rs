@@ -121,3 +121,78 @@ fn undone((open, left): &(u64, Numbers), step: &Step) -> Vec<(u64, Numbers)> {
         _ => splits.filter_map(|(given, open)| Some((open, left.without(given)?))).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Question, trace, canonical answer, answer correct, steps correct.
+    const BY_HAND: [(&str, &str, Option<&str>, bool, bool); 30] = [
+        ("3,5,8=64:", "5+3=8,8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        ("8,5,3=64:", "5+3=8,8*8=64 #### 8*(3+5)", Some("(5+3)*8"), true, true),
+        ("3,5,8=64:", "8-5=3,3*3=9;5+3=8,8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        // A beam that left out a step, and one that goes on from a state it does not have.
+        ("3,5,8=64:", "5+3=8,8*5=40;8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        ("3,5,8=64:", "8*3=24,8*5=40;8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "5+3=8,8*5=40,8*3=24;8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        ("3,5,8=64:", "64=8*8,8=5+3 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        ("3,5,8=64:", "64=59+5;64=8*8,8=3+5 #### (5+3)*8", Some("(5+3)*8"), true, true),
+        ("3,5,8=64:", "64=8*8,8=5+3;64=59+5 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        // A false equation, a number that is not there, one used twice, a sum of both directions.
+        ("3,5,8=64:", "5+3=9,8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "5+4=9,8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "8*8=64 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "5+3=8,64=8*8 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "5+3=8 #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "5+3=8,8*8=64; #### (5+3)*8", Some("(5+3)*8"), true, false),
+        ("3,5,8=64:", "#### (5+3)*8", Some("(5+3)*8"), true, false),
+        // Wrong claims.
+        ("3,5,8=64:", "5+3=8,8*8=64 #### 5+3*8", Some("8*3+5"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 #### 8*8", Some("8*8"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 #### 64", Some("64"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 #### (5+3)*8*1", Some("(5+3)*8*1"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 #### (5+3)*8=64", Some("(5+3)*8=64"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 #### (5 + 3)*8", Some("(5 + 3)*8"), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64 ####  ", Some(""), false, false),
+        ("3,5,8=64:", "5+3=8,8*8=64", None, false, false),
+        ("3,5,8=64:", "#### (5+3)*8 #### 5", Some("5"), false, false),
+        ("3,5,8=65:", "5+3=8,8*8=64 #### (5+3)*8", Some("(5+3)*8"), false, false),
+        // Divisions are exact.
+        ("2,5,8=20:", "8/2=4,5*4=20 #### 5*8/2", Some("8*5/2"), true, true),
+        ("2,5,8=1:", "5/2=2,8/2=4 #### 8/5-2", Some("8/5-2"), false, false),
+        ("2,2,3,8=13:", "8/2=4;8+2=10,10+3=13,2+2=4 #### 8+2+3", Some("8+3+2"), false, false),
+        ("3,5=8:", "5+3=8 #### 5+3", Some("5+3"), false, false),
+    ];
+
+    #[test]
+    fn verdicts_equal_those_found_by_hand() {
+        for (question, trace, answer, answer_correct, steps_correct) in BY_HAND {
+            let verdict = verdict(question, trace);
+            assert_eq!(verdict.answer.as_deref(), answer, "{trace}");
+            assert_eq!(verdict.answer_correct, answer_correct, "answer of {trace}");
+            assert_eq!(verdict.steps_correct, steps_correct, "steps of {trace}");
+        }
+    }
+
+    #[test]
+    fn four_numbers_may_be_combined_in_pairs() {
+        let trace = "4+2=6,8-3=5,6*5=30 #### (4+2)*(8-3)";
+        assert!(verdict("2,3,4,8=30:", trace).steps_correct);
+        // Undone one given number at a time, so not from pairs.
+        assert!(!verdict("2,3,4,8=30:", "30=6*5,6=4+2,5=8-3 #### (4+2)*(8-3)").steps_correct);
+    }
+
+    #[test]
+    fn huge_and_deep_claims_are_false_and_do_not_panic() {
+        let digits = "9".repeat(10_000);
+        let deep = format!("{}8{}", "(".repeat(100_000), ")".repeat(100_000));
+        let long = ["8"; 100_000].join("*");
+        let steps = ["5+3=8"; 50_000].join(",");
+        for claim in [&digits, &deep, &long, &format!("{}*8*8", u64::MAX)] {
+            for steps in [&steps, &digits, &steps.replace(',', ";")] {
+                let verdict = verdict("3,5,8=64:", &format!("{steps} #### {claim}"));
+                assert!(!verdict.answer_correct && !verdict.steps_correct);
+            }
+        }
+    }
+}

@@ -1,3 +1,4 @@
 //! Tests of the whole task; what concerns one file alone is tested there.
 
-mod measure;
+mod records;
+mod traces;
