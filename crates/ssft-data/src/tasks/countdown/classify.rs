@@ -90,10 +90,7 @@ fn forward(question: &Question, groups: &[Vec<Step>], is_cut_off: bool) -> Strat
 
 /// Whether the steps are as many as an attempt has, begin with given numbers and end with the result before.
 fn is_attempt(given: &Numbers, steps: &[Step]) -> bool {
-    let [first, .., before, last] = steps else {
-        return matches!(steps, [first, last] if given.len() == 3
-            && takes_given(given, first) && takes(last, first.result));
-    };
+    let ([first, ..], [.., before, last]) = (steps, steps) else { return false };
     steps.len() == given.len() - 1 && takes_given(given, first) && takes(last, before.result)
 }
 

@@ -32,8 +32,6 @@ pub(super) struct Solution {
     pub(super) answer: Expression,
     /// The largest number of any step.
     pub(super) largest: u64,
-    /// Number of groups of steps: attempts, or levels of the beam.
-    pub(super) groups: usize,
 }
 
 impl Approach {
@@ -71,7 +69,6 @@ impl Approach {
             trace: format!("{steps} {ANSWER_MARK} {answer}"),
             answer,
             largest: written.max().unwrap_or(0),
-            groups: found.groups.len(),
         })
     }
 }

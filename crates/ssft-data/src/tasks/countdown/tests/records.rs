@@ -108,8 +108,8 @@ fn levels_that_do_not_exist_are_refused() {
     }
 }
 
-/// Longest `sum`, `factor`, `beam` and `backward` trace of each level, in bytes.
-const LONGEST: [[usize; 4]; 4] = [[120; 4], [140; 4], [140; 4], [220; 4]];
+/// Longest `sum`, `factor`, `beam` and `backward` trace of each level, in bytes; at level 4 the bound of generation, as not all its questions have been seen.
+const LONGEST: [[usize; 4]; 4] = [[117, 117, 65, 68], [124, 123, 68, 80], [139, 140, 116, 114], [220; 4]];
 
 #[test]
 fn traces_stay_short() {
