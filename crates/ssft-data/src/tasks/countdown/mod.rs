@@ -14,7 +14,7 @@
 //!
 //! Attempt k of a depth-first or backward search begins with the k-th best step and goes on with the best.
 //! With two numbers left all forward strategies take the step that comes nearest to the target. The last
-//! group ends with the target. Expressions have parentheses only where the value needs them.
+//! group is the one that succeeds. Expressions have parentheses only where the value needs them.
 //! Two strategies may find different expressions; they never write the same trace.
 //!
 //! Sources: heuristics and depth-first logs follow "Stream of Search", arXiv 2404.03683.
