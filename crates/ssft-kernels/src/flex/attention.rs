@@ -2,6 +2,7 @@
 
 use super::exponential::{scaled_exp, to_exp};
 use super::matrix::{Matrix, multiply};
+use super::single_query::{Heads, attend};
 use super::wide::{sum_over, wide};
 use crate::forest::{Forest, Run};
 use rayon::prelude::*;
@@ -82,6 +83,17 @@ impl<'a> Inputs<'a> {
         let mut spans = self.forest.ancestors(run);
         spans.push(start..start + own);
         spans
+    }
+
+    /// The only query of a run: what [`Piece`] would gather is used once, so it is read in place.
+    fn attend_alone(&self, scratch: &mut Scratch, run: usize, output: &mut [f32], lse: &mut [f32]) {
+        let Run { query_start, length, .. } = self.forest.runs()[run];
+        let (spans, row) = (self.spans(run, length), self.heads * self.head_dim);
+        let query = &self.query[query_start * row..][..row];
+        scratch.query.clear();
+        scratch.query.extend(query.iter().map(|value| value * self.scale()));
+        let heads = Heads { group: self.group(), kv_heads: self.kv_heads, head_dim: self.head_dim };
+        attend(heads, &scratch.query, [self.key, self.value], &spans, &mut scratch.weights, output, lse);
     }
 
     fn piece(&self, run: usize, queries: Range<usize>, kv_head: usize) -> Piece<'a> {
@@ -180,6 +192,9 @@ pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     let lses = split(&mut lse, tasks.iter().map(|(_, queries)| queries.len() * heads));
     let work: Vec<_> = tasks.iter().zip(outputs.into_iter().zip(lses)).collect();
     work.into_par_iter().for_each_init(Scratch::default, |scratch, ((run, queries), (output, lse))| {
+        if forest.runs()[*run].new == 1 {
+            return inputs.attend_alone(scratch, *run, output, lse);
+        }
         for kv_head in 0..kv_heads {
             let piece = inputs.piece(*run, queries.clone(), kv_head);
             for tile in piece.tiles() {

@@ -8,6 +8,7 @@ mod matrix;
 pub mod optimizer;
 mod rms_norm;
 mod rotary;
+mod single_query;
 mod swiglu;
 mod wide;
 
