@@ -7,6 +7,7 @@ pub mod arithmetic;
 mod claim;
 pub mod countdown;
 mod held_out;
+pub mod maze;
 
 use crate::record::Record;
 use thiserror::Error;
@@ -105,7 +106,7 @@ pub enum TaskError {
 
 /// The tasks of this build, in the order in which help texts list them.
 pub fn all() -> &'static [&'static dyn Task] {
-    &[&arithmetic::Arithmetic, &countdown::Countdown]
+    &[&arithmetic::Arithmetic, &countdown::Countdown, &maze::Mazes]
 }
 
 /// The task called `name`, if there is one.
