@@ -281,7 +281,7 @@ impl Session {
                 let figures = without_samples(evaluation).map_err(failed)?;
                 self.metrics.amend("eval", figures).map_err(failed)?;
             }
-            if done == 1 || due(done, (self.steps / PROBES).max(1)) || done == self.steps {
+            if done == 1 || due(done, self.steps.div_ceil(PROBES)) || done == self.steps {
                 let probe = self.guarded(|session| session.probe())?;
                 let amended = self.metrics.amend("probe", probe);
                 amended.map_err(|error| self.run.failed("metrics.jsonl", error))?;

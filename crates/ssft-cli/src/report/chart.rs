@@ -34,6 +34,8 @@ pub struct Tick {
 pub struct Line {
     /// What it is of; empty where there is only one.
     pub name: String,
+    /// Its colour among those of the style sheet.
+    pub colour: usize,
     /// The `points` of a polyline.
     pub points: String,
     /// Its last value, for people.
@@ -53,7 +55,7 @@ pub struct Chart {
     pub up: Vec<Tick>,
 }
 
-/// Points of (step, value), and what they are of.
+/// Points of (step, value), and what they are of. Its place in a list is its colour, whether it has points or not.
 pub type Series = (String, Vec<(f64, f64)>);
 
 /// A chart of some series; nothing if none has a point.
@@ -74,14 +76,16 @@ pub fn chart(label: &str, scale: Scale, series: &[Series]) -> Option<Chart> {
     };
     let x = |step: f64| WIDTH * step / last;
     let y = |value: f64| HEIGHT * (1.0 - height(value));
-    let line = |((name, points), thinned): (&Series, &Vec<(f64, f64)>)| Line {
-        name: name.clone(),
-        points: thinned
-            .iter()
-            .map(|&(step, value)| format!("{:.1},{:.1}", x(step), y(value)))
-            .collect::<Vec<_>>()
-            .join(" "),
-        last: points.last().map_or_else(String::new, |&(_, value)| significant(value)),
+    let line = |colour: usize| {
+        let (name, points) = &series[colour];
+        let at = |&(step, value): &(f64, f64)| format!("{:.1},{:.1}", x(step), y(value));
+        let last = points.last().map(|&(_, value)| significant(value));
+        last.map(|last| Line {
+            name: name.clone(),
+            colour,
+            points: thinned[colour].iter().map(at).collect::<Vec<_>>().join(" "),
+            last,
+        })
     };
     let ticks = |values: Vec<f64>, at: &dyn Fn(f64) -> f64| {
         values.into_iter().map(|value| Tick { at: at(value), label: significant(value) }).collect()
@@ -89,7 +93,7 @@ pub fn chart(label: &str, scale: Scale, series: &[Series]) -> Option<Chart> {
     let values = if scale == Scale::Log { decades(bottom, top) } else { round_steps(bottom, top, 4) };
     last.is_finite().then(|| Chart {
         label: label.to_owned(),
-        lines: series.iter().zip(&thinned).filter(|(_, thinned)| !thinned.is_empty()).map(line).collect(),
+        lines: (0..series.len()).filter_map(line).collect(),
         across: ticks(round_steps(0.0, last, 6), &x),
         up: ticks(values, &y),
     })

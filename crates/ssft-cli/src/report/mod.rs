@@ -168,14 +168,12 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
         };
         first.filter_map(run).collect()
     };
-    let matched: Vec<_> =
-        series(&RunRecord::stability).into_iter().filter(|(method, _)| method.starts_with("ssft")).collect();
     let charts: Vec<Chart> = [
         chart("loss of the first seed, nats a token", Scale::Log, &series(&|run| run.series("loss"))),
         chart(
             "share of traces that kept their fork since the epoch before, first seed",
             Scale::Share,
-            &matched,
+            &series(&RunRecord::stability),
         ),
     ]
     .into_iter()

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use crate::metrics;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
+use ssft_train::Method;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -63,8 +64,11 @@ impl RunRecord {
     }
 
     /// For every step at which a question came up again: the step, and the share of its traces that kept the fork which
-    /// they had the time before.
+    /// they had the time before. Nothing for methods that leave forks no choice.
     pub fn stability(&self) -> Vec<(f64, f64)> {
+        if !matches!(self.config.method, Method::Ssft | Method::SsftRandom) {
+            return Vec::new();
+        }
         let mut before: HashMap<&str, &Value> = HashMap::new();
         let mut shares = Vec::new();
         for line in &self.steps {

@@ -43,7 +43,7 @@ use super::{Strategy, Task, TaskData, TaskError, TaskSpec, Verdict};
 /// | 1 | three of 1 to 20 | 5 to 60 | 6 | 7,681 | 39/117 | 47/117 | 46/65 | 30/68 |
 /// | 2 | three of 1 to 35 | 10 to 100 | 6 | 32,131 | 40/124 | 49/123 | 48/68 | 32/80 |
 /// | 3 | four of 1 to 15 | 10 to 100 | 5 | 14,356 | 45/139 | 69/140 | 76/116 | 48/114 |
-/// | 4 | four of 1 to 25 | 10 to 100 | 5 | about 95,000 | 45/153 | 73/158 | 83/120 | 52/115 |
+/// | 4 | four of 1 to 25 | 10 to 100 | 5 | about 95,000 | 45/153 | 73/160 | 83/120 | 52/117 |
 ///
 /// Only questions count whose four traces exist within these attempts and within 120, 140, 140 and 220
 /// bytes, differ, and are classified as themselves. At level 4 no more than 800,000 candidates are looked
