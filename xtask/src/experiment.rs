@@ -14,8 +14,8 @@ use crate::steps::Steps;
 const ARMS: [(&str, &str); 4] = [("sft", "24"), ("sft-mixed", "24"), ("ssft-random", "4"), ("ssft", "4")];
 /// What differs between tasks: chosen so that no arm is near 0 or 1.
 const TASKS: [(&str, &str); 2] = [
-    ("arithmetic", "--difficulty 1 --train-questions 4000"),
-    ("countdown", "--difficulty 1 --train-questions 5000"),
+    ("arithmetic", "--difficulty 1 --train-questions 4000 --match-tokens 8 --steps 4000"),
+    ("countdown", "--difficulty 2 --train-questions 12000 --match-tokens 24 --steps 2500"),
 ];
 /// The same for all runs. One trace in place of four leaves `sft` a quarter of the tokens of a step, so it is given
 /// four times the questions.
@@ -31,9 +31,6 @@ pub struct Experiment {
     /// Seeds of each arm: 1, 2, ..
     #[arg(long, default_value_t = 3)]
     seeds: u64,
-    /// Optimizer steps of each run
-    #[arg(long, default_value_t = 2000)]
-    steps: usize,
     /// Only these tasks
     #[arg(long, value_delimiter = ',')]
     tasks: Vec<String>,
@@ -57,7 +54,7 @@ pub fn run(steps: &mut Steps, experiment: &Experiment) -> Result<()> {
                 let run = experiment.out.join(format!("{task}-{arm}-{seed}"));
                 let name = run.display().to_string();
                 let flags = format!("--task {task} --method {arm} --seed {seed} {settings}");
-                steps.run(&name, || one(&program, &run, &flags, arm, experiment.steps, samples))?;
+                steps.run(&name, || one(&program, &run, &flags, arm, samples))?;
                 runs.push(run);
             }
         }
@@ -79,7 +76,7 @@ fn program() -> Result<PathBuf> {
 }
 
 /// Trains and evaluates one run, unless that is done.
-fn one(program: &Path, run: &Path, flags: &str, arm: &str, steps: usize, samples: &str) -> Result<()> {
+fn one(program: &Path, run: &Path, flags: &str, arm: &str, samples: &str) -> Result<()> {
     let place = root().join(run);
     let evaluated = place.join("drawn.json");
     if evaluated.exists() {
@@ -93,8 +90,8 @@ fn one(program: &Path, run: &Path, flags: &str, arm: &str, steps: usize, samples
         } else {
             let questions = if arm == "sft" { 4 * QUESTIONS } else { QUESTIONS };
             train.args(flags.split_whitespace());
-            train.args(["--steps", &steps.to_string(), "--batch-questions", &questions.to_string()]);
-            train.args(["--eval-questions", "500", "--eval-every", "0", "--device", "cpu"]);
+            train.args(["--batch-questions", &questions.to_string(), "--eval-questions", "500"]);
+            train.args(["--eval-every", "0", "--device", "cpu"]);
         }
         quiet(&mut train)?;
     }
