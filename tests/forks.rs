@@ -180,6 +180,23 @@ fn generate_shows_every_fork_and_the_vote() {
     assert_ne!(drawn(1), drawn(2));
 }
 
+/// The lines that forks grow in were taken away after the result was printed, and the result with them.
+#[cfg(unix)]
+#[test]
+fn what_a_terminal_shows_at_the_end_stays() {
+    let home = trained(&["ssft"]);
+    let program = home.program("generate --model ssft --prompt 12+35= --device cpu --max-tokens 20");
+    let words = std::iter::once(program.get_program()).chain(program.get_args());
+    let mut python = std::process::Command::new("python3");
+    python.current_dir(home.path("")).args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])"]).args(words);
+    let shown = common::Done::of(python, "generate on a terminal").succeeded().stdout;
+    let (grown, left) = shown.rsplit_once("\u{1b}[2K").expect("lines that were cleared");
+    assert!(grown.contains("<think6>"), "{shown:?}");
+    let lines: Vec<&str> = left.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
+    let forks = (1..=6).map(|fork| format!("<think{fork}>"));
+    assert_eq!(lines, forks.chain(["vote".to_owned()]).collect::<Vec<_>>(), "{shown:?}");
+}
+
 #[test]
 fn a_checkpoint_and_a_run_stand_for_their_model() {
     let home = trained(&["ssft"]);

@@ -16,7 +16,7 @@ enum View {
     /// One fork: its text as it comes.
     Text,
     /// Several on a terminal: a line each, which shows the end of its text.
-    Lines { all: MultiProgress, lines: Vec<ProgressBar> },
+    Lines { _all: MultiProgress, lines: Vec<ProgressBar> },
     /// Several elsewhere: each when it has ended.
     Ended,
 }
@@ -48,9 +48,9 @@ impl Live {
     pub fn end(self, conclusion: &str) {
         match &self.view {
             View::Text => print("\n"),
-            View::Lines { all, .. } => {
-                // What cannot be cleared stays above the result.
-                let _ = all.clear();
+            View::Lines { lines, .. } => {
+                // Before anything is printed: a line that ends later takes what stands in its place with it.
+                lines.iter().for_each(ProgressBar::finish_and_clear);
                 (0..self.names.len()).for_each(|row| print(&self.block(row)));
             }
             View::Ended => {}
@@ -77,7 +77,7 @@ fn lines(names: &[String]) -> View {
             Err(_) => line,
         }
     };
-    View::Lines { lines: names.iter().map(line).collect(), all }
+    View::Lines { lines: names.iter().map(line).collect(), _all: all }
 }
 
 /// As much of the end of a text as a line has room for.
