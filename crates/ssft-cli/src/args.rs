@@ -521,6 +521,26 @@ pub struct ReportArgs {
     pub quiet: bool,
 }
 
+/// What every `bench` takes.
+#[derive(Debug, Args)]
+pub struct MeasuringArgs {
+    /// Measured runs of each
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub runs: usize,
+    /// Seed of whatever is random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `bench kernels`.
 #[derive(Debug, Args)]
 pub struct BenchKernelsArgs {
@@ -536,21 +556,9 @@ pub struct BenchKernelsArgs {
     /// Vocabularies of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
-    /// Measured runs of each
-    #[arg(long, value_name = "COUNT", default_value_t = 5)]
-    pub runs: usize,
-    /// Seed of the inputs
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Where to compute: a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Write every figure to this file too
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Print errors only
-    #[arg(long)]
-    pub quiet: bool,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
 }
 
 /// Headings in the help of `bench steps`.
@@ -650,21 +658,9 @@ pub struct BenchStepsArgs {
     /// MiB that the passes of a step may take [default: as in `train`]
     #[arg(long, value_name = "MIB")]
     pub memory_budget: Option<usize>,
-    /// Measured steps of each arm
-    #[arg(long, value_name = "COUNT", default_value_t = 5)]
-    pub runs: usize,
-    /// Seed of model and tokens
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Where to compute: a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Write every figure to this file too
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Print errors only
-    #[arg(long)]
-    pub quiet: bool,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
 }
 
 /// `bench decode`.
@@ -682,19 +678,7 @@ pub struct BenchDecodeArgs {
     /// Tokens of each answer
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
     pub answer_tokens: Vec<usize>,
-    /// Measured runs of each way
-    #[arg(long, value_name = "COUNT", default_value_t = 5)]
-    pub runs: usize,
-    /// Seed of model and prompt
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Where to compute: a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Write every figure to this file too
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Print errors only
-    #[arg(long)]
-    pub quiet: bool,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
 }

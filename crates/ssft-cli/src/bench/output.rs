@@ -50,14 +50,14 @@ impl Origin {
         format!("machine  {}\nadapter  {}\ncommit   {}", self.machine, self.adapter, Self::commit())
     }
 
-    /// Everything as one JSON object; a row is a variant of a case.
-    pub fn json(&self, cases: &[Case]) -> Value {
+    /// One object a variant of a case.
+    pub fn rows(&self, cases: &[Case]) -> Vec<Value> {
         let mut rows = Vec::new();
         for case in cases {
             let variants = Variant::ALL.into_iter().zip(&case.outcomes);
             rows.extend(variants.map(|(variant, outcome)| self.row(case, variant, outcome)));
         }
-        self.file(rows)
+        rows
     }
 
     /// The content of a file of figures.

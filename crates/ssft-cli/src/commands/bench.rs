@@ -1,6 +1,6 @@
 //! `bench`: what things cost.
 
-use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, PresetName, TrainArgs};
+use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs, PresetName, TrainArgs};
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
 use crate::bench::decode::{Lengths, measure, table};
@@ -22,28 +22,34 @@ use std::path::Path;
 
 pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     check(args)?;
-    let device = args.device.open()?;
+    let device = args.measuring.device.open()?;
     let origin = Origin::of(&device);
     let kernels = if args.kernels.is_empty() { Kernel::all() } else { &args.kernels };
-    let plan = Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.runs, args.seed);
-    let bar = bar(plan.cases(), args.quiet);
+    let plan =
+        Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.measuring.runs, args.measuring.seed);
+    let bar = bar(plan.cases(), args.measuring.quiet);
     let cases = plan.measure(&device, |kernel, shape| {
         bar.inc(1);
         bar.set_message(format!("{}, {shape}", kernel.name()));
     });
     bar.finish_and_clear();
-    // First the file: whoever reads the table may stop listening.
-    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.json(&cases)));
-    if !args.quiet {
-        println!("{}\n\n{}", origin.describe(), output::table(&cases));
+    let written = report(&args.measuring, &origin, origin.rows(&cases), &output::table(&cases));
+    if !args.measuring.quiet {
         output::refusals(&cases).iter().for_each(|line| println!("{line}"));
     }
     written
 }
 
-fn write(path: &Path, figures: &Value) -> Result<(), Failure> {
-    publish_file(path, format!("{figures:#}\n").as_bytes())
-        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
+/// First the file, then the table: whoever reads that may stop listening.
+fn report(to: &MeasuringArgs, origin: &Origin, rows: Vec<Value>, table: &str) -> Result<(), Failure> {
+    let written = to.json.as_ref().map_or(Ok(()), |path| {
+        publish_file(path, format!("{:#}\n", origin.file(rows)).as_bytes())
+            .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
+    });
+    if !to.quiet {
+        println!("{}\n\n{table}", origin.describe());
+    }
+    written
 }
 
 fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
@@ -54,9 +60,9 @@ fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
         ("--rows", &args.rows),
         ("--width", &args.width),
         ("--vocab", &args.vocab),
-        ("--runs", &[args.runs]),
+        ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.json.as_deref())
+    check_file(args.measuring.json.as_deref())
 }
 
 fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
@@ -77,26 +83,22 @@ fn check_file(path: Option<&Path>) -> Result<(), Failure> {
 
 pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let shape = check_steps(args)?;
-    let device = args.device.open()?;
+    let device = args.measuring.device.open()?;
     let origin = Origin::of(&device);
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
     let workloads =
         if args.model.is_some() { trained(args, &device)? } else { random(args, &shape, &device) };
-    let bar = bar(workloads.len(), args.quiet);
+    let bar = bar(workloads.len(), args.measuring.quiet);
     let mut cases = Vec::new();
     for workload in workloads {
         bar.inc(1);
-        bar.set_message(format!("{} arms, {} runs of each", arms.len(), args.runs));
-        let measured = workload.measure(arms, args.runs, &device).map_err(Failure::run)?;
+        bar.set_message(format!("{} arms, {} runs of each", arms.len(), args.measuring.runs));
+        let measured = workload.measure(arms, args.measuring.runs, &device).map_err(Failure::run)?;
         cases.push(Case { workload, measured });
     }
     bar.finish_and_clear();
     let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
-    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.file(rows)));
-    if !args.quiet {
-        println!("{}\n\n{}", origin.describe(), steps_output::table(&cases));
-    }
-    written
+    report(&args.measuring, &origin, rows, &steps_output::table(&cases))
 }
 
 /// The shape of a random model, if everything about the case is as it should be.
@@ -114,9 +116,9 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
         ("--heads", &[args.heads.unwrap_or(1)]),
         ("--vocab", &[args.vocab]),
         ("--memory-budget", &[args.memory_budget.unwrap_or(1)]),
-        ("--runs", &[args.runs]),
+        ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.json.as_deref())?;
+    check_file(args.measuring.json.as_deref())?;
     let (forks, traces) = (args.forks.iter().min(), args.traces.iter().max());
     if let (Some(forks), Some(traces)) = (forks, traces)
         && forks < traces
@@ -165,16 +167,16 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
         ("--forks", &args.forks),
         ("--prompt-tokens", &args.prompt_tokens),
         ("--answer-tokens", &args.answer_tokens),
-        ("--runs", &[args.runs]),
+        ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.json.as_deref())?;
-    let device = args.device.open()?;
+    check_file(args.measuring.json.as_deref())?;
+    let device = args.measuring.device.open()?;
     let origin = Origin::of(&device);
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
     let tokenizer = Tokenizer::bytes(most(&args.forks)).map_err(Failure::usage)?;
     let mut shape = DecoderConfig::preset(preset(args.preset), tokenizer.vocab_size());
     shape.max_position_embeddings = most(&args.prompt_tokens) + 1 + most(&args.answer_tokens);
-    let model = Decoder::init(&shape, args.seed, &device.device).prepared();
+    let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let prompts = args
         .prompt_tokens
         .iter()
@@ -182,21 +184,18 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let lengths: Vec<Lengths> = prompts
         .flat_map(|(prompt, answer)| args.forks.iter().map(move |&forks| Lengths { forks, prompt, answer }))
         .collect();
-    let bar = bar(lengths.len(), args.quiet);
+    let bar = bar(lengths.len(), args.measuring.quiet);
     let mut cases = Vec::new();
     for lengths in lengths {
         bar.inc(1);
-        bar.set_message(format!("{} forks, {} runs of each way", lengths.forks, args.runs));
-        let case = measure(&model, &tokenizer, lengths, args.runs, args.seed, &device.device);
+        bar.set_message(format!("{} forks, {} runs of each way", lengths.forks, args.measuring.runs));
+        let case =
+            measure(&model, &tokenizer, lengths, args.measuring.runs, args.measuring.seed, &device.device);
         cases.push(case.map_err(Failure::run)?);
     }
     bar.finish_and_clear();
     let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
-    let written = args.json.as_ref().map_or(Ok(()), |path| write(path, &origin.file(rows)));
-    if !args.quiet {
-        println!("{}\n\n{}", origin.describe(), table(&cases));
-    }
-    written
+    report(&args.measuring, &origin, rows, &table(&cases))
 }
 
 fn budget(args: &BenchStepsArgs, device: &NamedDevice) -> u64 {
@@ -229,7 +228,7 @@ fn random(args: &BenchStepsArgs, shape: &DecoderConfig, device: &NamedDevice) ->
             trace: sizes[4],
             match_tokens: sizes[5],
         };
-        Workload::random(shape, lengths, budget(args, device), args.seed, &device.device)
+        Workload::random(shape, lengths, budget(args, device), args.measuring.seed, &device.device)
     };
     lists.into_iter().fold(vec![Vec::new()], with).iter().map(workload).collect()
 }
@@ -241,7 +240,7 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
         task: args.task.clone(),
         data: args.data.clone(),
         difficulty: args.difficulty,
-        seed: Some(args.seed),
+        seed: Some(args.measuring.seed),
         ..TrainArgs::default()
     };
     let resolved = Resolved::new(&settings, None)?;
@@ -260,7 +259,7 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
                 questions,
                 match_tokens,
                 memory_budget: budget(args, device),
-                seed: args.seed,
+                seed: args.measuring.seed,
             });
         }
     }
