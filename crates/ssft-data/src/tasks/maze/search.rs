@@ -49,27 +49,32 @@ impl<'a> Walk<'a> {
 
     /// The cell to which this hand leads next: a new one, or back; `None` where all has been seen.
     pub(super) fn next(&self, hand: Hand) -> Option<usize> {
-        let &[.., here] = &self.way[..] else { return None };
-        let before = self.way.len().checked_sub(2).map(|at| self.way[at]);
+        let here = *self.way.last()?;
+        let before = self.before();
         // Whoever stands at the start looks north.
         let heading = before.and_then(|before| self.maze.direction(before, here)).unwrap_or(Direction::North);
-        let ahead = hand.order(heading).into_iter().filter_map(|side| self.maze.step(here, side));
-        ahead.into_iter().find(|&cell| !self.seen[cell]).or(before)
+        let mut ahead = hand.order(heading).into_iter().filter_map(|side| self.maze.step(here, side));
+        ahead.find(|&cell| !self.seen[cell]).or(before)
     }
 
-    /// Goes to a neighbouring cell: forward, or back if it is the one before; false if no step leads there.
-    pub(super) fn go(&mut self, cell: usize) -> bool {
-        let before = self.way.len().checked_sub(2).map(|at| self.way[at]);
-        let here = self.way.last().copied();
-        if before == Some(cell) {
-            self.way.pop();
-        } else if here.is_some_and(|here| self.maze.is_open(here, cell)) {
-            self.seen[cell] = true;
-            self.way.push(cell);
-        } else {
-            return false;
+    /// Whether one step leads to a cell that is new, or the one before.
+    pub(super) fn allows(&self, cell: usize) -> bool {
+        let is_open = self.way.last().is_some_and(|&here| self.maze.is_open(here, cell));
+        is_open && (!self.seen[cell] || self.before() == Some(cell))
+    }
+
+    /// Stands at a cell from now on, allowed or not: a cell of the way ends the way there, any other prolongs it. So a
+    /// walk with a wrong step can be followed further.
+    pub(super) fn go(&mut self, cell: usize) {
+        match self.way.iter().position(|&known| known == cell) {
+            Some(at) => self.way.truncate(at + 1),
+            None => self.way.push(cell),
         }
-        true
+        self.seen[cell] = true;
+    }
+
+    fn before(&self) -> Option<usize> {
+        self.way.len().checked_sub(2).map(|at| self.way[at])
     }
 }
 

@@ -38,9 +38,15 @@ fn is_log(maze: &Maze, log: &str) -> bool {
 
 /// From the start to the goal, each step open; a cell comes again only by going back.
 fn is_walk(maze: &Maze, cells: &[usize]) -> bool {
+    let Some((first, rest)) = cells.split_first() else { return false };
     let mut walk = Walk::new(maze);
-    let begins = cells.first() == Some(&maze.start());
-    begins && cells.iter().skip(1).all(|&cell| walk.go(cell)) && walk.way.last() == Some(&maze.goal())
+    for &cell in rest {
+        if !walk.allows(cell) {
+            return false;
+        }
+        walk.go(cell);
+    }
+    *first == maze.start() && walk.way.last() == Some(&maze.goal())
 }
 
 /// From one end: each group is a cell discovered before and its neighbours not discovered yet; at last the other end.

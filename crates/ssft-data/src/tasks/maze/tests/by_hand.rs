@@ -94,3 +94,29 @@ fn classes_by_hand() {
     }
     assert_eq!(Mazes.classify("no maze", "abadefc"), Other);
 }
+
+/// A maze with a loop, which the one above has not.
+///
+/// ```text
+/// a-b
+/// | |
+/// c-d
+/// ```
+const LOOP: &str = "abc bda cad dbc;ad:";
+
+#[test]
+fn a_walk_round_a_loop_into_a_known_cell_is_no_log() {
+    for (log, is_log) in [
+        ("abd", true),
+        ("acd", true),
+        ("acabd", true),
+        // Back at the start, or at b, other than by going back.
+        ("abdcabd", false),
+        ("acdbacd", false),
+        ("acdbd", true),
+    ] {
+        let verdict = Mazes.verify(LOOP, &format!("{log} #### abd"));
+        assert!(verdict.answer_correct, "{log}");
+        assert_eq!(verdict.steps_correct, is_log, "{log}");
+    }
+}
