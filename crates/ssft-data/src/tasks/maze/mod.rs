@@ -83,8 +83,9 @@ impl Task for Mazes {
         verify::verdict(question, trace)
     }
 
-    /// Looks at the form of the log, at the end it begins with, and at its turns: three in four of those at which the
-    /// hands differ have to follow one hand. A wrong step does not change the class by itself.
+    /// Looks at the form of the log, then, in a walk, at the turns at which the hands differ, in a discovery at the steps
+    /// that lead away from one end and not from the other: three in four have to agree, else the log is a chimera. A
+    /// wrong step seldom changes the class.
     fn classify(&self, question: &str, trace: &str) -> Strategy {
         classify::strategy(question, trace)
     }

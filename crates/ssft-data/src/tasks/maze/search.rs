@@ -116,6 +116,22 @@ pub(super) fn breadth_first(maze: &Maze, from: usize, to: usize) -> Option<Found
     Some(Found { log: groups.join(","), path })
 }
 
+/// `[cells]`: moves of a shortest path from this cell; `usize::MAX` where none leads.
+pub(super) fn distances(maze: &Maze, from: usize) -> Vec<usize> {
+    let mut moves = vec![usize::MAX; maze.cells()];
+    moves[from] = 0;
+    let mut queue = VecDeque::from([from]);
+    while let Some(cell) = queue.pop_front() {
+        for other in maze.neighbours(cell) {
+            if moves[other] == usize::MAX {
+                moves[other] = moves[cell] + 1;
+                queue.push_back(other);
+            }
+        }
+    }
+    moves
+}
+
 /// Letters of cells.
 pub(super) fn spelled(cells: &[usize]) -> String {
     cells.iter().map(|&cell| Maze::letter(cell)).collect()

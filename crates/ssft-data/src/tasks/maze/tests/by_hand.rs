@@ -120,3 +120,18 @@ fn a_walk_round_a_loop_into_a_known_cell_is_no_log() {
         assert_eq!(verdict.steps_correct, is_log, "{log}");
     }
 }
+
+#[test]
+fn a_wrong_step_does_not_end_a_walk() {
+    // At the second letter, in the middle, a letter too few, one too many, a comma.
+    for log in ["ahadgdefihifc", "abadgdehihifc", "abadgdfihifc", "abadggdefihifc", "abadgdefihi,fc"] {
+        assert_eq!(Mazes.classify(QUESTION, &format!("{log} #### adefc")), Named(1), "{log}");
+    }
+}
+
+#[test]
+fn a_log_of_walks_and_discoveries_is_a_chimera() {
+    for log in ["abd,deg,efihifc", "cf,fie,edgda", "abadgd,de,ef,fci", "abad,cf,fie"] {
+        assert_eq!(Mazes.classify(QUESTION, &format!("{log} #### adefc")), Chimera, "{log}");
+    }
+}

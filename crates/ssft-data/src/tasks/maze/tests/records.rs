@@ -87,6 +87,62 @@ fn levels_that_do_not_exist_are_refused() {
     }
 }
 
+/// The log of a strategy.
+fn log<'a>(record: &'a Record, strategy: &str) -> &'a str {
+    let trace = record.traces.iter().find(|trace| trace.source == strategy).expect("a trace");
+    trace.text.split_once(" #### ").expect("a mark").0
+}
+
+/// Of the records, how many have logs of this class once `change` has been at them.
+fn classed(records: &[Record], class: Class, change: impl Fn(&Record) -> String) -> usize {
+    let is_so = |record: &&Record| {
+        let question = record.question.as_deref().expect("a plain question");
+        Mazes.classify(question, &format!("{} #### a", change(record))) == class
+    };
+    records.iter().filter(is_so).count()
+}
+
+#[test]
+fn one_wrong_letter_seldom_changes_the_class() {
+    for difficulty in 1..=3 {
+        let data = Mazes.make(&spec(300, 0, difficulty)).expect("enough mazes");
+        for (at, strategy) in Mazes.strategies().iter().enumerate() {
+            // A letter in the middle becomes that of the start, or is lost.
+            for (by, wrong) in [("another", true), ("none", false)] {
+                let kept = classed(&data.train, Class::Named(at), |record| {
+                    let log = log(record, strategy);
+                    let (middle, start) = (log.len() / 2, Maze::letter(maze(record).start()).to_string());
+                    let letter = if wrong { start.as_str() } else { "" };
+                    format!("{}{letter}{}", &log[..middle], &log[middle + 1..])
+                });
+                // Before wrong steps were passed over, half of the walks lost their class.
+                assert!(kept >= 255, "{strategy} at level {difficulty}, {by}: {kept} of 300");
+            }
+        }
+    }
+}
+
+#[test]
+fn half_of_one_log_and_half_of_another_form_a_chimera() {
+    let data = Mazes.make(&spec(300, 0, 1)).expect("enough mazes");
+    let half = |log: &str| log[..log.len() / 2].rfind(',').unwrap_or(log.len() / 2);
+    for (first, second) in [
+        ("bfs", "back"),
+        ("back", "bfs"),
+        ("bfs", "right"),
+        ("left", "bfs"),
+        ("right", "back"),
+        ("back", "left"),
+    ] {
+        let chimeras = classed(&data.train, Class::Chimera, |record| {
+            let (begun, ended) = (log(record, first), log(record, second));
+            format!("{},{}", &begun[..half(begun)], ended[half(ended)..].trim_start_matches(','))
+        });
+        // The others hold too little of one of the two.
+        assert!(chimeras >= 225, "{first}, then {second}: {chimeras} of 300");
+    }
+}
+
 fn records() -> Vec<Record> {
     Mazes.make(&spec(60, 0, 1)).expect("enough mazes").train
 }
