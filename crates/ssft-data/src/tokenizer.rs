@@ -15,10 +15,7 @@ use crate::forks::{fork_index, fork_name};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use tokenizers::{
-    AddedToken, DecodeStream, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
-    PreTokenizerWrapper,
-};
+use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
 ///
@@ -65,15 +62,15 @@ fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
 }
 
 /// Turns tokens into text one by one; a character whose bytes are spread over several tokens comes with the last.
+///
+/// The library's own stream gives up on bytes that are no UTF-8, which a model may well produce; here they show as U+FFFD.
+#[derive(Debug)]
 pub struct TextStream<'a> {
-    stream: DecodeStream<
-        'a,
-        ModelWrapper,
-        NormalizerWrapper,
-        PreTokenizerWrapper,
-        PostProcessorWrapper,
-        DecoderWrapper,
-    >,
+    tokenizer: &'a Tokenizer,
+    /// The tokens of the last piece, since some decoders treat a first token differently, then those not heard yet.
+    tokens: Vec<u32>,
+    /// How many of them are the last piece's.
+    heard: usize,
 }
 
 impl TextStream<'_> {
@@ -82,7 +79,24 @@ impl TextStream<'_> {
     /// # Errors
     /// [`DataError::Tokenizer`] if the library fails.
     pub fn push(&mut self, token: u32) -> Result<Option<String>, DataError> {
-        self.stream.step(token).map_err(failed("decode the tokens"))
+        self.tokens.push(token);
+        let text = self.tokenizer.decode(&self.tokens)?;
+        if text.ends_with(char::REPLACEMENT_CHARACTER) {
+            return Ok(None);
+        }
+        let heard = self.tokenizer.decode(&self.tokens[..self.heard])?;
+        let news = match text.strip_prefix(&heard) {
+            Some(news) => news.to_owned(),
+            None => self.tokenizer.decode(&self.tokens[self.heard..])?,
+        };
+        if news.is_empty() {
+            // A token without text, special or unknown.
+            self.tokens.pop();
+            return Ok(None);
+        }
+        self.tokens.drain(..self.heard);
+        self.heard = self.tokens.len();
+        Ok(Some(news))
     }
 }
 
@@ -189,7 +203,7 @@ impl Tokenizer {
 
     /// The text of tokens as they come one by one, as [`Tokenizer::decode`] gives it.
     pub fn stream(&self) -> TextStream<'_> {
-        TextStream { stream: self.text.decode_stream(true) }
+        TextStream { tokenizer: self, tokens: Vec::new(), heard: 0 }
     }
 
     /// Ids of the forking tokens, `<think1>` first.

@@ -229,3 +229,32 @@ fn broken_files_say_so() {
     let message = Tokenizer::from_file(Path::new("/absent/tokenizer.json")).unwrap_err().to_string();
     assert!(message.starts_with("/absent/tokenizer.json: no such file; "), "{message}");
 }
+
+#[test]
+fn a_stream_says_what_decoding_says() {
+    let learned = ["a € b", "grün und blau", "日本語のテキスト"];
+    let tokenizers = [Tokenizer::bytes(2).unwrap(), Tokenizer::train_bytes(&learned, 300, 2).unwrap()];
+    for tokenizer in &tokenizers {
+        for text in ["plain", "a € b", "日本語", "🙂 and 🙃", " spaces  and\nlines\n"] {
+            let mut stream = tokenizer.stream();
+            let tokens = tokenizer.encode_text(text).unwrap();
+            let pieces: Vec<String> =
+                tokens.iter().filter_map(|&token| stream.push(token).unwrap()).collect();
+            assert_eq!(pieces.concat(), text);
+        }
+        // Any tokens at all, as a random model gives them: broken bytes, forks, the end, ids that do not exist.
+        let mut state = 7u32;
+        for _ in 0..200 {
+            let mut stream = tokenizer.stream();
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) % (tokenizer.vocab_size() as u32 + 3)
+            };
+            let tokens: Vec<u32> = (0..40).map(|_| next()).collect();
+            let said: String = tokens.iter().filter_map(|&token| stream.push(token).unwrap()).collect();
+            let whole = tokenizer.decode(&tokens).unwrap();
+            let rest = whole.strip_prefix(&said).unwrap_or_else(|| panic!("{said:?} in {whole:?}"));
+            assert!(rest.chars().all(|c| c == char::REPLACEMENT_CHARACTER), "{rest:?}");
+        }
+    }
+}
