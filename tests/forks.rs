@@ -236,6 +236,8 @@ fn what_cannot_be_asked_is_refused() {
         ("eval --model ssft --task chess", "there is no task \"chess\""),
         ("generate --model ssft --prompt x --max-tokens 0", "--max-tokens is 0; give 1 to"),
         ("generate --model ssft --prompt x --min-p 1", "--min-p is 1; give 0 or more, below 1"),
+        ("eval --model ssft --json ssft", "ssft is a directory; name a file"),
+        ("report ssft --json ssft", "ssft is a directory; name a file"),
         ("report nowhere", "nowhere holds no run; give the directory of a run"),
         ("report ssft ssft", "several runs are one page; give its name as --out"),
     ];

@@ -1,5 +1,6 @@
 //! Directories that appear whole or not at all.
 
+use crate::exit::Failure;
 use ssft_train::directory::Files;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -111,6 +112,26 @@ fn remove(path: &Path) -> io::Result<()> {
 /// The directory of checkpoint `step` in a run.
 pub fn checkpoint(run: &Path, step: usize) -> PathBuf {
     run.join("checkpoints").join(format!("step-{step}"))
+}
+
+/// Refuses what can be no file before hours of work are put into its content.
+///
+/// # Errors
+/// [`Failure::Usage`] if there is a directory of that name.
+pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
+    match path.filter(|path| path.is_dir()) {
+        Some(path) => Err(Failure::Usage(format!("{} is a directory; name a file", path.display()))),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file that a user asked for, whole or not at all.
+///
+/// # Errors
+/// [`Failure::Run`] names the file.
+pub fn write_result(path: &Path, text: &str) -> Result<(), Failure> {
+    publish_file(path, text.as_bytes())
+        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
 }
 
 /// The checkpoints of a run, oldest first.

@@ -24,8 +24,8 @@ pub fn align_figures(table: &mut Table) {
     }
 }
 
-/// What an evaluation says, fork by fork and together.
-pub fn evaluation(evaluation: &Evaluation) -> String {
+/// What an evaluation says, fork by fork and together. `asked` names its questions.
+pub fn evaluation(evaluation: &Evaluation, asked: &str) -> String {
     let drawn = evaluation.samples_per_fork;
     let mut header = vec!["fork".to_owned(), "Pass@1".to_owned(), "95 % interval".to_owned()];
     header.extend(evaluation.strategies.iter().cloned());
@@ -48,7 +48,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
     };
     let questions = evaluation.n_questions;
     let parts = [
-        format!("{questions} held-out questions, {answers}"),
+        format!("{questions} {asked}, {answers}"),
         trimmed(&table),
         summary(evaluation),
         agreement(evaluation),

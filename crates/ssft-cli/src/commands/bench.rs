@@ -10,7 +10,7 @@ use crate::bench::steps_output::{self, Case};
 use crate::config::{MOST_TOKENS, Resolved};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
-use crate::files::publish_file;
+use crate::files::{check_target, write_result};
 use crate::setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -18,7 +18,6 @@ use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use std::io::IsTerminal;
-use std::path::Path;
 
 pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     check(args)?;
@@ -42,10 +41,8 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
 
 /// First the file, then the table: whoever reads that may stop listening.
 fn report(to: &MeasuringArgs, origin: &Origin, rows: Vec<Value>, table: &str) -> Result<(), Failure> {
-    let written = to.json.as_ref().map_or(Ok(()), |path| {
-        publish_file(path, format!("{:#}\n", origin.file(rows)).as_bytes())
-            .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
-    });
+    let written =
+        to.json.as_ref().map_or(Ok(()), |path| write_result(path, &format!("{:#}\n", origin.file(rows))));
     if !to.quiet {
         println!("{}\n\n{table}", origin.describe());
     }
@@ -62,7 +59,7 @@ fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
         ("--vocab", &args.vocab),
         ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.measuring.json.as_deref())
+    check_target(args.measuring.json.as_deref())
 }
 
 fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
@@ -72,13 +69,6 @@ fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn check_file(path: Option<&Path>) -> Result<(), Failure> {
-    match path.filter(|path| path.is_dir()) {
-        Some(path) => Err(Failure::Usage(format!("{} is a directory; name a file", path.display()))),
-        None => Ok(()),
-    }
 }
 
 pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
@@ -118,7 +108,7 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
         ("--memory-budget", &[args.memory_budget.unwrap_or(1)]),
         ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.measuring.json.as_deref())?;
+    check_target(args.measuring.json.as_deref())?;
     let (forks, traces) = (args.forks.iter().min(), args.traces.iter().max());
     if let (Some(forks), Some(traces)) = (forks, traces)
         && forks < traces
@@ -169,7 +159,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
         ("--answer-tokens", &args.answer_tokens),
         ("--runs", &[args.measuring.runs]),
     ])?;
-    check_file(args.measuring.json.as_deref())?;
+    check_target(args.measuring.json.as_deref())?;
     let device = args.measuring.device.open()?;
     let origin = Origin::of(&device);
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);

@@ -4,7 +4,7 @@ use crate::args::EvalArgs;
 use crate::config::{MOST_TOKENS, RunConfig};
 use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
 use crate::exit::{Failure, say};
-use crate::files::publish_file;
+use crate::files::{check_target, write_result};
 use crate::setup;
 use crate::table;
 use crate::trained::Trained;
@@ -19,6 +19,7 @@ use std::io::IsTerminal;
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let sampling = args.sampling.at(args.temperature)?;
     check(args)?;
+    check_target(args.json.as_deref())?;
     let device = args.device.open()?;
     let Trained { model, encoder, forks, directory, run } = Trained::load(&args.model, &device.device)?;
     let Questions { records, like, judge, asked } = questions(args, run.as_ref())?;
@@ -38,6 +39,9 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
             samples.max(1)
         )));
     }
+    // Whether a model has seen the questions of a file or of another task, nobody here knows.
+    let is_held_out = args.data.is_none() && args.task.is_none();
+    let asked_for = if is_held_out { "held-out questions" } else { "questions" };
     let left_out = forks.forks.len() - forks.trained_forks().len();
     if !args.quiet {
         say(&format!("device   {}", device.name));
@@ -68,14 +72,15 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let evaluation = pollster::block_on(work).map_err(Failure::run)?;
     bar.finish_and_clear();
     let file = EvaluationFile::new(&directory, asked, &protocol, evaluation);
-    if let Some(path) = &args.json {
-        publish_file(path, file.to_json()?.as_bytes())
-            .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))?;
-    }
+    // First the file: whoever reads the table may stop listening.
+    let written = match &args.json {
+        Some(path) => file.to_json().and_then(|text| write_result(path, &text)),
+        None => Ok(()),
+    };
     if !args.quiet {
-        println!("{}", table::evaluation(&file.evaluation));
+        println!("{}", table::evaluation(&file.evaluation, asked_for));
     }
-    Ok(())
+    written
 }
 
 fn check(args: &EvalArgs) -> Result<(), Failure> {

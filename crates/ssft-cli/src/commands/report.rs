@@ -2,15 +2,16 @@
 
 use crate::args::ReportArgs;
 use crate::exit::Failure;
-use crate::files::publish_file;
+use crate::files::{check_target, write_result};
 use crate::report::comparison::{Comparison, Summary, Unit, compare};
 use crate::report::record::RunRecord;
 use crate::report::{comparison_page, difference, run_page};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
-use std::path::Path;
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
+    check_target(args.out.as_deref())?;
+    check_target(args.json.as_deref())?;
     let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
     let comparisons = compare(&runs);
     let page = match &runs[..] {
@@ -25,10 +26,10 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
             return Err(Failure::Usage("several runs are one page; give its name as --out".to_owned()));
         }
     };
-    write(out, page.as_bytes())?;
+    write_result(out, &page)?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&summary(&comparisons, &runs)?).map_err(Failure::run)?;
-        write(path, (text + "\n").as_bytes())?;
+        write_result(path, &(text + "\n"))?;
     }
     if !args.quiet {
         println!("{}", out.display());
@@ -37,11 +38,6 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    publish_file(path, bytes)
-        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
 }
 
 /// Every figure of every run, its settings, and what is said of them together.

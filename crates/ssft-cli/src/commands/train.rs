@@ -430,7 +430,7 @@ impl Session {
         if json {
             println!("{}", serde_json::to_string(&evaluation).map_err(Failure::run)?);
         } else if !self.voice.quiet {
-            println!("\n{}", table::evaluation(&evaluation));
+            println!("\n{}", table::evaluation(&evaluation, "held-out questions"));
             println!("\n{}", table::example_answers(&evaluation));
         }
         Ok(())
