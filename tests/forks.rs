@@ -240,6 +240,8 @@ fn what_cannot_be_asked_is_refused() {
         ("report ssft --json ssft", "ssft is a directory; name a file"),
         ("report nowhere", "nowhere holds no run; give the directory of a run"),
         ("report ssft ssft", "several runs are one page; give its name as --out"),
+        ("report ssft ssft --out page.html", "ssft and ssft are both ssft with seed 1; give one of them"),
+        ("eval --model ssft --samples 9999999999", "--samples is 9999999999; give 0 to"),
     ];
     for (arguments, says) in cases {
         let done = home.run(arguments);
@@ -252,7 +254,7 @@ fn what_cannot_be_asked_is_refused() {
     let mut silent = home.program("generate --model ssft --prompt");
     silent.arg("");
     let done = common::Done::of(silent, "--prompt ''");
-    assert!(done.refusal().starts_with("--prompt: "), "{done:#?}");
+    assert!(done.refusal().contains("--prompt"), "{done:#?}");
 }
 
 #[test]
@@ -331,4 +333,26 @@ fn cost_matrices_are_written_down_over_the_run() {
     let html = fs::read_to_string(home.path("ssft/report.html")).unwrap();
     assert_eq!(html.matches("<figure><svg").count(), 3 * 11, "three questions");
     assert_eq!(html.matches("class=\"ring\"").count(), 3 * 11 * 4, "four matched traces each");
+}
+
+/// Runs were looked up by the names of their directories, and one run showed the answers of another.
+#[test]
+fn runs_of_one_name_are_told_apart_and_others_not_mixed_up() {
+    let home = Home::new();
+    home.run(&tiny("--quiet --out a/run")).succeeded();
+    home.run(&tiny("--quiet --task maze --out b/run")).succeeded();
+    home.run("report a/run b/run --out both.html").succeeded();
+    let html = fs::read_to_string(home.path("both.html")).unwrap();
+    let maze = &html[html.find("<h2>maze, difficulty 1").unwrap()..];
+    let question = read_json(&home.path("b/run/eval.json"))["samples"][0]["question"].clone();
+    assert!(maze.contains(question.as_str().unwrap()), "{maze}");
+    home.run(&tiny("--quiet --seed 2 --steps 7 --out c/run")).succeeded();
+    let mixed = home.run("report a/run c/run --out both.html");
+    assert!(
+        mixed.refusal().contains("differ in steps; compare runs that differ in method and seed alone"),
+        "{mixed:#?}"
+    );
+    home.run("eval --model a/run --task maze --questions 5 --samples 0 --quiet --device cpu --json a/run/eval.json").succeeded();
+    let foreign = home.run("report a/run");
+    assert!(foreign.refusal().starts_with("a/run/eval.json is of another task than the run"), "{foreign:#?}");
 }

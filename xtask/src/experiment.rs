@@ -118,7 +118,9 @@ fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<(
         true => ["report.html", "summary.json"].map(|name| experiment.out.join(name)),
         false => ["report.html", "summary.json"].map(|name| Path::new("docs/experiments").join(name)),
     };
-    fs::create_dir_all(root().join("docs/experiments")).context("docs/experiments")?;
+    if !experiment.keep_docs {
+        fs::create_dir_all(root().join("docs/experiments")).context("docs/experiments")?;
+    }
     let (page, json) = (page.display().to_string(), json.display().to_string());
     let tables = quiet(&mut of(&["--out", &page, "--json", &json], runs))?;
     println!("{tables}");

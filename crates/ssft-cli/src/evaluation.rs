@@ -3,6 +3,7 @@
 use crate::config::RunConfig;
 use crate::exit::Failure;
 use serde::Serialize;
+use serde_json::Value;
 use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::Protocol;
@@ -55,7 +56,7 @@ pub struct EvaluationFile {
     #[serde(flatten)]
     asked: Asked,
     seed: u64,
-    /// Of the drawn answers; absent if all were greedy.
+    /// Of the drawn answers; absent if all were greedy, without a penalty.
     sampling: Option<Sampling>,
     max_tokens: usize,
     /// Figures and samples.
@@ -70,7 +71,8 @@ impl EvaluationFile {
             model: model.display().to_string(),
             asked,
             seed: protocol.seed,
-            sampling: (protocol.samples > 0).then_some(protocol.sampling),
+            sampling: (protocol.samples > 0 || protocol.sampling != Sampling::GREEDY)
+                .then_some(protocol.sampling),
             max_tokens: protocol.max_tokens,
             evaluation,
         }
@@ -83,6 +85,18 @@ impl EvaluationFile {
     pub fn to_json(&self) -> Result<String, Failure> {
         serde_json::to_string(self).map(|text| text + "\n").map_err(Failure::run)
     }
+}
+
+/// An evaluation without the text of every answer.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn without_samples(evaluation: &impl Serialize) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(evaluation)?;
+    if let Value::Object(fields) = &mut value {
+        fields.shift_remove("samples");
+    }
+    Ok(value)
 }
 
 /// The k of Pass@k and Cons@k where nobody asks for others: one answer, half of the forks, all forks, all answers.

@@ -53,8 +53,12 @@ pub fn quiet_panics() {
 pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     let outcome = panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
         // `println!` panics when whoever reads our output has had enough: that is their right.
-        if words_of(panic.as_ref()).starts_with("failed printing to std") {
-            return Ok(());
+        let words = words_of(panic.as_ref());
+        if words.starts_with("failed printing to std") {
+            return match words.contains("Broken pipe") {
+                true => Ok(()),
+                false => Err(Failure::Run(words.to_string())),
+            };
         }
         Err(Failure::Run(explain_panic(panic.as_ref())))
     });

@@ -40,10 +40,19 @@ pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
 /// # Errors
 /// Whatever the file system says; `target` is then as it was.
 pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A link stays one, and what it leads to is written; a device or a pipe is no file that could be replaced.
+    let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    if target.exists() && !target.is_file() && !target.is_dir() {
+        return File::options().write(true).open(target)?.write_all(bytes);
+    }
     let parent = target.parent().unwrap_or(Path::new("."));
     let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
-    write_synced(&unfinished, bytes)?;
-    fs::rename(&unfinished, target)?;
+    let written = write_synced(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, target));
+    if written.is_err() {
+        // What cannot be removed is swept at the next start.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written?;
     sync(parent)
 }
 

@@ -88,8 +88,10 @@ fn end_of(text: &str, ended: bool) -> String {
     if ended { format!("{tail} ■") } else { tail }
 }
 
-/// Nobody may be reading any more; then there is nothing to do about it.
+/// As `print!`, and at once.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        panic!("failed printing to stdout: {error}");
+    }
 }

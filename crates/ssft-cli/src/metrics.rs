@@ -1,7 +1,6 @@
 //! `metrics.jsonl`: one object a step, appended as the run goes.
 
 use serde_json::Value;
-use ssft_decode::Evaluation;
 use ssft_train::StepReport;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -60,18 +59,6 @@ fn rewrite(path: &Path, lines: &[String]) -> io::Result<File> {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     crate::files::publish_file(path, text.as_bytes())?;
     OpenOptions::new().append(true).open(path)
-}
-
-/// An evaluation without the text of every answer, as [`Metrics::amend`] takes it.
-///
-/// # Errors
-/// If it cannot be written as JSON.
-pub fn without_samples(evaluation: &Evaluation) -> io::Result<Value> {
-    let mut value = serde_json::to_value(evaluation)?;
-    if let Value::Object(fields) = &mut value {
-        fields.shift_remove("samples");
-    }
-    Ok(value)
 }
 
 /// Every step of a `metrics.jsonl`, oldest first; a last line that was cut off is skipped.

@@ -75,14 +75,11 @@ fn model_of(place: &Path) -> Result<PathBuf, Failure> {
 fn run_of(place: &Path) -> Option<PathBuf> {
     // A path like `model` has no parent that exists by name.
     let place = place.canonicalize().ok()?;
+    if place.join("config.toml").exists() {
+        return Some(place.join("config.toml"));
+    }
     let known = |part: &Path| part.file_name().is_some_and(|name| name == "model" || name == "checkpoints");
-    let parent = place.parent().unwrap_or(&place);
-    let run = if known(&place) {
-        parent
-    } else if known(parent) {
-        parent.parent()?
-    } else {
-        &place
-    };
+    let parent = place.parent()?;
+    let run = if known(&place) { parent } else { parent.parent().filter(|_| known(parent))? };
     Some(run.join("config.toml")).filter(|file| file.exists())
 }

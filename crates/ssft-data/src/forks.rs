@@ -84,12 +84,15 @@ impl CoverageGraph {
         self.sources.len() - 1
     }
 
-    /// The forks, from 0, that were matched at all; every one if nothing was recorded. A method that puts `<think1>` in
-    /// front of all traces leaves the others as they were drawn.
+    /// The forks, from 0, that training used: the first alone if all matches are its own, since some methods put `<think1>`
+    /// in front of every trace; otherwise all, even one that won no match in the last epoch.
     pub fn trained_forks(&self) -> Vec<usize> {
         let matched = |fork: &usize| self.counts[*fork].iter().any(|&count| count > 0);
-        let trained: Vec<usize> = (0..self.counts.len()).filter(matched).collect();
-        if trained.is_empty() { (0..self.counts.len()).collect() } else { trained }
+        let forks = 0..self.counts.len();
+        match forks.clone().filter(matched).collect::<Vec<_>>()[..] {
+            [0] => vec![0],
+            _ => forks.collect(),
+        }
     }
 
     /// The fork, from 0, joined to most sources; ties go to more matches, then to the lower index. Nothing
@@ -227,7 +230,8 @@ mod tests {
     #[test]
     fn trained_forks_by_hand() {
         assert_eq!(graph(3, &[]).trained_forks(), [0, 1, 2]);
-        assert_eq!(graph(3, &[(2, "a", 1), (0, "b", 4)]).trained_forks(), [0, 2]);
+        assert_eq!(graph(3, &[(0, "a", 1), (0, "b", 4)]).trained_forks(), [0]);
+        assert_eq!(graph(3, &[(2, "a", 1), (0, "b", 4)]).trained_forks(), [0, 1, 2]);
         let unknown = ForkTable::new(&[7, 8], ForkLead::bare(), CoverageGraph::default());
         assert_eq!(unknown.trained_forks(), [0, 1]);
     }

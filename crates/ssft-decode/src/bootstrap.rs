@@ -1,6 +1,6 @@
 //! Confidence intervals without assumptions: the questions drawn anew, many times (Efron 1979).
 
-use crate::sample::row_generator;
+use crate::sample::{Purpose, generator};
 use rand::RngExt;
 
 /// Times that the questions are drawn.
@@ -26,7 +26,7 @@ impl Bootstrap {
     /// The draws of `questions` questions that `seed` decides.
     pub fn new(questions: usize, seed: u64) -> Self {
         let draw = |draw: u64| {
-            let mut rng = row_generator(seed, draw, 0, 0);
+            let mut rng = generator(Purpose::Bootstrap, seed, draw, 0, 0);
             (0..questions).map(|_| rng.random_range(0..questions)).collect()
         };
         Self { draws: std::iter::once((0..questions).collect()).chain((1..=DRAWS).map(draw)).collect() }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_the_draws() {
-        let interval = |seed| Bootstrap::new(30, seed).mean(|question| (question % 7) as f64).ci95;
+        let interval = |seed| Bootstrap::new(30, seed).mean(|question| (question as f64).sqrt()).ci95;
         assert_eq!(interval(3), interval(3));
         assert_ne!(interval(3), interval(4));
     }

@@ -82,7 +82,8 @@ mod tests {
         let forks = |text: &str, table: &ForkTable| text.parse::<ForkChoice>()?.forks(table);
         // Fork 3 is joined to two sources, fork 1 to one with more matches.
         let trained = table(&[(0, "a"), (0, "a"), (0, "a"), (2, "a"), (2, "b")]);
-        assert_eq!(forks("all", &trained), Ok(vec![0, 2]), "fork 2 was never matched");
+        assert_eq!(forks("all", &trained), Ok(vec![0, 1, 2]), "fork 2 won no match");
+        assert_eq!(forks("all", &table(&[(0, "a"), (0, "b")])), Ok(vec![0]), "a method with one fork");
         assert_eq!(forks("all", &table(&[])), Ok(vec![0, 1, 2]));
         assert_eq!(forks("auto", &trained), Ok(vec![2]));
         assert_eq!(forks("2", &trained), Ok(vec![1]));

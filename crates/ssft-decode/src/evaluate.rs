@@ -7,6 +7,7 @@ use crate::score::{Answers, Evaluation, Rules, Sample, score};
 use ssft_data::encode::Encoder;
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
+use ssft_data::template::messages_of;
 use ssft_model::Decoder;
 use std::ops::ControlFlow;
 
@@ -17,7 +18,7 @@ pub struct Protocol {
     pub forks: Vec<usize>,
     /// Answers to draw from each fork to each question, beside the greedy one.
     pub samples: usize,
-    /// How they are drawn.
+    /// How they are drawn; its repetition penalty is that of the greedy answers too.
     pub sampling: Sampling,
     /// Rows that grow together at most, unless one question alone has more.
     pub rows: usize,
@@ -56,7 +57,7 @@ pub async fn evaluate(
     let batch = (protocol.rows / protocol.rows_per_question().max(1)).max(1);
     for (index, records) in records.chunks(batch).enumerate() {
         let asked = Asked { model, encoder, protocol, first: index * batch, records };
-        let greedy = asked.answers(Sampling::GREEDY, 1).await?;
+        let greedy = asked.answers(Sampling { temperature: 0.0, ..protocol.sampling }, 1).await?;
         let drawn = match protocol.samples {
             0 => records.iter().map(|_| Vec::new()).collect(),
             samples => asked.answers(protocol.sampling, samples).await?,
@@ -100,7 +101,7 @@ impl Asked<'_> {
             rows.map(|(fork, sample)| RowStart { lead: encoder.lead(fork), rng: rng(fork, sample) }).collect()
         };
         let question = |(at, record): (usize, &Record)| {
-            Ok(Question { prompt: encoder.encode(record)?.prompt, rows: starts(at) })
+            Ok(Question { prompt: encoder.prompt(&record.id, &messages_of(record))?, rows: starts(at) })
         };
         let questions = records.iter().enumerate().map(question).collect::<Result<Vec<_>, DataError>>()?;
         let settings = Settings {

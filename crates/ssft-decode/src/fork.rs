@@ -79,7 +79,7 @@ pub enum Finish {
 /// What one row said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Continuation {
-    /// Tokens after the lead, without the one that ended it.
+    /// Tokens after the lead, without an end of sequence; those of a stop string are among them.
     pub tokens: Vec<u32>,
     /// Their text, up to a stop string.
     pub text: String,

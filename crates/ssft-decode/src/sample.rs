@@ -12,7 +12,7 @@ pub struct Sampling {
     /// Tokens that the row holds already, prompt included, have a positive logit divided and a negative one multiplied
     /// by this; 1 for no difference. Source: arXiv 1909.05858.
     pub repetition_penalty: f64,
-    /// What logits are divided by; 0 takes the most likely token, and the rest is without effect.
+    /// What logits are divided by; 0 takes the most likely token, and what follows is without effect.
     pub temperature: f64,
     /// Only so many of the most likely tokens; 0 for all.
     pub top_k: usize,
@@ -60,13 +60,30 @@ pub struct Choice {
     pub logprob: f64,
 }
 
+/// What a stream of random numbers is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The tokens of a row: of a question, a fork, a sample.
+    Row = 0,
+    /// Which forks give one more answer to a vote: of a question, a number of answers.
+    Split = 1,
+    /// A draw of the questions.
+    Bootstrap = 2,
+}
+
 /// The random numbers of one row: a function of where it stands, so that neither the batch nor the other rows matter.
 pub fn row_generator(seed: u64, question: u64, fork: u32, sample: u32) -> ChaCha8Rng {
+    generator(Purpose::Row, seed, question, fork, sample)
+}
+
+/// The generator for one purpose and place.
+pub fn generator(purpose: Purpose, seed: u64, major: u64, minor: u32, index: u32) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&question.to_le_bytes());
-    key[16..20].copy_from_slice(&fork.to_le_bytes());
-    key[20..24].copy_from_slice(&sample.to_le_bytes());
+    key[8..16].copy_from_slice(&major.to_le_bytes());
+    key[16..20].copy_from_slice(&minor.to_le_bytes());
+    key[20..24].copy_from_slice(&index.to_le_bytes());
+    key[24] = purpose as u8;
     ChaCha8Rng::from_seed(key)
 }
 

@@ -1,9 +1,10 @@
-//! From answers to figures: everything here can be computed again from the samples.
+//! From answers to figures: everything here can be computed again from the samples and, where votes or intervals draw,
+//! the seed.
 
 use crate::bootstrap::{Bootstrap, Estimate};
 use crate::fork::Finish;
 use crate::measures::{agreement, consensus, distinct, fair_split, mutual_information, pass_at_k};
-use crate::sample::row_generator;
+use crate::sample::{Purpose, generator};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -86,7 +87,8 @@ pub struct Evaluation {
     /// All forks together.
     #[serde(flatten)]
     pub figures: Figures<f64>,
-    /// 95 % intervals of the same figures, over draws of the questions.
+    /// 95 % intervals of the same figures, over draws of the questions. That of the mutual information lies too high where
+    /// it is near 0: draws add to what few counts add already.
     pub ci95: Figures<[f64; 2]>,
     /// `[forks][forks]`: share of questions to which both give the same greedy answer.
     pub agreement: Vec<Vec<f64>>,
@@ -167,7 +169,7 @@ pub fn score(answers: Vec<Answers>, rules: &Rules) -> Evaluation {
 }
 
 /// A name that a task gave, not one for what has none: a fork that only babbles must not look distinctive.
-fn is_strategy(name: &str) -> bool {
+pub fn is_strategy(name: &str) -> bool {
     name != "chimera" && name != "other"
 }
 
@@ -222,8 +224,7 @@ impl Table<'_> {
 
     fn cons_at_k(&self, k: usize) -> Estimate {
         self.mean(|question, answers| {
-            // `k` in the place of a fork: every k draws anew who gives one more.
-            let mut rng = row_generator(self.rules.seed, question as u64, k as u32, 0);
+            let mut rng = generator(Purpose::Split, self.rules.seed, question as u64, k as u32, 0);
             let split = fair_split(k, self.forks(), &mut rng);
             let asked = split.iter().enumerate().flat_map(|(fork, &count)| &answers.main(fork)[..count]);
             share(consensus(asked.map(vote)))

@@ -35,10 +35,13 @@ impl<'a> GrowingText<'a> {
         Ok(end.is_some())
     }
 
-    /// The text is complete: bytes that no token made a character of show as U+FFFD, unless a stop string cut them off.
+    /// The text is complete: bytes that no token made a character of show as U+FFFD, unless a stop string cut them off. One
+    /// that came with such bytes is found only here.
     pub fn finish(&mut self, tokens: &[u32], stopped: bool) -> Result<(), DataError> {
         if !stopped {
             self.text = self.tokenizer.decode(tokens)?;
+            let end = self.stops.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
+            end.into_iter().for_each(|end| self.text.truncate(end));
         }
         Ok(())
     }

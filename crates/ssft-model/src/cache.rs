@@ -80,7 +80,7 @@ impl Pass {
     }
 }
 
-/// Room for more tokens behind `length` of them: each token is moved less than once on average.
+/// Rows of a run that goes on: its tokens, and room for as many again, so that moves become rare as it grows.
 fn room(length: usize) -> usize {
     length + length.max(32)
 }

@@ -13,7 +13,9 @@ use ssft_data::dataset::{Limits, read_records};
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
 use ssft_decode::answer::Judge;
+use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, evaluate};
+use std::collections::HashSet;
 use std::io::IsTerminal;
 
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
@@ -47,7 +49,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
         say(&format!("device   {}", device.name));
         say(&format!("model    {}", directory.display()));
         say(&format!("ask      {}: {} questions", asked.name(), records.len()));
-        if left_out > 0 && chosen.len() > 1 || left_out + 1 == forks.forks.len() {
+        if left_out > 0 && args.fork == ForkChoice::All {
             say(&format!(
                 "forks    training never used {left_out} of {}; they are not asked",
                 forks.forks.len()
@@ -89,6 +91,9 @@ fn check(args: &EvalArgs) -> Result<(), Failure> {
         ("--questions", args.questions.unwrap_or(1)),
         ("--max-tokens", args.max_tokens.unwrap_or(1)),
     ];
+    if args.samples > MOST_TOKENS {
+        return Err(Failure::Usage(format!("--samples is {}; give 0 to {MOST_TOKENS}", args.samples)));
+    }
     match counts.iter().find(|(_, value)| *value == 0 || *value > MOST_TOKENS) {
         Some((flag, value)) => Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}"))),
         None => Ok(()),
@@ -121,7 +126,18 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
             let test = args.questions.unwrap_or(RunConfig::default().eval_questions);
             let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.seed };
             let task = setup::task(name)?;
-            let records = task.make(&spec).map_err(Failure::usage)?.test;
+            let mut records = task.make(&spec).map_err(Failure::usage)?.test;
+            if let Some(run) = run.filter(|run| run.task.as_ref() == Some(name)) {
+                // Another split may hold out what the run has learned.
+                let (learned, ..) = setup::records(run)?;
+                let learned: HashSet<Option<String>> =
+                    learned.into_iter().map(|record| record.question).collect();
+                let made = records.len();
+                records.retain(|record| !learned.contains(&record.question));
+                if records.len() < made && !args.quiet {
+                    say(&format!("left out {} questions that the run was trained on", made - records.len()));
+                }
+            }
             let asked = Asked::task(name, args.difficulty);
             Questions { like: records.clone(), records, judge: Judge::Task(task), asked }
         }
@@ -135,7 +151,7 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
             ));
         }
     };
-    if let Some(count) = args.questions {
+    if let Some(count) = args.questions.filter(|_| args.task.is_none()) {
         if count > records.len() {
             let there = records.len();
             return Err(Failure::Usage(format!(

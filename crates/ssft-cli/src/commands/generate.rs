@@ -29,9 +29,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
     let asked = args.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
-    let prompt = encoder
-        .prompt_text("--prompt", &args.prompt)
-        .map_err(|error| Failure::Usage(format!("--prompt: {error}")))?;
+    let prompt = encoder.prompt_text("--prompt", &args.prompt).map_err(Failure::usage)?;
     let row = |&fork: &usize| RowStart {
         lead: encoder.lead(fork),
         rng: row_generator(args.seed, 0, fork as u32, 0),

@@ -1,9 +1,10 @@
 //! `report`: looks back at one run, or compares several.
 
 use crate::args::ReportArgs;
+use crate::evaluation::without_samples;
 use crate::exit::Failure;
 use crate::files::{check_target, write_result};
-use crate::report::comparison::{Comparison, Summary, Unit, compare};
+use crate::report::comparison::{Comparison, Summary, Unit, compare, mismatch};
 use crate::report::record::RunRecord;
 use crate::report::{comparison_page, difference, run_page};
 use comfy_table::{Table, presets};
@@ -12,19 +13,22 @@ use serde_json::{Value, json};
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     check_target(args.out.as_deref())?;
     check_target(args.json.as_deref())?;
-    let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
-    let comparisons = compare(&runs);
-    let page = match &runs[..] {
-        [run] => run_page(run)?,
-        runs => comparison_page(&comparisons, runs)?,
-    };
     let default = args.runs[0].join("report.html");
-    let out = match (&args.out, runs.len()) {
+    let out = match (&args.out, args.runs.len()) {
         (Some(path), _) => path,
         (None, 1) => &default,
         (None, _) => {
             return Err(Failure::Usage("several runs are one page; give its name as --out".to_owned()));
         }
+    };
+    let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(why) = mismatch(&runs) {
+        return Err(Failure::Usage(why));
+    }
+    let comparisons = compare(&runs);
+    let page = match &runs[..] {
+        [run] => run_page(run)?,
+        runs => comparison_page(&comparisons, runs)?,
     };
     write_result(out, &page)?;
     if let Some(path) = &args.json {
@@ -43,10 +47,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
 /// Every figure of every run, its settings, and what is said of them together.
 fn summary(comparisons: &[Comparison], runs: &[RunRecord]) -> Result<Value, Failure> {
     let run = |run: &RunRecord| -> Result<Value, Failure> {
-        let mut evaluation = run.evaluation.clone().unwrap_or_default();
-        if let Value::Object(fields) = &mut evaluation {
-            fields.shift_remove("samples");
-        }
+        let evaluation = run.evaluation.as_ref().map(without_samples).transpose().map_err(Failure::run)?;
         let settings = serde_json::to_value(&run.config).map_err(Failure::run)?;
         Ok(json!({
             "name": run.name, "settings": settings, "evaluation": evaluation,

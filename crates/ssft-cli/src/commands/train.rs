@@ -3,9 +3,9 @@
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
-use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
+use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer, without_samples};
 use crate::exit::{Failure, explain_panic, say};
-use crate::metrics::{Metrics, without_samples};
+use crate::metrics::Metrics;
 use crate::report::{record::RunRecord, run_page};
 use crate::run::{Run, restore};
 use crate::setup::{self, Questions};
@@ -278,7 +278,7 @@ impl Session {
             };
             let failed = |error| self.run.failed("metrics.jsonl", error);
             if let Some(evaluation) = &evaluation {
-                let figures = without_samples(evaluation).map_err(failed)?;
+                let figures = without_samples(evaluation).map_err(Failure::run)?;
                 self.metrics.amend("eval", figures).map_err(failed)?;
             }
             if done == 1 || due(done, self.steps.div_ceil(PROBES)) || done == self.steps {

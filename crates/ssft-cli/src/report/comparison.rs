@@ -1,10 +1,12 @@
 //! Several runs side by side: arms of an experiment, each with several seeds.
 
+use crate::config::RunConfig;
 use crate::report::record::RunRecord;
 use crate::table::percent;
 use serde::Serialize;
 use serde_json::Value;
 use ssft_decode::measures::distinct;
+use ssft_decode::score::is_strategy;
 use ssft_train::Method;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +60,9 @@ pub struct Arm {
     pub seeds: Vec<u64>,
     /// Their names.
     pub runs: Vec<String>,
+    /// Their places among all runs.
+    #[serde(skip)]
+    pub places: Vec<usize>,
     /// By measure, in the order of [`Comparison::measures`]; `None` where some run lacks it.
     pub figures: Vec<Option<Summary>>,
     /// The same, less those of `ssft` with the same seed; `None` for `ssft` itself.
@@ -77,6 +82,48 @@ pub struct Comparison {
 
 const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
 
+/// Why runs cannot be compared, if they cannot: two are of one arm and seed, or they differ in more than arm and seed.
+pub fn mismatch(runs: &[RunRecord]) -> Option<String> {
+    for (at, run) in runs.iter().enumerate() {
+        for other in runs[..at].iter().filter(|other| other.data() == run.data()) {
+            let (ours, theirs) = (&run.config, &other.config);
+            if (ours.method, ours.seed) == (theirs.method, theirs.seed) {
+                let (method, seed) = (ours.method.name(), ours.seed);
+                return Some(format!(
+                    "{} and {} are both {method} with seed {seed}; give one of them",
+                    other.name, run.name
+                ));
+            }
+            if let Some(setting) = differing(ours, theirs) {
+                return Some(format!(
+                    "{} and {} differ in {setting}; compare runs that differ in method and seed alone",
+                    other.name, run.name
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// The first setting that makes a difference and differs. `sft` may take more questions a step: it has fewer traces.
+fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
+    const FREE: [&str; 9] = [
+        "method",
+        "seed",
+        "batch-questions",
+        "memory-budget",
+        "device",
+        "eval-every",
+        "save-every",
+        "keep",
+        "matching",
+    ];
+    let table = |config: &RunConfig| toml::Table::try_from(config).unwrap_or_default();
+    let (a, b) = (table(a), table(b));
+    let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    keys.into_iter().find(|key| !FREE.contains(&key.as_str()) && a.get(*key) != b.get(*key)).cloned()
+}
+
 /// Runs by what they learned and how.
 pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     let data: BTreeSet<String> = runs.iter().map(RunRecord::data).collect();
@@ -92,7 +139,7 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
         let ssft = with(Method::Ssft);
         let arms = ORDER.iter().map(|&method| with(method)).filter(|arm| !arm.is_empty());
         Comparison {
-            arms: arms.map(|runs| arm(&runs, &ssft, &measures)).collect(),
+            arms: arms.map(|arm_runs| arm(&arm_runs, &ssft, runs, &measures)).collect(),
             measures: measures.into_iter().map(|measure| (measure.label, measure.unit)).collect(),
             data,
         }
@@ -100,7 +147,7 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     data.into_iter().map(of).collect()
 }
 
-fn arm(runs: &[&RunRecord], ssft: &[&RunRecord], measures: &[Measure]) -> Arm {
+fn arm(runs: &[&RunRecord], ssft: &[&RunRecord], all: &[RunRecord], measures: &[Measure]) -> Arm {
     let figures = |measure: &Measure| summary(runs.iter().map(|run| (measure.of)(run)).collect());
     let less = |measure: &Measure| {
         let pair = |run: &&RunRecord| {
@@ -114,6 +161,10 @@ fn arm(runs: &[&RunRecord], ssft: &[&RunRecord], measures: &[Measure]) -> Arm {
         method: runs[0].config.method.name().to_owned(),
         seeds: runs.iter().map(|run| run.config.seed).collect(),
         runs: runs.iter().map(|run| run.name.clone()).collect(),
+        places: runs
+            .iter()
+            .filter_map(|run| all.iter().position(|other| std::ptr::eq(*run, other)))
+            .collect(),
         figures: measures.iter().map(figures).collect(),
         less_ssft: measures.iter().map(less).collect(),
     }
@@ -131,8 +182,12 @@ fn summary(values: Vec<Option<f64>>) -> Option<Summary> {
 
 /// The 97.5th percentile of Student's t for the mean of so many values.
 fn student_t(values: usize) -> f64 {
-    // Degrees of freedom 1, 2, .. 10, and beyond that the normal distribution's, a little too narrow.
-    const TABLE: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
+    // Degrees of freedom 1, 2, .. 30, and beyond that the normal distribution's, which is too narrow by less than 5 %.
+    const TABLE: [f64; 30] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
+        2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048,
+        2.045, 2.042,
+    ];
     TABLE.get(values.saturating_sub(2)).copied().unwrap_or(1.96)
 }
 
@@ -181,7 +236,10 @@ fn drawn_strategies(run: &RunRecord, count: usize) -> Option<f64> {
     for sample in evaluation["samples"].as_array()? {
         let names = shown.entry(sample["id"].as_str()?).or_default();
         let strategy = sample["strategy"].as_str()?;
-        if sample["greedy"] == Value::Bool(false) && sample["sample"].as_u64()? < each && is_named(strategy) {
+        if sample["greedy"] == Value::Bool(false)
+            && sample["sample"].as_u64()? < each
+            && is_strategy(strategy)
+        {
             names.insert(strategy);
         }
     }
@@ -189,14 +247,9 @@ fn drawn_strategies(run: &RunRecord, count: usize) -> Option<f64> {
     Some(counts.sum::<f64>() / shown.len().max(1) as f64)
 }
 
-fn is_named(strategy: &str) -> bool {
-    strategy != "chimera" && strategy != "other"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RunConfig;
     use serde_json::json;
 
     fn run(method: Method, seed: u64, evaluation: Value) -> RunRecord {

@@ -8,6 +8,7 @@ pub mod chart;
 pub mod comparison;
 pub mod record;
 
+use crate::evaluation::without_samples;
 use crate::exit::Failure;
 use crate::table::percent;
 use chart::{Chart, Scale, Series, Tick, chart};
@@ -54,7 +55,7 @@ pub fn run_page(run: &RunRecord) -> Result<String, Failure> {
         charts => Serde(charts),
         probes => Serde(probes(run)),
         coverage => Serde(run.forks.as_ref().map(|forks| &forks.coverage)),
-        evaluation => Serde(evaluation.map(without_samples)),
+        evaluation => Serde(evaluation.map(without_samples).transpose().map_err(Failure::run)?),
         answers => Serde(evaluation.map(shown_answers)),
         heats => evaluation.map(|evaluation| Serde(strategy_heats(evaluation))),
     };
@@ -78,14 +79,6 @@ fn render(name: &str, page: minijinja::Value) -> Result<String, Failure> {
         environment.add_template(name, text).map_err(Failure::run)?;
     }
     environment.get_template(name).and_then(|template| template.render(page)).map_err(Failure::run)
-}
-
-fn without_samples(evaluation: &Value) -> Value {
-    let mut evaluation = evaluation.clone();
-    if let Value::Object(fields) = &mut evaluation {
-        fields.shift_remove("samples");
-    }
-    evaluation
 }
 
 /// The greedy answers of all forks to the first questions.
@@ -147,10 +140,9 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
     let plots: Vec<Value> = (comparison.measures.iter().enumerate())
         .map(|(index, (label, unit))| dots(comparison, index, label, *unit))
         .collect();
-    let of = |name: &String| runs.iter().find(|run| run.name == *name);
     let arms: Vec<Value> = (comparison.arms.iter())
         .map(|arm| {
-            let first = arm.runs.first().and_then(of);
+            let first = arm.places.first().map(|&place| &runs[place]);
             let evaluation = first.and_then(|run| run.evaluation.as_ref());
             json!({
                 "method": arm.method, "seeds": arm.seeds, "runs": arm.runs,
@@ -161,12 +153,8 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
         })
         .collect();
     let series = |of: &dyn Fn(&RunRecord) -> Vec<(f64, f64)>| -> Vec<Series> {
-        let first = comparison.arms.iter().filter_map(|arm| Some((arm.method.clone(), arm.runs.first()?)));
-        let run = |(method, name): (String, &String)| {
-            let run = runs.iter().find(|run| run.name == *name)?;
-            Some((method, of(run)))
-        };
-        first.filter_map(run).collect()
+        let first = |arm: &comparison::Arm| Some((arm.method.clone(), of(&runs[*arm.places.first()?])));
+        comparison.arms.iter().filter_map(first).collect()
     };
     let charts: Vec<Chart> = [
         chart("loss of the first seed, nats a token", Scale::Log, &series(&|run| run.series("loss"))),

@@ -2,6 +2,7 @@
 
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
+use crate::evaluation::Asked;
 use crate::exit::Failure;
 use crate::metrics;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use ssft_data::forks::ForkTable;
 use ssft_train::Method;
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Everything a report is made of.
@@ -33,6 +35,8 @@ impl RunRecord {
     /// [`Failure::Usage`] if it is none, or names the file that is damaged.
     pub fn read(directory: &Path) -> Result<Self, Failure> {
         let name = directory.display();
+        // `.` has no name of its own.
+        let full = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let config = directory.join("config.toml");
         if !config.exists() {
             return Err(Failure::Usage(format!("{name} holds no run; give the directory of a run")));
@@ -42,15 +46,31 @@ impl RunRecord {
         };
         let steps = metrics::read(&directory.join("metrics.jsonl"))
             .map_err(|error| damaged("metrics.jsonl", error.to_string()))?;
-        let evaluation = fs::read(directory.join("eval.json")).ok();
-        let evaluation = evaluation.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+        let evaluation = match fs::read(directory.join("eval.json")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            read => Some(read.map_err(|error| damaged("eval.json", error.to_string()))?),
+        };
+        let evaluation: Option<Value> = evaluation
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .map_err(|error| damaged("eval.json", error.to_string()))?;
+        let settings = Resolved::new(&TrainArgs::default(), Some(&config))?.config;
+        let own = serde_json::to_value(Asked::held_out(&settings)).map_err(Failure::run)?;
+        if let Some(key) = ["task", "difficulty", "data"]
+            .into_iter()
+            .find(|key| evaluation.as_ref().is_some_and(|evaluation| evaluation[key] != own[key]))
+        {
+            return Err(Failure::Usage(format!(
+                "{name}/eval.json is of another {key} than the run; evaluate the run's own questions, or remove it"
+            )));
+        }
         let forks = fs::read(directory.join("model/forks.json")).ok();
         let forks = forks.map(|bytes| ForkTable::from_json("model/forks.json", &bytes)).transpose();
         Ok(Self {
-            name: directory.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            config: Resolved::new(&TrainArgs::default(), Some(&config))?.config,
+            name: full.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            config: settings,
             steps,
-            evaluation: evaluation.map_err(|error| damaged("eval.json", error.to_string()))?,
+            evaluation,
             forks: forks.map_err(|error| Failure::Usage(format!("{name}: {error}")))?,
         })
     }

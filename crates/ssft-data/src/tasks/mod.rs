@@ -48,7 +48,7 @@ pub enum Strategy {
 /// Whether a trace solves its question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The claimed answer, in the one form in which votes count it; `None` if the trace has no `####`.
+    /// The claimed answer, in the one form in which votes count it; `None` if there is none to count.
     pub answer: Option<String>,
     /// The claimed answer equals the recomputed one.
     pub answer_correct: bool,

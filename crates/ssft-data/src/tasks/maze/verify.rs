@@ -11,10 +11,8 @@ pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     let maze = Maze::parse(question);
     let path = maze.as_ref().zip(claim).and_then(|(maze, claim)| maze.cells_of(claim));
     let answer_correct = maze.as_ref().zip(path.as_deref()).is_some_and(|(maze, path)| is_path(maze, path));
-    let answer = match path.filter(|path| !path.is_empty()) {
-        Some(path) => Some((path.len() - 1).to_string()),
-        None => claim.map(str::to_owned),
-    };
+    // What is no sequence of cells, such as a bare number, has no length to vote with.
+    let answer = path.filter(|path| !path.is_empty()).map(|path| (path.len() - 1).to_string());
     let steps_correct = answer_correct && maze.is_some_and(|maze| is_log(&maze, log));
     Verdict { answer, answer_correct, steps_correct }
 }
