@@ -144,8 +144,9 @@ fn config_names_the_origin_of_every_value() {
     let text = fs::read_to_string(home.path("run/config.toml")).unwrap();
     let value_and_origin = |key: &str| {
         let line = text.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap_or_default();
-        // All but the key.
-        line.split([' ', '=', '#']).filter(|word| !word.is_empty()).skip(1).collect::<Vec<_>>().join(" ")
+        let words: Vec<&str> = line.split([' ', '=', '#']).filter(|word| !word.is_empty()).collect();
+        // Behind the key.
+        words[1..].join(" ")
     };
     assert_eq!(value_and_origin("lr"), "0.001 file");
     assert_eq!(value_and_origin("clip-norm"), "2.0 flag");

@@ -18,10 +18,11 @@ pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
 
 /// Figures stand right; the first column holds names.
 pub fn align_figures(table: &mut Table) {
-    // All but the names.
-    for column in table.column_iter_mut().skip(1) {
+    let mut columns = table.column_iter_mut();
+    columns.next();
+    columns.for_each(|column| {
         column.set_cell_alignment(CellAlignment::Right);
-    }
+    });
 }
 
 /// What an evaluation says, fork by fork and together. `asked` names its questions.

@@ -116,7 +116,7 @@ impl Forest {
         }
         let roots: Vec<usize> = (0..self.runs.len()).filter(|&run| self.runs[run].parent.is_none()).collect();
         // A tree ends where the next one starts.
-        let ends = roots.iter().skip(1).copied().chain([self.runs.len()]);
+        let ends = roots[1..].iter().copied().chain([self.runs.len()]);
         let trees: Vec<_> = roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect();
         let whole = |tree: &Range<usize>| {
             self.runs[tree.start + 1..tree.end]

@@ -1,6 +1,6 @@
 //! `bench`: what things cost.
 
-use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs, PresetName, TrainArgs};
+use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs, TrainArgs};
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
 use crate::bench::decode::{Lengths, measure, table};
@@ -15,7 +15,6 @@ use crate::setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use ssft_data::tokenizer::Tokenizer;
-use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use std::io::IsTerminal;
 
@@ -128,7 +127,7 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             most(&args.questions)
         )));
     }
-    let mut shape = DecoderConfig::preset(preset(args.preset), args.vocab);
+    let mut shape = DecoderConfig::preset(args.preset.into(), args.vocab);
     let heads = args.heads.unwrap_or(shape.num_attention_heads);
     shape.hidden_size = args.width.unwrap_or(shape.hidden_size);
     shape.intermediate_size = args.inner.unwrap_or(shape.intermediate_size);
@@ -144,14 +143,6 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
     Ok(shape)
 }
 
-fn preset(name: PresetName) -> Preset {
-    match name {
-        PresetName::Tiny => Preset::Tiny,
-        PresetName::Demo => Preset::Demo,
-        PresetName::Small => Preset::Small,
-    }
-}
-
 pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     check_counts(&[
         ("--forks", &args.forks),
@@ -164,7 +155,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let origin = Origin::of(&device);
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
     let tokenizer = Tokenizer::bytes(most(&args.forks)).map_err(Failure::usage)?;
-    let mut shape = DecoderConfig::preset(preset(args.preset), tokenizer.vocab_size());
+    let mut shape = DecoderConfig::preset(args.preset.into(), tokenizer.vocab_size());
     shape.max_position_embeddings = most(&args.prompt_tokens) + 1 + most(&args.answer_tokens);
     let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let prompts = args

@@ -19,13 +19,13 @@ use std::collections::HashSet;
 use std::io::IsTerminal;
 
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
-    let sampling = args.sampling.at(args.temperature)?;
+    let sampling = args.who.sampling.at(args.temperature)?;
     check(args)?;
     check_target(args.json.as_deref())?;
-    let device = args.device.open()?;
-    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.model, &device.device)?;
+    let device = args.who.device.open()?;
+    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.who.model, &device.device)?;
     let Questions { records, like, judge, asked } = questions(args, run.as_ref())?;
-    let chosen = args.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
+    let chosen = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     // At a temperature of 0 every draw is the greedy answer.
     let samples = if sampling.is_greedy() { 0 } else { args.samples };
     let max_tokens = match args.max_tokens {
@@ -49,7 +49,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
         say(&format!("device   {}", device.name));
         say(&format!("model    {}", directory.display()));
         say(&format!("ask      {}: {} questions", asked.name(), records.len()));
-        if left_out > 0 && args.fork == ForkChoice::All {
+        if left_out > 0 && args.who.fork == ForkChoice::All {
             say(&format!(
                 "forks    training never used {left_out} of {}; they are not asked",
                 forks.forks.len()
@@ -65,7 +65,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
         judge,
         chosen_fork: forks.chosen_fork,
         ks,
-        seed: args.seed,
+        seed: args.who.seed,
     };
     let bar = bar(args.quiet, records.len());
     // Decoding reads every weight once a token.
@@ -124,7 +124,7 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
         }
         (None, Some(name), _) => {
             let test = args.questions.unwrap_or(RunConfig::default().eval_questions);
-            let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.seed };
+            let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.who.seed };
             let task = setup::task(name)?;
             let mut records = task.make(&spec).map_err(Failure::usage)?.test;
             if let Some(run) = run.filter(|run| run.task.as_ref() == Some(name)) {

@@ -17,22 +17,22 @@ use ssft_decode::{Continuation, decode};
 use std::ops::ControlFlow;
 
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
-    let sampling = args.sampling.at(args.temperature)?;
+    let sampling = args.who.sampling.at(args.temperature)?;
     if args.max_tokens == 0 || args.max_tokens > MOST_TOKENS {
         return Err(Failure::Usage(format!("--max-tokens is {}; give 1 to {MOST_TOKENS}", args.max_tokens)));
     }
     if args.stop.iter().any(String::is_empty) {
         return Err(Failure::Usage("--stop is empty; give the text that ends an answer".to_owned()));
     }
-    let device = args.device.open()?;
-    let trained = Trained::load(&args.model, &device.device)?;
+    let device = args.who.device.open()?;
+    let trained = Trained::load(&args.who.model, &device.device)?;
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
-    let asked = args.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
+    let asked = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     let prompt = encoder.prompt_text("--prompt", &args.prompt).map_err(Failure::usage)?;
     let row = |&fork: &usize| RowStart {
         lead: encoder.lead(fork),
-        rng: row_generator(args.seed, 0, fork as u32, 0),
+        rng: row_generator(args.who.seed, 0, fork as u32, 0),
     };
     let question = Question { prompt: prompt.clone(), rows: asked.iter().map(row).collect() };
     let settings = Settings {

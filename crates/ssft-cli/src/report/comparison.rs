@@ -60,7 +60,7 @@ pub struct Arm {
     pub seeds: Vec<u64>,
     /// Their names.
     pub runs: Vec<String>,
-    /// Their places among all runs.
+    /// Their places among all runs, at least one.
     #[serde(skip)]
     pub places: Vec<usize>,
     /// By measure, in the order of [`Comparison::measures`]; `None` where some run lacks it.
@@ -128,18 +128,17 @@ fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
 pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     let data: BTreeSet<String> = runs.iter().map(RunRecord::data).collect();
     let of = |data: String| {
-        let ours: Vec<&RunRecord> = runs.iter().filter(|run| run.data() == data).collect();
-        let measures = measures(&ours);
-        let with = |method: Method| -> Vec<&RunRecord> {
-            let mut arm: Vec<&RunRecord> =
-                ours.iter().copied().filter(|run| run.config.method == method).collect();
-            arm.sort_by_key(|run| run.config.seed);
+        let ours: Vec<usize> = (0..runs.len()).filter(|&run| runs[run].data() == data).collect();
+        let measures = measures(&ours.iter().map(|&run| &runs[run]).collect::<Vec<_>>());
+        let with = |method: Method| -> Vec<usize> {
+            let mut arm: Vec<usize> =
+                ours.iter().copied().filter(|&run| runs[run].config.method == method).collect();
+            arm.sort_by_key(|&run| runs[run].config.seed);
             arm
         };
-        let ssft = with(Method::Ssft);
         let arms = ORDER.iter().map(|&method| with(method)).filter(|arm| !arm.is_empty());
         Comparison {
-            arms: arms.map(|arm_runs| arm(&arm_runs, &ssft, runs, &measures)).collect(),
+            arms: arms.map(|places| arm(places, &with(Method::Ssft), runs, &measures)).collect(),
             measures: measures.into_iter().map(|measure| (measure.label, measure.unit)).collect(),
             data,
         }
@@ -147,26 +146,24 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     data.into_iter().map(of).collect()
 }
 
-fn arm(runs: &[&RunRecord], ssft: &[&RunRecord], all: &[RunRecord], measures: &[Measure]) -> Arm {
-    let figures = |measure: &Measure| summary(runs.iter().map(|run| (measure.of)(run)).collect());
+/// The runs at `places`, beside those of `ssft`.
+fn arm(places: Vec<usize>, ssft: &[usize], runs: &[RunRecord], measures: &[Measure]) -> Arm {
+    let ours: Vec<&RunRecord> = places.iter().map(|&place| &runs[place]).collect();
+    let figures = |measure: &Measure| summary(ours.iter().map(|run| (measure.of)(run)).collect());
     let less = |measure: &Measure| {
         let pair = |run: &&RunRecord| {
-            let other = ssft.iter().find(|other| other.config.seed == run.config.seed)?;
-            Some((measure.of)(run)? - (measure.of)(other)?)
+            let other = ssft.iter().find(|&&other| runs[other].config.seed == run.config.seed)?;
+            Some((measure.of)(run)? - (measure.of)(&runs[*other])?)
         };
-        let is_ssft = runs[0].config.method == Method::Ssft;
-        if is_ssft { None } else { summary(runs.iter().map(pair).collect()) }
+        if places == ssft { None } else { summary(ours.iter().map(pair).collect()) }
     };
     Arm {
-        method: runs[0].config.method.name().to_owned(),
-        seeds: runs.iter().map(|run| run.config.seed).collect(),
-        runs: runs.iter().map(|run| run.name.clone()).collect(),
-        places: runs
-            .iter()
-            .filter_map(|run| all.iter().position(|other| std::ptr::eq(*run, other)))
-            .collect(),
+        method: ours[0].config.method.name().to_owned(),
+        seeds: ours.iter().map(|run| run.config.seed).collect(),
+        runs: ours.iter().map(|run| run.name.clone()).collect(),
         figures: measures.iter().map(figures).collect(),
         less_ssft: measures.iter().map(less).collect(),
+        places,
     }
 }
 

@@ -142,19 +142,17 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
         .collect();
     let arms: Vec<Value> = (comparison.arms.iter())
         .map(|arm| {
-            let first = arm.places.first().map(|&place| &runs[place]);
-            let evaluation = first.and_then(|run| run.evaluation.as_ref());
+            let evaluation = runs[arm.places[0]].evaluation.as_ref();
             json!({
                 "method": arm.method, "seeds": arm.seeds, "runs": arm.runs,
                 "heats": evaluation.map(strategy_heats),
                 "strategies": evaluation.map(|evaluation| &evaluation["strategies"]),
-                "answers": evaluation.map(|evaluation| shown_answers(evaluation)),
+                "answers": evaluation.map(shown_answers),
             })
         })
         .collect();
     let series = |of: &dyn Fn(&RunRecord) -> Vec<(f64, f64)>| -> Vec<Series> {
-        let first = |arm: &comparison::Arm| Some((arm.method.clone(), of(&runs[*arm.places.first()?])));
-        comparison.arms.iter().filter_map(first).collect()
+        comparison.arms.iter().map(|arm| (arm.method.clone(), of(&runs[arm.places[0]]))).collect()
     };
     let charts: Vec<Chart> = [
         chart("loss of the first seed, nats a token", Scale::Log, &series(&|run| run.series("loss"))),
@@ -173,15 +171,16 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
 /// A row an arm: its mean, interval and runs on one axis, in SVG units of [`chart::WIDTH`].
 fn dots(comparison: &Comparison, measure: usize, label: &str, unit: Unit) -> Value {
     let figures: Vec<_> = comparison.arms.iter().map(|arm| (&arm.method, &arm.figures[measure])).collect();
-    let values =
-        || figures.iter().filter_map(|(_, summary)| summary.as_ref()).flat_map(|s| s.values.iter().copied());
+    let summaries = || figures.iter().filter_map(|(_, summary)| summary.as_ref());
+    let ends = |summary: &comparison::Summary| summary.ci95.into_iter().flatten().collect::<Vec<_>>();
+    let values = || summaries().flat_map(|summary| [summary.values.clone(), ends(summary)].concat());
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-    let margin = (0.15 * (high - low)).max(match unit {
+    let margin = (0.05 * (high - low)).max(match unit {
         Unit::Share => 0.01,
         Unit::Number => 0.05,
     });
     let (low, high) = (low - margin, high + margin);
-    let x = |value: f64| chart::WIDTH * ((value - low) / (high - low)).clamp(0.0, 1.0);
+    let x = |value: f64| chart::WIDTH * (value - low) / (high - low);
     let row = |(method, summary): &(&String, &Option<comparison::Summary>)| {
         let shown = summary.as_ref().map(|summary| {
             json!({
@@ -228,4 +227,33 @@ pub fn difference(unit: Unit, summary: &comparison::Summary) -> String {
     };
     let interval = summary.ci95.map(|[low, high]| format!(" [{} .. {}]", signed(low), signed(high)));
     format!("{}{}", signed(summary.mean), interval.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use comparison::{Arm, Summary};
+
+    /// An axis was made for the runs alone, and a wide interval looked as narrow as they lay.
+    #[test]
+    fn an_axis_has_room_for_the_intervals() {
+        let summary = Summary { mean: 0.72, ci95: Some([0.53, 0.91]), values: vec![0.707, 0.737] };
+        let arm = Arm {
+            method: "ssft".into(),
+            seeds: vec![1, 2],
+            runs: vec![],
+            places: vec![0, 1],
+            figures: vec![Some(summary)],
+            less_ssft: vec![None],
+        };
+        let measures = vec![("Pass@1".to_owned(), Unit::Share)];
+        let comparison = Comparison { data: String::new(), measures, arms: vec![arm] };
+        let shown = dots(&comparison, 0, "Pass@1", Unit::Share)["rows"][0]["shown"].take();
+        let at = |value: &Value| value.as_f64().expect("a place");
+        // 0.38 wide, and a twentieth of that on either side.
+        let per_unit = chart::WIDTH / (0.38 * 1.1);
+        assert!((at(&shown["ci"][1]) - at(&shown["ci"][0]) - 0.38 * per_unit).abs() < 1e-9);
+        assert!((at(&shown["dots"][1]) - at(&shown["dots"][0]) - 0.03 * per_unit).abs() < 1e-9);
+        assert!(at(&shown["ci"][0]) > 0.0 && at(&shown["ci"][1]) < chart::WIDTH);
+    }
 }

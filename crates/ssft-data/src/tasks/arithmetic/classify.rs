@@ -119,7 +119,7 @@ fn is_digit(number: &str) -> bool {
 /// p
 fn is_place(number: &str) -> bool {
     // Behind its first digit a place has zeros only.
-    number.bytes().skip(1).all(|digit| digit == b'0')
+    number.get(1..).is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'))
 }
 
 /// P

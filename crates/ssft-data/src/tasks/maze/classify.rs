@@ -81,8 +81,10 @@ fn form(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
 
 /// Whether more letters of a group follow the one before them than the first one.
 fn is_walk(maze: &Maze, group: &[usize]) -> bool {
-    let from_before = group.windows(2).skip(1).filter(|step| maze.is_open(step[0], step[1])).count();
-    let from_first = group.iter().skip(2).filter(|&&cell| maze.is_open(group[0], cell)).count();
+    // The second letter follows the first either way, and says nothing.
+    let [first, telling @ ..] = group else { return false };
+    let from_before = telling.windows(2).filter(|step| maze.is_open(step[0], step[1])).count();
+    let from_first = telling.windows(2).filter(|step| maze.is_open(*first, step[1])).count();
     from_before > from_first
 }
 

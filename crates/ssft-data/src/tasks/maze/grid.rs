@@ -138,7 +138,9 @@ impl Maze {
         let size = (2..=LARGEST).find(|size| size * size == groups.len())?;
         let mut maze = Self::walled(size, 0, 0);
         for (cell, group) in groups.iter().enumerate() {
-            for other in maze.cells_of(group)?.into_iter().skip(1) {
+            // A group names its own cell, then the neighbours; the spelling as a whole is compared below.
+            let [_, neighbours @ ..] = &maze.cells_of(group)?[..] else { return None };
+            for &other in neighbours {
                 let direction = maze.direction(cell, other)?;
                 maze.open(cell, direction);
             }

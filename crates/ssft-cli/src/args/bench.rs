@@ -1,0 +1,170 @@
+//! Arguments of `bench`.
+
+use super::names::PresetName;
+use crate::bench::cases::Kernel;
+use crate::bench::steps::Arm;
+use crate::device::DeviceChoice;
+use clap::Args;
+use std::path::PathBuf;
+
+/// What every `bench` takes.
+#[derive(Debug, Args)]
+pub struct MeasuringArgs {
+    /// Measured runs of each
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    pub runs: usize,
+    /// Seed of whatever is random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `bench kernels`.
+#[derive(Debug, Args)]
+pub struct BenchKernelsArgs {
+    /// Only these kernels [default: all]
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    pub kernels: Vec<Kernel>,
+    /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
+    pub rows: Vec<usize>,
+    /// Numbers of a token: even, heads have up to 32 of them
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
+    pub width: Vec<usize>,
+    /// Vocabularies of linear_nll
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
+    pub vocab: Vec<usize>,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
+}
+
+/// Headings in the help of `bench steps`.
+const RANDOM: &str = "Random model and tokens";
+const TRAINED: &str = "Trained model and its data";
+
+/// `bench steps`.
+#[derive(Debug, Args)]
+pub struct BenchStepsArgs {
+    /// Only these arms [default: all]
+    #[arg(long, value_enum, value_name = "ARMS", value_delimiter = ',')]
+    pub arms: Vec<Arm>,
+    /// Shape of a random model; the next five flags change it
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PRESET",
+        default_value = "tiny",
+        help_heading = RANDOM
+    )]
+    pub preset: PresetName,
+    /// Width of the residual stream
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
+    pub width: Option<usize>,
+    /// Width inside the feed-forward network
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
+    pub inner: Option<usize>,
+    /// Layers
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
+    pub layers: Option<usize>,
+    /// Attention heads
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
+    pub heads: Option<usize>,
+    /// Tokens in the vocabulary, forks included
+    #[arg(long, value_name = "COUNT", default_value_t = 265, help_heading = RANDOM)]
+    pub vocab: usize,
+    /// N: forks; every combination of the lists is measured
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "6",
+        help_heading = RANDOM
+    )]
+    pub forks: Vec<usize>,
+    /// M: traces a question
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "4",
+        help_heading = RANDOM
+    )]
+    pub traces: Vec<usize>,
+    /// P: tokens of a prompt
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "32",
+        help_heading = RANDOM
+    )]
+    pub prompt_tokens: Vec<usize>,
+    /// T: tokens of a trace, the end included
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        value_delimiter = ',',
+        default_value = "96",
+        help_heading = RANDOM
+    )]
+    pub trace_tokens: Vec<usize>,
+    /// A trained model or a checkpoint instead, on the questions of --task or --data
+    #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
+    pub model: Option<PathBuf>,
+    /// Built-in task of a trained model [default: arithmetic]
+    #[arg(long, requires = "model", help_heading = TRAINED)]
+    pub task: Option<String>,
+    /// JSONL file instead of a task
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "model",
+        conflicts_with = "task",
+        help_heading = TRAINED
+    )]
+    pub data: Option<PathBuf>,
+    /// Level of the task [default: 1]
+    #[arg(long, requires = "model", help_heading = TRAINED)]
+    pub difficulty: Option<u8>,
+    /// B: questions a step
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4")]
+    pub questions: Vec<usize>,
+    /// L: how many trace tokens enter the matching cost
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
+    pub match_tokens: Vec<usize>,
+    /// MiB that the passes of a step may take [default: as in `train`]
+    #[arg(long, value_name = "MIB")]
+    pub memory_budget: Option<usize>,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
+}
+
+/// `bench decode`.
+#[derive(Debug, Args)]
+pub struct BenchDecodeArgs {
+    /// Shape of a random model
+    #[arg(long, value_enum, value_name = "PRESET", default_value = "tiny")]
+    pub preset: PresetName,
+    /// N: forks; every combination of the lists is measured
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "6")]
+    pub forks: Vec<usize>,
+    /// P: tokens of the prompt
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
+    pub prompt_tokens: Vec<usize>,
+    /// Tokens of each answer
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
+    pub answer_tokens: Vec<usize>,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
+}

@@ -1,0 +1,82 @@
+//! Arguments of `data make`, `data check` and `inspect`.
+
+use crate::device::DeviceChoice;
+use clap::Args;
+use std::path::PathBuf;
+
+/// `data make`.
+#[derive(Debug, Args)]
+pub struct MakeArgs {
+    /// Built-in task
+    #[arg(long, default_value = "arithmetic")]
+    pub task: String,
+    /// Training questions
+    #[arg(long, default_value_t = 4000)]
+    pub train: usize,
+    /// Held-out questions
+    #[arg(long, default_value_t = 200)]
+    pub test: usize,
+    /// Level of the task, from 1
+    #[arg(long, default_value_t = 1)]
+    pub difficulty: u8,
+    /// The same seed gives the same files
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Directory for train.jsonl and test.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `data check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The JSONL file
+    pub file: PathBuf,
+    /// N: forking tokens the file is meant for
+    #[arg(long, default_value_t = 6)]
+    pub forks: usize,
+    /// Longest row, in tokens
+    #[arg(long, default_value_t = 512)]
+    pub context: usize,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A model directory or a checkpoint; without one, a fresh model with random weights
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// JSONL file to take the question from
+    #[arg(long, value_name = "FILE", conflicts_with = "task")]
+    pub data: Option<PathBuf>,
+    /// Built-in task to take the question from
+    #[arg(long, default_value = "arithmetic")]
+    pub task: String,
+    /// Level of the task, from 1
+    #[arg(long, default_value_t = 1)]
+    pub difficulty: u8,
+    /// Id of the question [default: the first]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// N, for a fresh model
+    #[arg(long, default_value_t = 6)]
+    pub forks: usize,
+    /// L: how many trace tokens enter the matching cost [default: that of `train`]
+    #[arg(long, value_name = "L")]
+    pub match_tokens: Option<usize>,
+    /// Seed of the task and of a fresh model
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

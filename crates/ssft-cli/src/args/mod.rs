@@ -1,0 +1,67 @@
+//! What a user types: the commands here, the arguments of each in the files below.
+
+mod asking;
+mod bench;
+mod data;
+mod names;
+mod train;
+
+pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
+pub use bench::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs};
+pub use data::{CheckArgs, InspectArgs, MakeArgs};
+pub use names::{AnswersName, MatchingName, MethodName, PresetName, ScheduleName};
+pub use train::TrainArgs;
+
+use clap::{Parser, Subcommand};
+
+/// Set Supervised Fine-Tuning with global forking tokens, for any GPU.
+#[derive(Debug, Parser)]
+#[command(name = "ssft-wgpu", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One command of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model; without any argument: the built-in arithmetic task, a few minutes on a laptop CPU
+    Train(Box<TrainArgs>),
+    /// Make or check data
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Measure what the forks of a trained model can do, on questions that it has not seen
+    Eval(Box<EvalArgs>),
+    /// Let the forks of a trained model answer a prompt side by side, and vote
+    Generate(GenerateArgs),
+    /// Write the page of a run anew, or one that compares several
+    Report(ReportArgs),
+    /// Show what training sees of one question: rows with target mask, cost matrix, matching
+    Inspect(InspectArgs),
+    /// Measure time and memory
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// List every adapter that wgpu sees, and which one `auto` would take
+    Devices,
+}
+
+/// Commands about data.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Write a built-in task as JSONL
+    Make(MakeArgs),
+    /// Validate a JSONL file, without training
+    Check(CheckArgs),
+}
+
+/// Commands that measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// The kernels beside the plain tensors that they stand in for
+    Kernels(BenchKernelsArgs),
+    /// Time and memory of whole training steps, the arms side by side
+    Steps(Box<BenchStepsArgs>),
+    /// Answers of N forks from one prompt, beside N separate generations
+    Decode(BenchDecodeArgs),
+}
