@@ -10,11 +10,18 @@ use clap::Args;
 use crate::process::{cargo, command, loud, quiet, root};
 use crate::steps::Steps;
 
-/// Arms, and for each how many answers a fork draws: all arms draw 24 to a question.
-const ARMS: [(&str, &str); 4] = [("sft", "24"), ("sft-mixed", "24"), ("ssft-random", "4"), ("ssft", "4")];
+/// The directory's part, flags, and how many answers a fork draws: all arms draw 24 to a question. The four arms of the
+/// paper, and one with as many forks as traces.
+const ARMS: [(&str, &str, &str); 5] = [
+    ("sft", "--method sft", "24"),
+    ("sft-mixed", "--method sft-mixed", "24"),
+    ("ssft-random", "--method ssft-random", "4"),
+    ("ssft", "--method ssft", "4"),
+    ("ssft-n4", "--method ssft --forks 4", "6"),
+];
 /// What differs between tasks: chosen so that no arm is near 0 or 1.
 const TASKS: [(&str, &str); 2] = [
-    ("arithmetic", "--difficulty 1 --train-questions 4000 --match-tokens 8 --steps 4000"),
+    ("arithmetic", "--difficulty 2 --train-questions 20000 --match-tokens 8 --steps 3000"),
     ("countdown", "--difficulty 2 --train-questions 12000 --match-tokens 24 --steps 2500"),
 ];
 /// The same for all runs. One trace in place of four leaves `sft` a quarter of the tokens of a step, so it is given
@@ -50,10 +57,10 @@ pub fn run(steps: &mut Steps, experiment: &Experiment) -> Result<()> {
     // Seed by seed, so that what is there after an interruption can be compared already.
     for seed in 1..=experiment.seeds {
         for (task, settings) in wanted(experiment) {
-            for (arm, samples) in ARMS {
+            for (arm, method, samples) in ARMS {
                 let run = experiment.out.join(format!("{task}-{arm}-{seed}"));
                 let name = run.display().to_string();
-                let flags = format!("--task {task} --method {arm} --seed {seed} {settings}");
+                let flags = format!("--task {task} {method} --seed {seed} {settings}");
                 steps.run(&name, || one(&program, &run, &flags, arm, samples))?;
                 runs.push(run);
             }
@@ -114,14 +121,9 @@ fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<(
     for run in runs {
         quiet(&mut of(&["--quiet"], std::slice::from_ref(run)))?;
     }
-    let [page, json] = match experiment.keep_docs {
-        true => ["report.html", "summary.json"].map(|name| experiment.out.join(name)),
-        false => ["report.html", "summary.json"].map(|name| Path::new("docs/experiments").join(name)),
-    };
-    if !experiment.keep_docs {
-        fs::create_dir_all(root().join("docs/experiments")).context("docs/experiments")?;
-    }
-    let (page, json) = (page.display().to_string(), json.display().to_string());
+    let beside = if experiment.keep_docs { &experiment.out } else { Path::new("docs/experiments") };
+    fs::create_dir_all(root().join(beside)).with_context(|| beside.display().to_string())?;
+    let [page, json] = ["report.html", "summary.json"].map(|name| beside.join(name).display().to_string());
     let tables = quiet(&mut of(&["--out", &page, "--json", &json], runs))?;
     println!("{tables}");
     if experiment.keep_docs { Ok(()) } else { quote(&tables) }

@@ -24,6 +24,9 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     if args.stop.iter().any(String::is_empty) {
         return Err(Failure::Usage("--stop is empty; give the text that ends an answer".to_owned()));
     }
+    if args.prompt.is_empty() {
+        return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
+    }
     let device = args.who.device.open()?;
     let trained = Trained::load(&args.who.model, &device.device)?;
     let judge = judge(args, &trained)?;

@@ -65,11 +65,11 @@ fn markdown(comparison: &Comparison) -> String {
     let mut header = vec![comparison.data.clone()];
     for arm in &comparison.arms {
         let seeds = arm.seeds.len();
-        header.push(format!("{} ({seeds} {})", arm.method, if seeds == 1 { "seed" } else { "seeds" }));
+        header.push(format!("{} ({seeds} {})", arm.name, if seeds == 1 { "seed" } else { "seeds" }));
     }
     let others: Vec<_> =
         comparison.arms.iter().filter(|arm| arm.less_ssft.iter().any(Option::is_some)).collect();
-    header.extend(others.iter().map(|arm| format!("{} less ssft", arm.method)));
+    header.extend(others.iter().map(|arm| format!("{} less ssft", arm.name)));
     table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     for (index, (label, unit)) in comparison.measures.iter().enumerate() {
         let mut row = vec![label.clone()];

@@ -54,8 +54,8 @@ pub struct Summary {
 /// Runs of one arm on one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct Arm {
-    /// The method's name.
-    pub method: String,
+    /// The method's name, and N and L where they are not those of the first run on this task.
+    pub name: String,
     /// Of the runs, in order.
     pub seeds: Vec<u64>,
     /// Their names.
@@ -65,7 +65,7 @@ pub struct Arm {
     pub places: Vec<usize>,
     /// By measure, in the order of [`Comparison::measures`]; `None` where some run lacks it.
     pub figures: Vec<Option<Summary>>,
-    /// The same, less those of `ssft` with the same seed; `None` for `ssft` itself.
+    /// The same, less those of the arm `ssft` with the same seed; `None` for that arm itself.
     pub less_ssft: Vec<Option<Summary>>,
 }
 
@@ -80,23 +80,34 @@ pub struct Comparison {
     pub arms: Vec<Arm>,
 }
 
-const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
+/// In the order of the paper: by method, and the variants of a method by name.
+fn arm_of(run: &RunConfig, first: &RunConfig) -> (usize, String) {
+    const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
+    let mut name = run.method.name().to_owned();
+    if run.forks != first.forks {
+        name += &format!(", N = {}", run.forks);
+    }
+    if run.match_tokens != first.match_tokens {
+        name += &format!(", L = {}", run.match_tokens);
+    }
+    (ORDER.iter().position(|&method| method == run.method).unwrap_or(ORDER.len()), name)
+}
 
 /// Why runs cannot be compared, if they cannot: two are of one arm and seed, or they differ in more than arm and seed.
 pub fn mismatch(runs: &[RunRecord]) -> Option<String> {
     for (at, run) in runs.iter().enumerate() {
         for other in runs[..at].iter().filter(|other| other.data() == run.data()) {
             let (ours, theirs) = (&run.config, &other.config);
-            if (ours.method, ours.seed) == (theirs.method, theirs.seed) {
-                let (method, seed) = (ours.method.name(), ours.seed);
+            let (_, arm) = arm_of(ours, theirs);
+            if (arm.as_str(), ours.seed) == (theirs.method.name(), theirs.seed) {
                 return Some(format!(
-                    "{} and {} are both {method} with seed {seed}; give one of them",
-                    other.name, run.name
+                    "{} and {} are both {arm} with seed {}; give one of them",
+                    other.name, run.name, ours.seed
                 ));
             }
             if let Some(setting) = differing(ours, theirs) {
                 return Some(format!(
-                    "{} and {} differ in {setting}; compare runs that differ in method and seed alone",
+                    "{} and {} differ in {setting}; compare runs that differ in method, forks, match-tokens and seed alone",
                     other.name, run.name
                 ));
             }
@@ -107,8 +118,10 @@ pub fn mismatch(runs: &[RunRecord]) -> Option<String> {
 
 /// The first setting that makes a difference and differs. `sft` may take more questions a step: it has fewer traces.
 fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
-    const FREE: [&str; 9] = [
+    const FREE: [&str; 11] = [
         "method",
+        "forks",
+        "match-tokens",
         "seed",
         "batch-questions",
         "memory-budget",
@@ -130,15 +143,17 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     let of = |data: String| {
         let ours: Vec<usize> = (0..runs.len()).filter(|&run| runs[run].data() == data).collect();
         let measures = measures(&ours.iter().map(|&run| &runs[run]).collect::<Vec<_>>());
-        let with = |method: Method| -> Vec<usize> {
-            let mut arm: Vec<usize> =
-                ours.iter().copied().filter(|&run| runs[run].config.method == method).collect();
+        let mut places: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
+        for &run in &ours {
+            places.entry(arm_of(&runs[run].config, &runs[ours[0]].config)).or_default().push(run);
+        }
+        for arm in places.values_mut() {
             arm.sort_by_key(|&run| runs[run].config.seed);
-            arm
-        };
-        let arms = ORDER.iter().map(|&method| with(method)).filter(|arm| !arm.is_empty());
+        }
+        let named = |name: &str| places.iter().find(|((_, arm), _)| arm == name);
+        let ssft = named(Method::Ssft.name()).map_or(&[][..], |(_, places)| places);
         Comparison {
-            arms: arms.map(|places| arm(places, &with(Method::Ssft), runs, &measures)).collect(),
+            arms: places.iter().map(|((_, name), places)| arm(name, places, ssft, runs, &measures)).collect(),
             measures: measures.into_iter().map(|measure| (measure.label, measure.unit)).collect(),
             data,
         }
@@ -147,7 +162,7 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
 }
 
 /// The runs at `places`, beside those of `ssft`.
-fn arm(places: Vec<usize>, ssft: &[usize], runs: &[RunRecord], measures: &[Measure]) -> Arm {
+fn arm(name: &str, places: &[usize], ssft: &[usize], runs: &[RunRecord], measures: &[Measure]) -> Arm {
     let ours: Vec<&RunRecord> = places.iter().map(|&place| &runs[place]).collect();
     let figures = |measure: &Measure| summary(ours.iter().map(|run| (measure.of)(run)).collect());
     let less = |measure: &Measure| {
@@ -158,12 +173,12 @@ fn arm(places: Vec<usize>, ssft: &[usize], runs: &[RunRecord], measures: &[Measu
         if places == ssft { None } else { summary(ours.iter().map(pair).collect()) }
     };
     Arm {
-        method: ours[0].config.method.name().to_owned(),
+        name: name.to_owned(),
         seeds: ours.iter().map(|run| run.config.seed).collect(),
         runs: ours.iter().map(|run| run.name.clone()).collect(),
         figures: measures.iter().map(figures).collect(),
         less_ssft: measures.iter().map(less).collect(),
-        places,
+        places: places.to_vec(),
     }
 }
 
@@ -209,8 +224,7 @@ fn measures(runs: &[&RunRecord]) -> Vec<Measure> {
     let mut all = vec![figure("Pass@1, chosen fork", Unit::Share, "chosen_pass_at_1")];
     all.extend(ks("pass_at_k").into_iter().map(|k| at_k("Pass", "pass_at_k", k)));
     all.extend(ks("cons_at_k").into_iter().filter(|&k| k > 1).map(|k| at_k("Cons", "cons_at_k", k)));
-    let forks: BTreeSet<usize> = runs.iter().map(|run| run.config.forks).collect();
-    if let (1, Some(&forks)) = (forks.len(), forks.first()) {
+    if let Some(forks) = runs.first().map(|run| run.config.forks) {
         let label = format!("strategies in {forks} draws");
         all.push(measure(label, Unit::Number, Box::new(move |run| drawn_strategies(run, forks))));
     }
@@ -274,7 +288,7 @@ mod tests {
         let labels: Vec<&str> = compared[0].measures.iter().map(|(label, _)| label.as_str()).collect();
         assert_eq!(labels, ["Pass@1, chosen fork", "Pass@1", "Cons@6"]);
         let [mixed, ssft] = &compared[0].arms[..] else { panic!("two arms") };
-        assert_eq!((mixed.method.as_str(), ssft.seeds.as_slice()), ("sft-mixed", &[1, 2][..]));
+        assert_eq!((mixed.name.as_str(), ssft.seeds.as_slice()), ("sft-mixed", &[1, 2][..]));
         let summary = ssft.figures[0].as_ref().expect("figure");
         assert_eq!(summary.values, [0.6, 0.8]);
         // A deviation of 0.1414, over the root of 2, times 12.706.
@@ -283,6 +297,25 @@ mod tests {
         let less = mixed.less_ssft[0].as_ref().expect("pairs");
         assert!((less.values[0] + 0.1).abs() < 1e-12 && (less.values[1] + 0.2).abs() < 1e-12);
         assert!(ssft.less_ssft[0].is_none());
+    }
+
+    #[test]
+    fn other_forks_are_an_arm_of_their_own() {
+        let share = |value: f64| json!({"chosen_pass_at_1": value});
+        let mut runs = [run(Method::Ssft, 1, share(0.6)), run(Method::Ssft, 1, share(0.9))];
+        assert_eq!(
+            mismatch(&runs).as_deref(),
+            Some("ssft-1 and ssft-1 are both ssft with seed 1; give one of them")
+        );
+        runs[1].config.forks = 4;
+        assert_eq!(mismatch(&runs), None);
+        let compared = compare(&runs);
+        let [ssft, wider] = &compared[0].arms[..] else { panic!("two arms") };
+        assert_eq!((ssft.name.as_str(), wider.name.as_str()), ("ssft", "ssft, N = 4"));
+        assert!(ssft.less_ssft[0].is_none());
+        assert!((wider.less_ssft[0].as_ref().expect("a pair").mean - 0.3).abs() < 1e-12);
+        runs[1].config.steps = Some(1);
+        assert!(mismatch(&runs).is_some_and(|why| why.contains("differ in steps")));
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
         .map(|arm| {
             let evaluation = runs[arm.places[0]].evaluation.as_ref();
             json!({
-                "method": arm.method, "seeds": arm.seeds, "runs": arm.runs,
+                "name": arm.name, "seeds": arm.seeds, "runs": arm.runs,
                 "heats": evaluation.map(strategy_heats),
                 "strategies": evaluation.map(|evaluation| &evaluation["strategies"]),
                 "answers": evaluation.map(shown_answers),
@@ -152,7 +152,7 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
         })
         .collect();
     let series = |of: &dyn Fn(&RunRecord) -> Vec<(f64, f64)>| -> Vec<Series> {
-        comparison.arms.iter().map(|arm| (arm.method.clone(), of(&runs[arm.places[0]]))).collect()
+        comparison.arms.iter().map(|arm| (arm.name.clone(), of(&runs[arm.places[0]]))).collect()
     };
     let charts: Vec<Chart> = [
         chart("loss of the first seed, nats a token", Scale::Log, &series(&|run| run.series("loss"))),
@@ -170,7 +170,7 @@ fn task(comparison: &Comparison, runs: &[RunRecord]) -> Value {
 
 /// A row an arm: its mean, interval and runs on one axis, in SVG units of [`chart::WIDTH`].
 fn dots(comparison: &Comparison, measure: usize, label: &str, unit: Unit) -> Value {
-    let figures: Vec<_> = comparison.arms.iter().map(|arm| (&arm.method, &arm.figures[measure])).collect();
+    let figures: Vec<_> = comparison.arms.iter().map(|arm| (&arm.name, &arm.figures[measure])).collect();
     let summaries = || figures.iter().filter_map(|(_, summary)| summary.as_ref());
     let ends = |summary: &comparison::Summary| summary.ci95.into_iter().flatten().collect::<Vec<_>>();
     let values = || summaries().flat_map(|summary| [summary.values.clone(), ends(summary)].concat());
@@ -181,7 +181,7 @@ fn dots(comparison: &Comparison, measure: usize, label: &str, unit: Unit) -> Val
     });
     let (low, high) = (low - margin, high + margin);
     let x = |value: f64| chart::WIDTH * (value - low) / (high - low);
-    let row = |(method, summary): &(&String, &Option<comparison::Summary>)| {
+    let row = |(name, summary): &(&String, &Option<comparison::Summary>)| {
         let shown = summary.as_ref().map(|summary| {
             json!({
                 "mean": x(summary.mean), "text": unit.show(summary.mean),
@@ -189,7 +189,7 @@ fn dots(comparison: &Comparison, measure: usize, label: &str, unit: Unit) -> Val
                 "dots": summary.values.iter().map(|&value| x(value)).collect::<Vec<_>>(),
             })
         });
-        json!({"method": method, "shown": shown})
+        json!({"name": name, "shown": shown})
     };
     let ticks: Vec<Tick> = (chart::round_steps(low, high, 5).into_iter())
         .map(|value| Tick { at: x(value), label: unit.show(value) })
@@ -209,7 +209,7 @@ fn table(comparison: &Comparison) -> Value {
                     "less": arm.less_ssft[index].as_ref().map(|summary| difference(unit, summary)),
                 })
             });
-            json!({"method": arm.method, "cells": cells.collect::<Vec<_>>()})
+            json!({"name": arm.name, "cells": cells.collect::<Vec<_>>()})
         })
         .collect();
     json!({"measures": comparison.measures.iter().map(|(label, _)| label).collect::<Vec<_>>(), "rows": rows})
@@ -239,7 +239,7 @@ mod tests {
     fn an_axis_has_room_for_the_intervals() {
         let summary = Summary { mean: 0.72, ci95: Some([0.53, 0.91]), values: vec![0.707, 0.737] };
         let arm = Arm {
-            method: "ssft".into(),
+            name: "ssft".into(),
             seeds: vec![1, 2],
             runs: vec![],
             places: vec![0, 1],
