@@ -133,6 +133,7 @@ fn a_file_of_questions_is_judged_in_the_form_asked_for() {
         read_json(&home.path("e.json"))["any_correct"].as_f64().unwrap()
     };
     assert_eq!((eval("--answers numeric"), eval("--answers exact")), (1.0, 0.0));
+    assert_eq!(eval(""), 1.0, "in the form of the run");
     let generated = home.run("generate --model run --prompt 5? --json --device cpu").succeeded().json();
     assert_eq!(generated["vote"]["answer"], json!("1000"), "in the form of the run");
 }
@@ -167,12 +168,14 @@ fn generate_shows_every_fork_and_the_vote() {
     let auto = home.run(&format!("{model} --fork auto --json")).succeeded().json();
     assert_eq!(auto["forks"][0]["fork"], chosen);
 
-    let stopped = home.run(&format!("{model} --json --fork 2 --stop =")).succeeded().json();
-    let (text, whole) =
-        (stopped["forks"][0]["text"].as_str().unwrap(), machine["forks"][1]["text"].as_str().unwrap());
-    if let Some((before, _)) = whole.split_once('=') {
-        assert_eq!((text, &stopped["forks"][0]["finish"]), (before, &json!("stop")));
-    }
+    let whole = machine["forks"][1]["text"].as_str().unwrap();
+    let stop = whole.trim_end().chars().last().expect("an answer");
+    let stopped = home.run(&format!("{model} --json --fork 2 --stop {stop}")).succeeded().json();
+    let (before, _) = whole.split_once(stop).unwrap();
+    assert_eq!(
+        (&stopped["forks"][0]["text"], &stopped["forks"][0]["finish"]),
+        (&json!(before), &json!("stop"))
+    );
     let drawn = |seed: usize| {
         home.run(&format!("{model} --json --temperature 1 --seed {seed}")).succeeded().json()["forks"].take()
     };
@@ -230,6 +233,7 @@ fn what_cannot_be_asked_is_refused() {
         ("eval --model ssft --temperature -1", "--temperature is -1; give 0 to 100"),
         ("eval --model ssft --top-p 0", "--top-p is 0; give more than 0, at most 1"),
         ("eval --model ssft --k 25", "--k is 25, but 6 forks x 4 answers are 24; give 1 to 24, or more --samples"),
+        ("eval --model ssft --temperature 0 --k 12", "give 1 to 6, or a --temperature above 0"),
         ("eval --model ssft --questions 11", "--questions is 11, but there are 10; give at most that"),
         ("eval --model ssft --questions 0", "--questions is 0; give 1 to"),
         ("eval --model ssft --data silent.jsonl", "silent.jsonl: question q has no answer to compare with; add one"),
@@ -237,6 +241,7 @@ fn what_cannot_be_asked_is_refused() {
         ("generate --model ssft --prompt x --max-tokens 0", "--max-tokens is 0; give 1 to"),
         ("generate --model ssft --prompt x --min-p 1", "--min-p is 1; give 0 or more, below 1"),
         ("eval --model ssft --json ssft", "ssft is a directory; name a file"),
+        ("eval --model ssft --json ssft/config.toml/e.json", "ssft/config.toml is no directory; name a file"),
         ("report ssft --json ssft", "ssft is a directory; name a file"),
         ("report nowhere", "nowhere holds no run; give the directory of a run"),
         ("report ssft ssft", "several runs are one page; give its name as --out"),

@@ -27,6 +27,7 @@ const TASKS: [(&str, &str); 2] = [
 /// The same for all runs. One trace in place of four leaves `sft` a quarter of the tokens of a step, so it is given
 /// four times the questions.
 const QUESTIONS: usize = 8;
+const SETTINGS: &str = "--eval-questions 500 --eval-every 0 --device cpu";
 const RESULTS: [&str; 2] = ["<!-- results -->", "<!-- end of results -->"];
 
 /// `experiment`.
@@ -39,7 +40,7 @@ pub struct Experiment {
     #[arg(long, default_value_t = 3)]
     seeds: u64,
     /// Only these tasks
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', requires = "keep_docs")]
     tasks: Vec<String>,
     /// Leave docs/experiments.md and what lies beside it as they are
     #[arg(long)]
@@ -60,8 +61,11 @@ pub fn run(steps: &mut Steps, experiment: &Experiment) -> Result<()> {
             for (arm, method, samples) in ARMS {
                 let run = experiment.out.join(format!("{task}-{arm}-{seed}"));
                 let name = run.display().to_string();
-                let flags = format!("--task {task} {method} --seed {seed} {settings}");
-                steps.run(&name, || one(&program, &run, &flags, arm, samples))?;
+                let questions = if arm == "sft" { 4 * QUESTIONS } else { QUESTIONS };
+                let flags = format!(
+                    "--task {task} {method} --seed {seed} {settings} --batch-questions {questions} {SETTINGS}"
+                );
+                steps.run(&name, || one(&program, &run, &flags, samples))?;
                 runs.push(run);
             }
         }
@@ -83,23 +87,23 @@ fn program() -> Result<PathBuf> {
 }
 
 /// Trains and evaluates one run, unless that is done.
-fn one(program: &Path, run: &Path, flags: &str, arm: &str, samples: &str) -> Result<()> {
+fn one(program: &Path, run: &Path, flags: &str, samples: &str) -> Result<()> {
     let place = root().join(run);
-    let evaluated = place.join("drawn.json");
+    let begun = place.join("config.toml").exists();
+    if begun {
+        check(&place, flags)?;
+    }
+    let evaluated = place.join("evaluated.txt");
     if evaluated.exists() {
         return Ok(());
     }
     if !place.join("model").exists() {
         let mut train = command(program);
         train.arg("train").arg("--out").arg(run);
-        if place.join("config.toml").exists() {
-            train.arg("--resume");
-        } else {
-            let questions = if arm == "sft" { 4 * QUESTIONS } else { QUESTIONS };
-            train.args(flags.split_whitespace());
-            train.args(["--batch-questions", &questions.to_string(), "--eval-questions", "500"]);
-            train.args(["--eval-every", "0", "--device", "cpu"]);
-        }
+        match begun {
+            true => train.arg("--resume"),
+            false => train.args(flags.split_whitespace()),
+        };
         quiet(&mut train)?;
     }
     let mut eval = command(program);
@@ -109,6 +113,25 @@ fn one(program: &Path, run: &Path, flags: &str, arm: &str, samples: &str) -> Res
     println!("{said}");
     // Only now: an evaluation that was interrupted is done again.
     fs::write(evaluated, said).with_context(|| format!("{}: cannot be written", run.display()))
+}
+
+/// Refuses a run that was begun with other settings than `flags`.
+fn check(place: &Path, flags: &str) -> Result<()> {
+    let path = place.join("config.toml");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let config: toml::Table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let mut words = flags.split_whitespace();
+    while let (Some(flag), Some(wanted)) = (words.next(), words.next()) {
+        let key = flag.trim_start_matches('-');
+        let found = config.get(key).map_or("absent".to_owned(), ToString::to_string);
+        let found = found.trim_matches('"');
+        ensure!(
+            found == wanted,
+            "{}: {key} is {found}, and the experiment wants {wanted}; move the run away or give another --out",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// The page of each run and of all, and what the documents quote.
@@ -139,4 +162,22 @@ fn quote(tables: &str) -> Result<()> {
     let tables = tables.split_once('\n').map_or("", |(_, tables)| tables.trim());
     let text = format!("{head}{start}\n\n{tables}\n\n{end}{tail}");
     fs::write(&path, text).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_other_settings_are_not_taken_for_these() {
+        let place = std::env::temp_dir().join(format!("experiment-{}", std::process::id()));
+        fs::create_dir_all(&place).expect("a directory");
+        fs::write(place.join("config.toml"), "task = \"maze\"  # flag\nsteps = 30\n").expect("a file");
+        assert!(check(&place, "--task maze --steps 30").is_ok());
+        let why = check(&place, "--task maze --steps 40").expect_err("other steps").to_string();
+        assert!(why.contains("steps is 30, and the experiment wants 40"), "{why}");
+        let why = check(&place, "--forks 4").expect_err("no forks").to_string();
+        assert!(why.contains("forks is absent, and"), "{why}");
+        fs::remove_dir_all(&place).expect("removed");
+    }
 }

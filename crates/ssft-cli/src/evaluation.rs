@@ -1,12 +1,14 @@
 //! What `train` and `eval` share of an evaluation: its limits, and its file.
 
+use crate::args::AnswersName;
 use crate::config::RunConfig;
 use crate::exit::Failure;
 use serde::Serialize;
 use serde_json::Value;
-use ssft_data::encode::{EncodedQuestion, Encoder};
+use ssft_data::encode::Encoder;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::Protocol;
+use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use std::path::Path;
 
@@ -56,7 +58,7 @@ pub struct EvaluationFile {
     #[serde(flatten)]
     asked: Asked,
     seed: u64,
-    /// Of the drawn answers; absent if all were greedy, without a penalty.
+    /// Of the drawn answers, or with a temperature of 0 of the greedy ones; absent if all were greedy, without a penalty.
     sampling: Option<Sampling>,
     max_tokens: usize,
     /// Figures and samples.
@@ -71,8 +73,11 @@ impl EvaluationFile {
             model: model.display().to_string(),
             asked,
             seed: protocol.seed,
-            sampling: (protocol.samples > 0 || protocol.sampling != Sampling::GREEDY)
-                .then_some(protocol.sampling),
+            sampling: match (protocol.samples, protocol.sampling.repetition_penalty) {
+                (0, 1.0) => None,
+                (0, repetition_penalty) => Some(Sampling { repetition_penalty, ..Sampling::GREEDY }),
+                _ => Some(protocol.sampling),
+            },
             max_tokens: protocol.max_tokens,
             evaluation,
         }
@@ -99,6 +104,11 @@ pub fn without_samples(evaluation: &impl Serialize) -> serde_json::Result<Value>
     Ok(value)
 }
 
+/// The form of answers that was asked for, or that of the model's run.
+pub fn answer_format(asked: Option<AnswersName>, run: Option<&RunConfig>) -> AnswerFormat {
+    asked.map(AnswerFormat::from).or(run.map(|run| run.answers)).unwrap_or_default()
+}
+
 /// The k of Pass@k and Cons@k where nobody asks for others: one answer, half of the forks, all forks, all answers.
 pub fn default_ks(forks: usize, samples: usize) -> Vec<usize> {
     let mut ks = vec![1, (forks / 2).max(1), forks, forks * samples.max(1)];
@@ -106,9 +116,9 @@ pub fn default_ks(forks: usize, samples: usize) -> Vec<usize> {
     ks
 }
 
-/// Room for an answer: a quarter more than the longest trace there is, or all of a row where there is none.
-pub fn longest_answer(questions: &[EncodedQuestion], encoder: &Encoder) -> usize {
-    let traces = questions.iter().flat_map(|question| &question.traces);
-    let longest = traces.map(|trace| trace.tokens.len()).max().unwrap_or(encoder.context());
+/// Room for an answer: a quarter more than the longest of the traces of these lengths, or all of a row where there is
+/// none; in tokens.
+pub fn longest_answer(traces: impl Iterator<Item = usize>, encoder: &Encoder) -> usize {
+    let longest = traces.max().unwrap_or(encoder.context());
     longest + longest.div_ceil(4)
 }

@@ -126,11 +126,19 @@ pub fn checkpoint(run: &Path, step: usize) -> PathBuf {
 /// Refuses what can be no file before hours of work are put into its content.
 ///
 /// # Errors
-/// [`Failure::Usage`] if there is a directory of that name.
+/// [`Failure::Usage`] if there is a directory of that name, or something else where its directory should be.
 pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
-    match path.filter(|path| path.is_dir()) {
-        Some(path) => Err(Failure::Usage(format!("{} is a directory; name a file", path.display()))),
-        None => Ok(()),
+    let Some(path) = path else { return Ok(()) };
+    let refused = |why: String| Err(Failure::Usage(format!("{why}; name a file")));
+    if path.as_os_str().is_empty() {
+        return refused("the name is empty".to_owned());
+    }
+    if path.is_dir() {
+        return refused(format!("{} is a directory", path.display()));
+    }
+    match path.ancestors().skip(1).find(|above| above.exists()) {
+        Some(above) if !above.is_dir() => refused(format!("{} is no directory", above.display())),
+        _ => Ok(()),
     }
 }
 

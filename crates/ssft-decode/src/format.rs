@@ -47,21 +47,25 @@ impl AnswerFormat {
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let from = at + text[at..].find(|c: char| c.is_ascii_digit())?;
+        let first = at + text[at..].find(|c: char| c.is_ascii_digit())?;
         let bytes = text.as_bytes();
         let digits =
             |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // `.5` is a number, the 5 of `a.5` or `1.2.5` is one without the point.
+        let point =
+            text[..first].strip_suffix('.').is_some_and(|before| !before.ends_with(char::is_alphanumeric));
+        let from = first - usize::from(point);
         // A minus sign belongs to the number unless it stands behind something that it may subtract from.
         let signed = from > 0 && bytes[from - 1] == b'-' && !text[..from - 1].ends_with(is_operand);
-        // `.5` is a number, the 5 of `a.5` or `1.2.5` is one without the point.
-        let mut end = digits(from);
-        if end - from <= 3 {
+        let mut end = digits(first);
+        if !point && end - first <= 3 {
             while bytes.get(end) == Some(&b',') && digits(end + 1) == end + 4 {
                 end += 4;
             }
         }
-        for mark in [b'.', b'/'] {
-            if bytes.get(end) == Some(&mark) && digits(end + 1) > end + 1 {
+        let marks: &[u8] = if point { b"/" } else { b"./" };
+        for mark in marks {
+            if bytes.get(end) == Some(mark) && digits(end + 1) > end + 1 {
                 end = digits(end + 1);
             }
         }
@@ -94,7 +98,7 @@ fn decimal(text: &str) -> Option<[i128; 2]> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     // More digits would overflow somewhere; such a number is compared as it is written.
     let fits = whole.len() + part.len() <= 18 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let scaled = format!("{whole}{part}").parse().ok().filter(|_| fits && !whole.is_empty())?;
+    let scaled = format!("{whole}{part}").parse().ok().filter(|_| fits)?;
     Some([scaled, 10_i128.pow(part.len() as u32)])
 }
 
@@ -154,6 +158,8 @@ fn balanced(text: &str) -> Option<&str> {
 /// A LaTeX term without what does not change it: spaces, size of brackets and fractions, a dollar or degree sign, a
 /// point at the end. A number or a fraction of numbers is spelled as [`canonical_number`] does.
 fn canonical_term(term: &str) -> String {
+    // `1, 200` is two numbers, `1,200` one.
+    let is_list = term.split_whitespace().any(|word| word.ends_with(','));
     let mut text: String = term.split_whitespace().collect();
     for nothing in ["\\left", "\\right", "\\,", "\\!", "\\;", "\\$", "$", "^\\circ", "^{\\circ}", "\\%", "%"]
     {
@@ -163,19 +169,22 @@ fn canonical_term(term: &str) -> String {
         text = text.replace(fraction, "\\frac");
     }
     let text = text.trim_end_matches('.');
-    let plain = quotient(text).unwrap_or_else(|| text.to_owned());
-    let number = numbers(&plain).next().filter(|number| *number == plain);
-    number.map_or(plain.clone(), canonical_number)
+    if let Some([numerator, denominator]) = quotient(text) {
+        return spelled(numerator, denominator);
+    }
+    let number = numbers(text).next().filter(|&number| number == text && !is_list);
+    number.map_or_else(|| text.to_owned(), canonical_number)
 }
 
-/// `\frac{a}{b}` as `a/b`, with the sign that may stand before it.
-fn quotient(text: &str) -> Option<String> {
+/// `\frac{a}{b}` of two numbers, with the sign that may stand before it, as [`fraction`] gives it.
+fn quotient(text: &str) -> Option<[i128; 2]> {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let rest = rest.strip_prefix("\\frac{")?;
     let above = balanced(rest)?;
     let rest = rest[above.len() + 1..].strip_prefix('{')?;
     let below = balanced(rest)?;
-    (below.len() + 1 == rest.len()).then(|| format!("{sign}{above}/{below}"))
+    let whole = below.len() + 1 == rest.len() && !below.contains('/');
+    fraction(&format!("{sign}{above}/{below}")).filter(|_| whole)
 }
 
 #[cfg(test)]
@@ -224,6 +233,11 @@ mod tests {
                 ("0.125", Some("0.125")),
                 ("007", Some("7")),
                 ("1.2.5", Some("5")),
+                ("#### .5", Some("0.5")),
+                ("it is -.5", Some("-0.5")),
+                ("1-.5", Some("0.5")),
+                (".5.2", Some("2")),
+                ("a.5", Some("5")),
                 ("#### none, but 4 before 5", Some("4")),
                 ("4 #### none", None),
                 ("none", None),
@@ -244,7 +258,13 @@ mod tests {
                 ("\\boxed{1} or \\boxed{ 2 }", Some("2")),
                 ("\\boxed{\\frac{3}{4}}", Some("0.75")),
                 ("\\boxed{-\\dfrac{1}{3}}.", Some("-1/3")),
-                ("\\boxed{\\frac{x}{2}}", Some("x/2")),
+                ("\\boxed{\\frac{x+1}{2}}", Some("\\frac{x+1}{2}")),
+                ("\\boxed{x+1/2}", Some("x+1/2")),
+                ("\\boxed{\\frac{3}{-4}}", Some("-0.75")),
+                ("\\boxed{\\frac{1}{0}}", Some("\\frac{1}{0}")),
+                ("\\boxed{.50}", Some("0.5")),
+                ("\\boxed{1,200}", Some("1200")),
+                ("\\boxed{1, 200}", Some("1,200")),
                 ("\\boxed{\\left(1, 2\\right)}", Some("(1,2)")),
                 ("\\boxed{1{,}000}", Some("1{,}000")),
                 ("\\boxed{50\\%}", Some("50")),

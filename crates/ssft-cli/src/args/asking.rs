@@ -96,16 +96,10 @@ pub struct EvalArgs {
     /// Only the first questions; of --task so many are made [default: all, or 200]
     #[arg(long, value_name = "COUNT", help_heading = "Questions")]
     pub questions: Option<usize>,
-    /// Where the answer stands in the texts of --data, and when two are the same
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORMAT",
-        default_value = "exact",
-        requires = "data",
-        help_heading = "Questions"
-    )]
-    pub answers: AnswersName,
+    /// Where the answer stands in the texts of --data, and when two are the same [default: that of the model's run, or
+    /// exact]
+    #[arg(long, value_enum, value_name = "FORMAT", requires = "data", help_heading = "Questions")]
+    pub answers: Option<AnswersName>,
     /// Answers to draw from each fork, beside the greedy one
     #[arg(long, value_name = "COUNT", default_value_t = 4, help_heading = "Answers")]
     pub samples: usize,

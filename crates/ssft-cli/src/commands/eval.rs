@@ -2,7 +2,7 @@
 
 use crate::args::EvalArgs;
 use crate::config::{MOST_TOKENS, RunConfig};
-use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer};
+use crate::evaluation::{Asked, EvaluationFile, answer_format, default_ks, longest_answer};
 use crate::exit::{Failure, say};
 use crate::files::{check_target, write_result};
 use crate::setup;
@@ -10,6 +10,7 @@ use crate::table;
 use crate::trained::Trained;
 use indicatif::{ProgressBar, ProgressStyle};
 use ssft_data::dataset::{Limits, read_records};
+use ssft_data::encode::Encoder;
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
 use ssft_decode::answer::Judge;
@@ -30,13 +31,14 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let samples = if sampling.is_greedy() { 0 } else { args.samples };
     let max_tokens = match args.max_tokens {
         Some(tokens) => tokens,
-        None => longest_answer(&encoder.encode_all(&like).map_err(Failure::usage)?, &encoder),
+        None => longest_answer(trace_tokens(&like, &encoder)?.into_iter(), &encoder),
     };
     let ks = if args.k.is_empty() { default_ks(chosen.len(), samples) } else { args.k.clone() };
     let most = chosen.len() * samples.max(1);
     if let Some(k) = ks.iter().find(|&&k| k == 0 || k > most) {
+        let more = if sampling.is_greedy() { "a --temperature above 0" } else { "more --samples" };
         return Err(Failure::Usage(format!(
-            "--k is {k}, but {} forks x {} answers are {most}; give 1 to {most}, or more --samples",
+            "--k is {k}, but {} forks x {} answers are {most}; give 1 to {most}, or {more}",
             chosen.len(),
             samples.max(1)
         )));
@@ -119,7 +121,7 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
                     "{name}: question {id} has no answer to compare with; add one"
                 )));
             }
-            let judge = Judge::Reference(args.answers.into());
+            let judge = Judge::Reference(answer_format(args.answers, run));
             Questions { like: records.clone(), records, judge, asked: Asked::data(path) }
         }
         (None, Some(name), _) => {
@@ -134,6 +136,11 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
                     learned.into_iter().map(|record| record.question).collect();
                 let made = records.len();
                 records.retain(|record| !learned.contains(&record.question));
+                if records.is_empty() {
+                    return Err(Failure::Usage(format!(
+                        "the run was trained on all {made} questions; give more --questions or another --difficulty"
+                    )));
+                }
                 if records.len() < made && !args.quiet {
                     say(&format!("left out {} questions that the run was trained on", made - records.len()));
                 }
@@ -164,6 +171,13 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
         return Err(Failure::Usage("there is no question to ask; give --task or --data".to_owned()));
     }
     Ok(Questions { records, like, judge, asked })
+}
+
+/// How long each trace is, its end included. A trace may be too long to learn: only prompts are read here.
+fn trace_tokens(records: &[Record], encoder: &Encoder) -> Result<Vec<usize>, Failure> {
+    let traces = records.iter().flat_map(|record| &record.traces);
+    let tokens = traces.map(|trace| encoder.tokenizer().encode_text(&trace.text));
+    tokens.map(|tokens| tokens.map(|tokens| tokens.len() + 1).map_err(Failure::usage)).collect()
 }
 
 fn bar(quiet: bool, questions: usize) -> ProgressBar {

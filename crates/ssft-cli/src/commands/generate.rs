@@ -2,6 +2,7 @@
 
 use crate::args::GenerateArgs;
 use crate::config::MOST_TOKENS;
+use crate::evaluation::answer_format;
 use crate::exit::Failure;
 use crate::live::Live;
 use crate::setup;
@@ -10,7 +11,6 @@ use serde_json::json;
 use ssft_data::record::Record;
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::{Piece, Question, RowStart, Settings};
-use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::row_generator;
 use ssft_decode::vote::{Vote, majority};
 use ssft_decode::{Continuation, decode};
@@ -79,10 +79,7 @@ fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     let task = run.filter(|_| args.answers.is_none()).and_then(|run| run.task.as_deref());
     match task {
         Some(name) => Ok(Judge::Task(setup::task(name)?)),
-        None => {
-            let format = args.answers.map(AnswerFormat::from).or(run.map(|run| run.answers));
-            Ok(Judge::Reference(format.unwrap_or_default()))
-        }
+        None => Ok(Judge::Reference(answer_format(args.answers, run))),
     }
 }
 

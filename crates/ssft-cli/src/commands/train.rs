@@ -385,13 +385,14 @@ impl Session {
     fn protocol(&self) -> Protocol {
         let (coverage, encoder) = (self.trainer.coverage(), &self.questions.encoder);
         let forks = coverage.trained_forks();
+        let traces = self.questions.train.iter().flat_map(|question| &question.traces);
         Protocol {
             ks: default_ks(forks.len(), 0),
             forks,
             samples: 0,
             sampling: Sampling::GREEDY,
             rows: DECODE_ROWS,
-            max_tokens: longest_answer(&self.questions.train, encoder),
+            max_tokens: longest_answer(traces.map(|trace| trace.tokens.len()), encoder),
             judge: self.questions.judge,
             chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
             seed: self.config.seed,

@@ -54,7 +54,7 @@ pub struct Summary {
 /// Runs of one arm on one task.
 #[derive(Debug, Clone, Serialize)]
 pub struct Arm {
-    /// The method's name, and N and L where they are not those of the first run on this task.
+    /// The method's name, and N and L where these matter and are not those of the runs compared with.
     pub name: String,
     /// Of the runs, in order.
     pub seeds: Vec<u64>,
@@ -65,7 +65,7 @@ pub struct Arm {
     pub places: Vec<usize>,
     /// By measure, in the order of [`Comparison::measures`]; `None` where some run lacks it.
     pub figures: Vec<Option<Summary>>,
-    /// The same, less those of the arm `ssft` with the same seed; `None` for that arm itself.
+    /// The same, less those of the arm `ssft`, over the seeds that both have; `None` for that arm itself.
     pub less_ssft: Vec<Option<Summary>>,
 }
 
@@ -80,20 +80,28 @@ pub struct Comparison {
     pub arms: Vec<Arm>,
 }
 
-/// In the order of the paper: by method, and the variants of a method by name.
-fn arm_of(run: &RunConfig, first: &RunConfig) -> (usize, String) {
+/// The run that others are compared with: the first one of `ssft` or, without one, the first.
+fn base<'a>(runs: &[&'a RunRecord]) -> Option<&'a RunConfig> {
+    let ssft = runs.iter().find(|run| run.config.method == Method::Ssft);
+    ssft.or(runs.first()).map(|run| &run.config)
+}
+
+/// In the order of the paper: by method, and the variants of a method by name. N is nothing to a method with one fork,
+/// and L to one that does not match.
+fn arm_of(run: &RunConfig, base: &RunConfig) -> (usize, String) {
     const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
     let mut name = run.method.name().to_owned();
-    if run.forks != first.forks {
+    if run.forks != base.forks && matches!(run.method, Method::SsftRandom | Method::Ssft) {
         name += &format!(", N = {}", run.forks);
     }
-    if run.match_tokens != first.match_tokens {
+    if run.match_tokens != base.match_tokens && run.method == Method::Ssft {
         name += &format!(", L = {}", run.match_tokens);
     }
     (ORDER.iter().position(|&method| method == run.method).unwrap_or(ORDER.len()), name)
 }
 
-/// Why runs cannot be compared, if they cannot: two are of one arm and seed, or they differ in more than arm and seed.
+/// Why runs cannot be compared, if they cannot: two are of one arm and seed, or they differ in more than arm and seed, or
+/// were evaluated differently.
 pub fn mismatch(runs: &[RunRecord]) -> Option<String> {
     for (at, run) in runs.iter().enumerate() {
         for other in runs[..at].iter().filter(|other| other.data() == run.data()) {
@@ -111,13 +119,39 @@ pub fn mismatch(runs: &[RunRecord]) -> Option<String> {
                     other.name, run.name
                 ));
             }
+            if let Some(what) = evaluated_differently(run, other) {
+                return Some(format!(
+                    "{} and {} were evaluated with another {what}; evaluate them alike",
+                    other.name, run.name
+                ));
+            }
         }
     }
     None
 }
 
-/// The first setting that makes a difference and differs. `sft` may take more questions a step: it has fewer traces.
+/// The first thing that both were evaluated with, and not alike.
+fn evaluated_differently(ours: &RunRecord, theirs: &RunRecord) -> Option<&'static str> {
+    let (ours, theirs) = (ours.evaluation.as_ref()?, theirs.evaluation.as_ref()?);
+    let draws = |evaluation: &Value| {
+        let forks = evaluation["forks"].as_array().map_or(0, Vec::len) as u64;
+        evaluation["samples_per_fork"].as_u64().map(|samples| forks * samples)
+    };
+    [
+        ("n_questions", ours["n_questions"] != theirs["n_questions"]),
+        ("sampling", ours["sampling"] != theirs["sampling"]),
+        ("number of answers to a question", draws(ours) != draws(theirs)),
+    ]
+    .into_iter()
+    .find_map(|(what, differs)| differs.then_some(what))
+}
+
+/// The first setting that makes a difference and differs. `sft` may take more questions a step than others: it has fewer
+/// traces.
 fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
+    if a.batch_questions != b.batch_questions && (a.method == Method::Sft) == (b.method == Method::Sft) {
+        return Some("batch-questions".to_owned());
+    }
     const FREE: [&str; 11] = [
         "method",
         "forks",
@@ -142,10 +176,12 @@ pub fn compare(runs: &[RunRecord]) -> Vec<Comparison> {
     let data: BTreeSet<String> = runs.iter().map(RunRecord::data).collect();
     let of = |data: String| {
         let ours: Vec<usize> = (0..runs.len()).filter(|&run| runs[run].data() == data).collect();
-        let measures = measures(&ours.iter().map(|&run| &runs[run]).collect::<Vec<_>>());
+        let records: Vec<&RunRecord> = ours.iter().map(|&run| &runs[run]).collect();
+        let measures = measures(&records);
         let mut places: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
-        for &run in &ours {
-            places.entry(arm_of(&runs[run].config, &runs[ours[0]].config)).or_default().push(run);
+        for (&run, record) in ours.iter().zip(&records) {
+            let base = base(&records).unwrap_or(&record.config);
+            places.entry(arm_of(&record.config, base)).or_default().push(run);
         }
         for arm in places.values_mut() {
             arm.sort_by_key(|&run| runs[run].config.seed);
@@ -166,11 +202,12 @@ fn arm(name: &str, places: &[usize], ssft: &[usize], runs: &[RunRecord], measure
     let ours: Vec<&RunRecord> = places.iter().map(|&place| &runs[place]).collect();
     let figures = |measure: &Measure| summary(ours.iter().map(|run| (measure.of)(run)).collect());
     let less = |measure: &Measure| {
-        let pair = |run: &&RunRecord| {
-            let other = ssft.iter().find(|&&other| runs[other].config.seed == run.config.seed)?;
-            Some((measure.of)(run)? - (measure.of)(&runs[*other])?)
+        let other = |run: &RunRecord| {
+            ssft.iter().map(|&other| &runs[other]).find(|other| other.config.seed == run.config.seed)
         };
-        if places == ssft { None } else { summary(ours.iter().map(pair).collect()) }
+        let pairs = ours.iter().filter_map(|run| Some((run, other(run)?)));
+        let less = pairs.map(|(run, other)| Some((measure.of)(run)? - (measure.of)(other)?)).collect();
+        if places == ssft { None } else { summary(less) }
     };
     Arm {
         name: name.to_owned(),
@@ -182,9 +219,10 @@ fn arm(name: &str, places: &[usize], ssft: &[usize], runs: &[RunRecord], measure
     }
 }
 
-/// Nothing unless every run has the figure.
+/// Nothing unless there are runs and every one has the figure.
 fn summary(values: Vec<Option<f64>>) -> Option<Summary> {
-    let values: Vec<f64> = values.into_iter().collect::<Option<_>>()?;
+    let values: Vec<f64> =
+        values.into_iter().collect::<Option<_>>().filter(|values: &Vec<f64>| !values.is_empty())?;
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -224,38 +262,58 @@ fn measures(runs: &[&RunRecord]) -> Vec<Measure> {
     let mut all = vec![figure("Pass@1, chosen fork", Unit::Share, "chosen_pass_at_1")];
     all.extend(ks("pass_at_k").into_iter().map(|k| at_k("Pass", "pass_at_k", k)));
     all.extend(ks("cons_at_k").into_iter().filter(|&k| k > 1).map(|k| at_k("Cons", "cons_at_k", k)));
-    if let Some(forks) = runs.first().map(|run| run.config.forks) {
+    if let Some(forks) = base(runs).map(|base| base.forks) {
         let label = format!("strategies in {forks} draws");
         all.push(measure(label, Unit::Number, Box::new(move |run| drawn_strategies(run, forks))));
     }
     all.push(figure("strategies, greedy", Unit::Number, "distinct_strategies"));
     all.push(figure("I(fork; strategy), bits", Unit::Number, "mutual_information"));
+    let strategies = runs.first().and_then(|run| run.evaluation.as_ref()?["strategies"].as_array());
+    let names = strategies.into_iter().flatten().filter_map(Value::as_str).filter(|name| is_strategy(name));
+    for name in names.map(str::to_owned) {
+        let label = format!("right when {name}");
+        all.push(measure(label, Unit::Share, Box::new(move |run| right_when(run, &name))));
+    }
     all.push(measure("matching kept".to_owned(), Unit::Share, Box::new(RunRecord::final_stability)));
     all.retain(|measure| runs.iter().any(|run| (measure.of)(run).is_some()));
     all
 }
 
-/// The mean number of different strategies in `count` drawn answers to a question, split evenly over the forks asked.
+/// The mean number of different strategies in `count` drawn answers to a question, split over the forks asked: evenly, and
+/// what is left over one each to the first of them.
 fn drawn_strategies(run: &RunRecord, count: usize) -> Option<f64> {
     let evaluation = run.evaluation.as_ref()?;
-    let forks = evaluation["forks"].as_array()?.len();
-    let each = (count / forks.max(1)) as u64;
-    if !count.is_multiple_of(forks.max(1)) || evaluation["samples_per_fork"].as_u64()? < each {
+    let forks: Vec<&Value> = evaluation["forks"].as_array()?.iter().map(|fork| &fork["fork"]).collect();
+    let share = |place: usize| (count / forks.len() + usize::from(place < count % forks.len())) as u64;
+    if forks.is_empty() || evaluation["samples_per_fork"].as_u64()? < share(0) {
         return None;
     }
+    let shares: Vec<(&Value, u64)> =
+        forks.iter().enumerate().map(|(place, &fork)| (fork, share(place))).collect();
     let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for sample in evaluation["samples"].as_array()? {
+    for sample in drawn(evaluation)? {
         let names = shown.entry(sample["id"].as_str()?).or_default();
         let strategy = sample["strategy"].as_str()?;
-        if sample["greedy"] == Value::Bool(false)
-            && sample["sample"].as_u64()? < each
-            && is_strategy(strategy)
-        {
+        let &(_, share) = shares.iter().find(|(fork, _)| **fork == sample["fork"])?;
+        if sample["sample"].as_u64()? < share && is_strategy(strategy) {
             names.insert(strategy);
         }
     }
     let counts = shown.values().map(|names| distinct(names.iter().copied()) as f64);
     Some(counts.sum::<f64>() / shown.len().max(1) as f64)
+}
+
+/// The share of right ones among the drawn answers that show this strategy.
+fn right_when(run: &RunRecord, strategy: &str) -> Option<f64> {
+    let showing = drawn(run.evaluation.as_ref()?)?.filter(|sample| sample["strategy"] == strategy);
+    let right: Vec<bool> = showing.map(|sample| sample["correct"].as_bool()).collect::<Option<_>>()?;
+    let count = right.iter().filter(|&&right| right).count();
+    (!right.is_empty()).then(|| count as f64 / right.len() as f64)
+}
+
+/// The answers at a temperature above 0.
+fn drawn(evaluation: &Value) -> Option<impl Iterator<Item = &Value>> {
+    Some(evaluation["samples"].as_array()?.iter().filter(|sample| sample["greedy"] == Value::Bool(false)))
 }
 
 #[cfg(test)]
@@ -319,6 +377,50 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_runs_does_not_matter() {
+        let share = |value: f64| json!({"chosen_pass_at_1": value});
+        let mut runs = [run(Method::Sft, 1, share(0.5)), run(Method::Ssft, 1, share(0.6))];
+        (runs[0].config.forks, runs[0].config.match_tokens) = (6, 3);
+        // A seed that `ssft` does not have yet takes nothing away from the others.
+        let runs = [runs.as_slice(), &[run(Method::Sft, 2, share(0.9))]].concat();
+        let backwards: Vec<RunRecord> = runs.iter().rev().cloned().collect();
+        for runs in [&runs, &backwards] {
+            let compared = compare(runs);
+            let names: Vec<&str> = compared[0].arms.iter().map(|arm| arm.name.as_str()).collect();
+            assert_eq!(names, ["sft", "ssft"]);
+            let less = compared[0].arms[0].less_ssft[0].as_ref().expect("a pair");
+            assert_eq!((less.values.len(), less.ci95), (1, None));
+            assert!((less.mean + 0.1).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn only_sft_takes_more_questions() {
+        let runs = |methods: [Method; 2]| {
+            let mut runs = methods.map(|method| run(method, 1, json!({})));
+            runs[0].config.batch_questions *= 4;
+            mismatch(&runs)
+        };
+        assert_eq!(runs([Method::Sft, Method::Ssft]), None);
+        let why = runs([Method::SftMixed, Method::Ssft]).expect("refused");
+        assert!(why.contains("differ in batch-questions"), "{why}");
+    }
+
+    #[test]
+    fn runs_are_evaluated_alike() {
+        let evaluation = |samples: usize, questions: usize| json!({"n_questions": questions, "samples_per_fork": samples, "forks": [{"fork": 1}], "sampling": null});
+        let with =
+            |other: Value| mismatch(&[run(Method::Ssft, 1, evaluation(4, 9)), run(Method::Sft, 1, other)]);
+        assert_eq!(with(evaluation(4, 9)), None);
+        let why = with(evaluation(0, 9)).expect("refused");
+        assert_eq!(
+            why,
+            "ssft-1 and sft-1 were evaluated with another number of answers to a question; evaluate them alike"
+        );
+        assert!(with(evaluation(4, 8)).is_some_and(|why| why.contains("another n_questions")));
+    }
+
+    #[test]
     fn strategies_in_draws_by_hand() {
         let sample = |id: &str, fork: usize, sample: usize, greedy: bool, strategy: &str| json!({"id": id, "fork": fork, "sample": sample, "greedy": greedy, "strategy": strategy});
         let evaluation = json!({
@@ -330,6 +432,23 @@ mod tests {
         });
         assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation.clone()), 2), Some(1.5));
         assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation.clone()), 4), Some(2.0));
-        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation), 3), None);
+        // Fork 1 twice, fork 2 once; a fifth answer there is not.
+        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation.clone()), 3), Some(2.0));
+        assert_eq!(drawn_strategies(&run(Method::Ssft, 1, evaluation), 5), None);
+    }
+
+    #[test]
+    fn right_answers_of_a_strategy_by_hand() {
+        let sample = |strategy: &str, greedy: bool, correct: bool| json!({"strategy": strategy, "greedy": greedy, "correct": correct});
+        let samples = [
+            sample("x", false, true),
+            sample("x", false, false),
+            sample("x", true, false),
+            sample("x", false, true),
+            sample("y", false, false),
+        ];
+        let run = run(Method::Ssft, 1, json!({"samples": samples}));
+        assert_eq!(right_when(&run, "x"), Some(2.0 / 3.0));
+        assert_eq!((right_when(&run, "y"), right_when(&run, "z")), (Some(0.0), None));
     }
 }

@@ -14,7 +14,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// Everything a report is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RunRecord {
     /// Name of the directory.
     pub name: String,
