@@ -162,6 +162,9 @@ fn generate_shows_every_fork_and_the_vote() {
         let line = format!("<think{}>  {}", fork["fork"], fork["text"].as_str().unwrap());
         assert!(forks.contains(&line.trim_end()), "{line} in {forks:?}");
     }
+    home.write("g.toml", "model = \"ssft\"\nprompt = \"12+35=\"\nmax-tokens = 5\ndevice = \"cpu\"\n");
+    let from_file = home.run("generate --config g.toml --max-tokens 30 --json").succeeded().json();
+    assert_eq!(from_file, machine, "the file, but for what the line says");
     let one = home.run(&format!("{model} --fork 2")).succeeded();
     assert_eq!(one.stdout.trim_end(), machine["forks"][1]["text"].as_str().unwrap().trim_end(), "text alone");
     let chosen = read_json(&home.path("ssft/model/forks.json"))["chosen_fork"].clone();
@@ -240,6 +243,7 @@ fn what_cannot_be_asked_is_refused() {
         ("eval --model ssft --task chess", "there is no task \"chess\""),
         ("generate --model ssft --prompt x --max-tokens 0", "--max-tokens is 0; give 1 to"),
         ("generate --model ssft --prompt x --min-p 1", "--min-p is 1; give 0 or more, below 1"),
+        ("eval --config missing.toml", "missing.toml: cannot be read"),
         ("eval --model ssft --json ssft", "ssft is a directory; name a file"),
         ("eval --model ssft --json ssft/config.toml/e.json", "ssft/config.toml is no directory; name a file"),
         ("report ssft --json ssft", "ssft is a directory; name a file"),

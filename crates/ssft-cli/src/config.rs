@@ -203,18 +203,27 @@ fn to_table(value: &impl Serialize) -> Result<Table, Failure> {
     Table::try_from(value).map_err(Failure::usage)
 }
 
-fn read_file(path: &Path) -> Result<Table, Failure> {
+/// The settings in a file.
+///
+/// # Errors
+/// [`Failure::Usage`] if it cannot be read or is no TOML.
+pub fn read_toml(path: &Path) -> Result<Table, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::Usage(format!("{name}: cannot be read ({error}); check the path given to --config"))
     })?;
-    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+    text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         Failure::Usage(format!(
             "{name}:{line}: not valid TOML ({}); write lines like `steps = 500`",
             error.message()
         ))
-    })?;
+    })
+}
+
+fn read_file(path: &Path) -> Result<Table, Failure> {
+    let name = path.display();
+    let table = read_toml(path)?;
     // Checked here, where the file can be named; a flag of that name cannot exist.
     let known = to_table(&RunConfig::default())?;
     let extra = ["data", "model", "epochs", "memory-budget"];

@@ -27,7 +27,12 @@ pub fn main() -> ExitCode {
     exit::quiet_panics();
     keep_freed_memory();
     listen_to_libraries();
-    let matches = config::with_defaults_in_help(args::Cli::command()).try_get_matches();
+    let mut program = config::with_defaults_in_help(args::Cli::command());
+    let words = match args::with_config(std::env::args_os().collect(), &mut program) {
+        Ok(words) => words,
+        Err(failure) => return exit::guard(|| Err(failure)),
+    };
+    let matches = program.try_get_matches_from(words);
     match matches.and_then(|matches| args::Cli::from_arg_matches(&matches)) {
         // On a thread of rayon's: from there every operation on the CPU starts its tasks at once, while from any other
         // thread it would have to wake the pool and sleep (a twelfth of a step's time).

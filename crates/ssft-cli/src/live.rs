@@ -22,10 +22,11 @@ enum View {
 }
 
 impl Live {
-    /// Of these forks, counted from 0.
-    pub fn new(forks: &[usize]) -> Self {
+    /// Of these forks, counted from 0; `quiet` ones show nothing before they have ended.
+    pub fn new(forks: &[usize], quiet: bool) -> Self {
         let names: Vec<String> = forks.iter().map(|&fork| fork_name(fork)).collect();
         let view = match names.len() {
+            _ if quiet => View::Ended,
             1 => View::Text,
             _ if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() => lines(&names),
             _ => View::Ended,

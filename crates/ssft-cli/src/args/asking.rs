@@ -61,6 +61,9 @@ impl SamplingArgs {
 /// Who is asked, and what they draw with.
 #[derive(Debug, Args)]
 pub struct WhoArgs {
+    /// Settings from a TOML file with the flags' names as keys; flags win
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: Option<PathBuf>,
     /// A run, its model or one of its checkpoints, or another model directory with forks
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
@@ -159,6 +162,9 @@ pub struct GenerateArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Print each answer once it has ended, also on a terminal
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// `report`.

@@ -3,12 +3,14 @@
 mod asking;
 mod bench;
 mod data;
+mod file;
 mod names;
 mod train;
 
 pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
 pub use bench::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs};
 pub use data::{CheckArgs, InspectArgs, MakeArgs};
+pub use file::with_config;
 pub use names::{AnswersName, MatchingName, MethodName, PresetName, ScheduleName};
 pub use train::TrainArgs;
 

@@ -44,7 +44,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         stop: args.stop.clone(),
         max_tokens: args.max_tokens,
     };
-    let mut live = (!args.json).then(|| Live::new(&asked));
+    let mut live = (!args.json).then(|| Live::new(&asked, args.quiet));
     let listen = async |piece: Piece<'_>| {
         if let Some(live) = &mut live {
             live.hear(piece.row, piece.text, piece.finish.is_some());
