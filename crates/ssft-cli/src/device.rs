@@ -80,6 +80,6 @@ pub fn pick(choice: DeviceChoice, adapters: &[Adapter]) -> Option<&Adapter> {
 
 /// The CPU device for people.
 pub fn cpu_name() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("CPU ({threads} threads)")
+    let threads = rayon::current_num_threads();
+    format!("CPU ({threads} {})", if threads == 1 { "thread" } else { "threads" })
 }

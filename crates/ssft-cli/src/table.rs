@@ -44,7 +44,8 @@ pub fn evaluation(evaluation: &Evaluation, asked: &str) -> String {
     let answers = match drawn {
         0 => "one greedy answer a fork".to_owned(),
         drawn => format!(
-            "{drawn} drawn answers a fork; strategies, agreement and what differs are of the greedy ones"
+            "{drawn} drawn {} a fork; strategies, agreement and what differs are of the greedy ones",
+            if drawn == 1 { "answer" } else { "answers" }
         ),
     };
     let questions = evaluation.n_questions;

@@ -96,7 +96,7 @@ impl Origin {
 
 /// `AMD EPYC 7B13, 2 threads, linux`: the processor, where Linux names it.
 fn machine() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = rayon::current_num_threads();
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.map_or(std::env::consts::ARCH, |line| line.trim_start_matches([' ', '\t', ':']));
