@@ -80,10 +80,13 @@ pub struct Comparison {
     pub arms: Vec<Arm>,
 }
 
-/// The run that others are compared with: the first one of `ssft` or, without one, the first.
+/// A run of the arm that others are compared with: `ssft`, with the N and L that most runs have; the first without `ssft`.
 fn base<'a>(runs: &[&'a RunRecord]) -> Option<&'a RunConfig> {
-    let ssft = runs.iter().find(|run| run.config.method == Method::Ssft);
-    ssft.or(runs.first()).map(|run| &run.config)
+    let variant = |run: &RunRecord| (run.config.forks, run.config.match_tokens);
+    let shared = |run: &RunRecord| runs.iter().filter(|other| variant(other) == variant(run)).count();
+    // The first of equals: `max_by_key` takes the last.
+    let ssft = runs.iter().rev().filter(|run| run.config.method == Method::Ssft);
+    ssft.max_by_key(|run| shared(run)).or(runs.first()).map(|run| &run.config)
 }
 
 /// In the order of the paper: by method, and the variants of a method by name. N is nothing to a method with one fork,
@@ -367,6 +370,10 @@ mod tests {
         );
         runs[1].config.forks = 4;
         assert_eq!(mismatch(&runs), None);
+        // The arm that is compared with is the one that has more in common with others, wherever it stands.
+        let runs_of_three = [runs[1].clone(), run(Method::SsftRandom, 1, share(0.1)), runs[0].clone()];
+        let names: Vec<String> = compare(&runs_of_three)[0].arms.iter().map(|arm| arm.name.clone()).collect();
+        assert_eq!(names, ["ssft-random", "ssft", "ssft, N = 4"]);
         let compared = compare(&runs);
         let [ssft, wider] = &compared[0].arms[..] else { panic!("two arms") };
         assert_eq!((ssft.name.as_str(), wider.name.as_str()), ("ssft", "ssft, N = 4"));
