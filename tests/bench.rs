@@ -1,6 +1,6 @@
 //! `bench`: what it writes, what it refuses, and that its memory is counted right. No time is judged here.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! What the program says: to good arguments, to bad ones, and to bad data.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

@@ -2,7 +2,7 @@
 //!
 //! A machine without any adapter fails here; a suite that is green because nothing ran is worse.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

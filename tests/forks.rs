@@ -1,6 +1,6 @@
 //! What is done with a trained model: `eval`, `generate`, `report`.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A run from its arguments to everything it leaves on disk, for each of the four methods.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! Runs that were stopped or killed end as if nothing had happened, bit for bit.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![cfg(unix)]
 
 mod common;

@@ -1,6 +1,6 @@
 //! Every shader is valid WGSL within WebGPU's default limits. Needs no adapter.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};

@@ -1,6 +1,6 @@
 //! What the whole-program tests share: the program in a directory of its own, tiny runs, readers of what they write.
 
-#![allow(dead_code)] // each test binary uses a part of this file
+#![allow(dead_code, reason = "each test binary uses a part of this file")]
 
 use serde_json::Value;
 use std::fs;

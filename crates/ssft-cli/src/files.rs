@@ -136,7 +136,7 @@ pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
     if path.is_dir() {
         return refused(format!("{} is a directory", path.display()));
     }
-    match path.ancestors().skip(1).find(|above| above.exists()) {
+    match path.parent().and_then(|parent| parent.ancestors().find(|above| above.exists())) {
         Some(above) if !above.is_dir() => refused(format!("{} is no directory", above.display())),
         _ => Ok(()),
     }

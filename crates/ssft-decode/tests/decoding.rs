@@ -1,6 +1,6 @@
 //! Cached, forked, batched decoding gives the tokens of decoding each prompt alone without a cache.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use burn::tensor::{Device, Tensor};
 use ssft_data::pack::{PackedTrees, Tree};

@@ -15,31 +15,13 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 0, help_heading = "Sampling")]
     pub top_k: usize,
     /// Only the fewest tokens that reach this probability together; 1 for all
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_negative_numbers = true,
-        default_value_t = 0.95,
-        help_heading = "Sampling"
-    )]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, help_heading = "Sampling")]
     pub top_p: f64,
     /// Only tokens this times as likely as the most likely one; 0 for all
-    #[arg(
-        long,
-        value_name = "SHARE",
-        allow_negative_numbers = true,
-        default_value_t = 0.0,
-        help_heading = "Sampling"
-    )]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Sampling")]
     pub min_p: f64,
     /// What makes tokens of the row less likely; 1 for no difference
-    #[arg(
-        long,
-        value_name = "FACTOR",
-        allow_negative_numbers = true,
-        default_value_t = 1.0,
-        help_heading = "Sampling"
-    )]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, help_heading = "Sampling")]
     pub repetition_penalty: f64,
 }
 
@@ -83,6 +65,8 @@ pub struct WhoArgs {
 
 /// `eval`.
 #[derive(Debug, Args)]
+// `--temperature -1` deserves the message about its range.
+#[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
     /// Who answers
     #[command(flatten)]
@@ -113,13 +97,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "COUNT", help_heading = "Answers")]
     pub max_tokens: Option<usize>,
     /// What logits are divided by; 0 for greedy answers only
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        allow_negative_numbers = true,
-        default_value_t = 0.7,
-        help_heading = "Sampling"
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.7, help_heading = "Sampling")]
     pub temperature: f64,
     /// Rows that grow together
     #[arg(long, value_name = "COUNT", default_value_t = 384, help_heading = "Run")]
@@ -134,6 +112,8 @@ pub struct EvalArgs {
 
 /// `generate`.
 #[derive(Debug, Args)]
+// `--temperature -1` deserves the message about its range.
+#[command(allow_negative_numbers = true)]
 pub struct GenerateArgs {
     /// Who answers
     #[command(flatten)]
@@ -151,13 +131,7 @@ pub struct GenerateArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub answers: Option<AnswersName>,
     /// What logits are divided by; 0 takes the most likely token
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        allow_negative_numbers = true,
-        default_value_t = 0.0,
-        help_heading = "Sampling"
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, help_heading = "Sampling")]
     pub temperature: f64,
     /// Print JSON
     #[arg(long)]
