@@ -3,7 +3,7 @@
 //! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
 
 use anyhow::{Context, Result};
-use ssft_wgpu::cli::setup::load_model;
+use ssft_wgpu::cli::model_directory::load_model;
 use ssft_wgpu::data::tasks::{TaskSpec, by_name};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
 use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
@@ -15,8 +15,9 @@ fn main() -> Result<()> {
     let (model, tokenizer, template, lead) = match std::env::args().nth(1) {
         Some(directory) => {
             let loaded = load_model(directory.as_ref(), &device)?;
-            let lead = loaded.forks.context("the model has no forks.json: train it first")?.lead;
-            (loaded.model, loaded.tokenizer, loaded.template, lead)
+            let side = loaded.side;
+            let lead = side.forks.context("the model has no forks.json: train it first")?.lead;
+            (loaded.model, side.tokenizer, side.template.unwrap_or_else(Template::plain), lead)
         }
         None => {
             let tokenizer = Tokenizer::bytes(6)?;

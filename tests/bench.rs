@@ -338,7 +338,7 @@ fn steps_that_cannot_be_measured_are_refused() {
         ),
         ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
         ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),
-        ("--model nowhere", "nowhere/config.json: cannot be read"),
+        ("--model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
         ("--model nowhere --width 8", "cannot be used with"),
         ("--task arithmetic", "--model"),
         ("--arms ssft", "[possible values: sft, sft-mixed, ssft-random, ssft-full, ssft-lazy]"),

@@ -114,8 +114,8 @@ fn settings_that_cannot_be_used_are_refused() {
         ("train --config unknown.toml", "unknown.toml: unknown key \"stepz\"; keys are the flags"),
         ("train --config broken.toml", "broken.toml:2: not valid TOML"),
         ("train --config nowhere.toml", "nowhere.toml: cannot be read"),
-        ("train --model nowhere", "nowhere/config.json: cannot be read"),
-        ("train --model a-directory", "a-directory/config.json: cannot be read"),
+        ("train --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
+        ("train --model a-directory", "a-directory: there is no config.json; give the directory of a Hugging Face model"),
         ("train --config both.toml", "both.toml: has both steps and epochs; keep one of them"),
         ("train --out a-file", "a-file: cannot be used"),
         ("train --out a-directory", "a-directory is not empty (it has note); give another --out"),
@@ -127,7 +127,7 @@ fn settings_that_cannot_be_used_are_refused() {
         ("inspect --forks 2", "4 traces but only 2 forks; drop traces or use --forks 4"),
         ("inspect --match-tokens 0", "--match-tokens is 0; give "),
         ("inspect --id nobody", "no question has the id \"nobody\""),
-        ("inspect --model a-directory", "a-directory/config.json: cannot be read"),
+        ("inspect --model a-directory", "a-directory: there is no config.json; give the directory of a Hugging Face model"),
     ];
     for (arguments, says) in cases {
         let device = if arguments.starts_with("data") { "" } else { "--device cpu" };
@@ -184,8 +184,8 @@ fn a_damaged_model_is_refused_by_file() {
         ("model.safetensors", weights[..weights.len() / 2].to_vec(), "model.safetensors: "),
         ("model.safetensors", vec![], "model.safetensors: "),
         ("config.json", b"{".to_vec(), "config.json: "),
-        ("config.json", config("hidden_size", json!(64)), "model.safetensors does not fit config.json: "),
-        ("config.json", config("vocab_size", json!(300)), "model.safetensors does not fit config.json: "),
+        ("config.json", config("hidden_size", json!(64)), "the weights do not fit config.json: "),
+        ("config.json", config("vocab_size", json!(300)), "the weights do not fit config.json: "),
         ("config.json", config("num_hidden_layers", json!(2)), "has no place in the model"),
         ("config.json", config("model_type", json!("gpt2")), "config.json: model_type \"gpt2\" is not one of"),
         ("tokenizer.json", b"{}".to_vec(), "tokenizer.json: "),

@@ -15,8 +15,8 @@ use ssft_wgpu::data::template::Template;
 use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::kernels::adapters::adapters;
 use ssft_wgpu::model::config::Preset;
-use ssft_wgpu::model::{Decoder, DecoderConfig};
-use ssft_wgpu::train::directory::model_files;
+use ssft_wgpu::model::{Decoder, DecoderConfig, Precision};
+use ssft_wgpu::train::directory::{Carried, model_files};
 
 const FORKS: usize = 3;
 /// Of a loss. Both devices round every sum in f32, in different orders: 1e-7. AdamW divides by the root of the second
@@ -39,8 +39,11 @@ fn write_model(home: &Home) {
     let forks = ForkTable::new(tokenizer.forks(), ForkLead::bare(), CoverageGraph::new(FORKS));
     let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 512).unwrap();
     let model = Decoder::init(&shape, 1, &Device::flex());
-    for (name, content) in pollster::block_on(model_files(&model, &encoder, &forks)).unwrap() {
-        home.write(&format!("model/{name}"), content);
+    let files = model_files(&model, &encoder, &forks, &Carried::default(), Precision::F32).unwrap();
+    for (name, content) in files {
+        let mut bytes = Vec::new();
+        pollster::block_on(content.write(&mut bytes)).unwrap();
+        home.write(&format!("model/{name}"), bytes);
     }
 }
 

@@ -228,7 +228,7 @@ fn what_cannot_be_asked_is_refused() {
     home.write("begun/config.toml", "");
     #[rustfmt::skip]
     let cases = [
-        ("eval --model nowhere", "nowhere/config.json: cannot be read"),
+        ("eval --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
         ("eval --model alone", "the model belongs to no run that would know its questions; give --task or --data"),
         ("eval --model begun", "begun: the run has neither a model nor a checkpoint yet; let it go on"),
         ("eval --model ssft --fork 7", "--fork: fork 7 does not exist; the model has 6"),

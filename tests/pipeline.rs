@@ -189,8 +189,15 @@ fn a_model_brings_its_own_number_of_forks() {
     home.run(&tiny("--model first/model --steps 1 --eval-questions 0 --out second")).succeeded();
     home.run("train --resume --out second --steps 2").succeeded();
     assert_eq!(home.losses("second").len(), 2);
-    let asked = home.run(&tiny("--model first/model --forks 5 --out third"));
-    assert!(asked.refusal().contains("--model has 4 forking tokens, not 5"), "{asked:#?}");
+    let fewer = home.run(&tiny("--model first/model --forks 3 --out third"));
+    let says =
+        "first/model: the model has 4 forking tokens, more than --forks 3; leave out --forks to use them all";
+    assert!(fewer.refusal().contains(says), "{fewer:#?}");
+    let more =
+        home.run(&tiny("--model first/model --forks 5 --steps 1 --eval-questions 0 --out fifth")).succeeded();
+    let says =
+        "forks    1 new token, each starting near <|im_start|>; the vocabulary grows from 263 to 264 rows";
+    assert!(more.stderr.contains(says), "{more:#?}");
     let traces: Vec<String> = (0..5).map(|n| format!(r#"{{"source":"{n}","text":"{n}"}}"#)).collect();
     home.write("five.jsonl", format!(r#"{{"id":"q","question":"n?","traces":[{}]}}"#, traces.join(",")));
     let five = home.run("train --data five.jsonl --steps 1 --device cpu --model first/model --out fourth");

@@ -1,9 +1,12 @@
 //! What is compared: a model with its text side, the inputs, and how we answer them.
 
+use crate::texts::texts;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use ssft_wgpu::cli::setup::load_model;
+use ssft_wgpu::cli::config::RunConfig;
+use ssft_wgpu::cli::model_directory::TextSide;
+use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
 use ssft_wgpu::data::pack::{Branch, PackedTrees, Tree};
@@ -13,10 +16,10 @@ use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::decode::fork::{Piece, Question, RowStart, Settings};
 use ssft_wgpu::decode::sample::{Sampling, row_generator};
 use ssft_wgpu::decode::{Continuation, decode};
-use ssft_wgpu::model::checkpoint::{NamedTensor, load, weights};
+use ssft_wgpu::model::checkpoint::{NamedTensor, load};
 use ssft_wgpu::model::config::Preset;
-use ssft_wgpu::model::{Decoder, DecoderConfig};
-use ssft_wgpu::train::directory::model_files;
+use ssft_wgpu::model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile};
+use ssft_wgpu::train::directory::{Carried, model_files};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -25,25 +28,6 @@ use std::path::Path;
 pub const MOST: usize = 12;
 
 const CONTEXT: usize = 256;
-
-/// Strings on which tokenizers differ first. All of them are text: nothing here may become a special token.
-pub const TEXTS: &[&str] = &[
-    "",
-    " ",
-    "   \n\n \t\r\n",
-    "12+35=47 and 1000000",
-    "Don't, WE'LL; it's",
-    "  two  blanks  ",
-    "é e\u{301} ß İ ǅ ﬁ ½ Ａ",
-    "日本語。한국어 ไทย नमस्ते עברית العربية",
-    "👩\u{200d}👩\u{200d}👧 🇩🇪 \u{fe0f}",
-    "\u{0}\u{1}\u{7f}\u{ad}\u{feff}\u{fffd}\u{10ffff}",
-    "\u{a0}\u{2028}\u{3000}\u{85}.",
-    "<think1><think1 <think2>\n</think> <think99>",
-    "a<|im_start|>user<|im_end|>\n<|endoftext|></s><s><unk>",
-    "▁▁x ĠĊ <0x0A>",
-    "snake_case camelCase x=[1,2];//\u{2014}…",
-];
 
 /// Of different lengths, so that a batch has padding.
 const QUESTIONS: [&str; 3] = ["A", "12+35=", "What is the question?"];
@@ -54,6 +38,8 @@ pub struct Case {
     pub model: Decoder,
     pub encoder: Encoder,
     lead: ForkLead,
+    pub carried: Carried,
+    pub precision: Precision,
 }
 
 /// Shapes of every family, with random weights. `qwen` is the path of a Qwen `tokenizer.json`: transformers
@@ -102,29 +88,36 @@ impl Case {
     ) -> Result<Self> {
         let shape = DecoderConfig { vocab_size: tokenizer.vocab_size(), ..shape.clone() };
         let model = Decoder::init(&shape, 7, &Device::flex());
-        let mut tensors = pollster::block_on(weights(&model))?;
+        let mut tensors = pollster::block_on(TensorFile::of_model(&model, Precision::F32).read())?;
         tensors.iter_mut().enumerate().for_each(|(index, tensor)| stir(index, tensor));
-        let tensors = tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        let model = load(&shape, tensors, &Device::flex())?;
+        let model = load(&shape, &StoredTensors::of_host(&tensors)?, None, &Device::flex())?;
         let encoder = Encoder::new(tokenizer, template, &lead, CONTEXT)?;
-        Ok(Self { name: name.to_owned(), model, encoder, lead })
+        let (carried, precision) = (Carried::default(), Precision::F32);
+        Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
     }
 
     /// A directory as the program reads it.
     pub fn load(name: &str, directory: &Path) -> Result<Self> {
-        let loaded = load_model(directory, &Device::flex()).map_err(|error| anyhow!("{error}"))?;
-        let lead = loaded.forks.map_or_else(ForkLead::bare, |forks| forks.lead);
-        let context = loaded.model.config().max_position_embeddings;
-        let encoder = Encoder::new(loaded.tokenizer, loaded.template, &lead, context)?;
-        Ok(Self { name: name.to_owned(), model: loaded.model, encoder, lead })
+        Self::load_with_forks(name, directory, 0)
     }
 
-    /// The same model with `count` forks, which take spare rows of its embedding.
-    pub fn with_forks(self, count: usize) -> Result<Self> {
-        let tokenizer = self.encoder.tokenizer().clone().with_forks(count)?;
-        let template = Template::new(self.encoder.template().source())?;
-        let encoder = Encoder::new(tokenizer, template, &self.lead, self.encoder.context())?;
-        Ok(Self { name: format!("{}, ours again", self.name), encoder, ..self })
+    /// The same with at least `count` forks, as the program adds them.
+    pub fn load_with_forks(name: &str, directory: &Path, count: usize) -> Result<Self> {
+        let failed = |error| anyhow!("{error}");
+        let side = TextSide::read(directory).map_err(failed)?.with_forks(count, None, 1).map_err(failed)?;
+        let whole = RunConfig { context: usize::MAX, ..RunConfig::default() };
+        let (encoder, lead) = encoder_of(&side, &whole).map_err(failed)?;
+        let loaded = side.load(&Device::flex()).map_err(failed)?;
+        let (model, carried, precision) = (loaded.model, loaded.side.carried, loaded.precision);
+        Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
+    }
+
+    /// The largest difference between a weight here and there, of the rows that both have.
+    pub fn apart_from(&self, other: &Self) -> Result<f32> {
+        let read = |case: &Self| pollster::block_on(TensorFile::of_model(&case.model, Precision::F32).read());
+        let (ours, theirs) = (read(self)?, read(other)?);
+        let pairs = ours.iter().zip(&theirs).flat_map(|(a, b)| a.values.iter().zip(&b.values));
+        Ok(pairs.fold(0.0, |most, (a, b)| f32::max(most, (a - b).abs())))
     }
 
     /// Writes the model directory.
@@ -132,8 +125,9 @@ impl Case {
         let forks =
             ForkTable::new(self.encoder.tokenizer().forks(), self.lead.clone(), CoverageGraph::default());
         fs::create_dir_all(directory)?;
-        for (name, bytes) in pollster::block_on(model_files(&self.model, &self.encoder, &forks))? {
-            fs::write(directory.join(name), bytes)?;
+        for (name, content) in model_files(&self.model, &self.encoder, &forks, &self.carried, self.precision)?
+        {
+            pollster::block_on(content.write(&mut fs::File::create(directory.join(name))?))?;
         }
         Ok(())
     }
@@ -142,7 +136,11 @@ impl Case {
         QUESTIONS.iter().map(|question| Ok(self.encoder.prompt_text("parity", question)?)).collect()
     }
 
+    /// What branches start with: a fork each, or some token where there are none.
     pub fn leads(&self) -> Vec<Vec<u32>> {
+        if self.encoder.tokenizer().forks().is_empty() {
+            return vec![vec![66]];
+        }
         (0..self.encoder.tokenizer().forks().len()).map(|fork| self.encoder.lead(fork)).collect()
     }
 
@@ -182,17 +180,17 @@ impl Case {
         let endless = self.decode(u32::MAX)?;
         let said = endless.first().map_or(&[][..], |first| &first.tokens);
         let last = said.iter().max_by_key(|token| said.iter().position(|other| other == *token));
-        last.copied().context("the model has forks, and every fork says something")
+        last.copied().context("every fork says something")
     }
 
     /// What `logits.py` is asked.
     pub fn request(&self, directory: &Path) -> Result<Value> {
-        let names: Vec<String> = (1..=self.leads().len()).map(|fork| format!("<think{fork}>")).collect();
+        let names: Vec<String> = (1..=self.encoder.tokenizer().forks().len()).map(|fork| format!("<think{fork}>")).collect();
         let prompts: Vec<Vec<u32>> = crossed(&self.prompts()?, &self.leads());
         Ok(json!({
             "directory": directory,
             "forks": names,
-            "texts": TEXTS,
+            "texts": texts(),
             "rows": self.rows()?,
             "prompts": prompts,
             "stop": self.stop()?,

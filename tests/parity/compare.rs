@@ -1,13 +1,16 @@
 //! One reply of `logits.py` against our own answers.
 
 use crate::TOLERANCE;
-use crate::case::{Case, TEXTS, chats, logits};
+use crate::case::{Case, chats, logits};
 use crate::peer::notice;
+use crate::texts::texts;
 use anyhow::Result;
 use serde_json::{Value, json};
 use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::TemplateTokens;
 use ssft_wgpu::decode::{Continuation, Finish};
+use ssft_wgpu::train::directory::Carried;
+use std::path::Path;
 
 /// Where we and transformers differ; empty if nowhere.
 pub fn compare(case: &Case, reply: &Value) -> Result<Vec<String>> {
@@ -27,10 +30,30 @@ pub fn compare(case: &Case, reply: &Value) -> Result<Vec<String>> {
 /// What a directory of ours states beside what [`compare`] looks at.
 pub fn compare_stated(case: &Case, reply: &Value) -> Vec<String> {
     let mut found = Found { name: &case.name, problems: Vec::new() };
-    found.same("precision", &json!("torch.float32"), &reply["dtype"]);
-    found.same("context", &json!(case.encoder.context()), &reply["context"]);
-    found.same("greedy", &json!(false), &reply["generation"]["do_sample"]);
+    found.same("precision", &json!(format!("torch.{}", case.precision.hugging_face())), &reply["dtype"]);
+    if case.carried == Carried::default() {
+        found.same("context", &json!(case.encoder.context()), &reply["context"]);
+        found.same("greedy", &json!(false), &reply["generation"]["do_sample"]);
+    }
     found.problems
+}
+
+/// What a trained model lost of the files it came with: keys that are gone or changed, but for those that had to change.
+pub fn compare_kept(before: &Path, after: &Path) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for name in ["config.json", "generation_config.json", "tokenizer_config.json"] {
+        let read = |directory: &Path| -> Result<Value> {
+            Ok(serde_json::from_slice(&std::fs::read(directory.join(name))?)?)
+        };
+        let (before, after) = (read(before)?, read(after)?);
+        for (key, value) in before.as_object().into_iter().flatten() {
+            let changes = ["vocab_size", "extra_special_tokens"].contains(&key.as_str());
+            if !changes && after.get(key) != Some(value) {
+                problems.push(format!("{name}: {key} was {value} and is {:?}", after.get(key)));
+            }
+        }
+    }
+    Ok(problems)
 }
 
 /// The largest difference between two tables.
@@ -78,7 +101,7 @@ impl Found<'_> {
     /// With `split_special_tokens`, because text of ours never holds a special token.
     fn texts(&mut self, case: &Case, reply: &Value) -> Result<()> {
         let tokenizer = case.encoder.tokenizer();
-        for (index, text) in TEXTS.iter().enumerate() {
+        for (index, text) in texts().iter().enumerate() {
             self.same(
                 &format!("tokens of {text:?}"),
                 &json!(tokenizer.encode_text(text)?),

@@ -3,20 +3,33 @@
 mod case;
 mod compare;
 mod peer;
+mod texts;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::Device;
 use case::{Case, logits, our_shapes};
-use compare::{compare, compare_stated};
+use compare::{compare, compare_kept, compare_stated};
 use peer::Peer;
 use serde_json::{Value, json};
-use ssft_wgpu::cli::setup::load_model;
+use ssft_wgpu::cli::model_directory::load_model;
 use ssft_wgpu::data::pack::Tree;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// Two orders of summation in f32 of the same numbers, on logits of magnitude 1 to 10.
 const TOLERANCE: f64 = 1e-4;
+
+/// Models that `make_fixture.py` knows to make.
+const VARIANTS: [&str; 8] = [
+    "llama",
+    "llama, llama3 rope, f32, untied, in parts",
+    "llama, linear rope, f16, tied",
+    "llama, dynamic rope, one key head",
+    "qwen2",
+    "qwen2, yarn, f32, tied, in parts",
+    "qwen3",
+    "qwen3, yarn, f32, untied, in parts",
+];
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixture")
@@ -36,11 +49,12 @@ fn a_directory_of_transformers_gives_its_logits() -> Result<()> {
         let apart = compare::apart(&ours[prompt.len() - 1..], &[theirs]);
         ensure!(apart < TOLERANCE, "{prompt:?}: logits are {apart:.1e} apart");
     }
+    let side = loaded.side;
     let text = expected["text"].as_str().unwrap_or_default();
-    assert_eq!(json!(loaded.tokenizer.encode_text(text)?), expected["tokens"]);
-    assert_eq!(loaded.tokenizer.forks().len(), 2);
-    assert_eq!(loaded.tokenizer.eos_token(), "<|im_end|>");
-    assert!(!loaded.template.is_plain(), "chat_template.jinja was not read");
+    assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"]);
+    assert_eq!(side.tokenizer.forks().len(), 2);
+    assert_eq!(side.tokenizer.eos_token(), "<|im_end|>");
+    assert!(side.template.is_some_and(|template| !template.is_plain()), "chat_template.jinja was not read");
     Ok(())
 }
 
@@ -59,8 +73,8 @@ fn transformers_agrees() -> Result<()> {
     for case in our_shapes(&fixture().join("tokenizer.json"))? {
         bench.written_by_us(&case, &home.path().join(&case.name))?;
     }
-    for family in ["llama", "qwen2", "qwen3"] {
-        bench.written_by_them(family, home.path())?;
+    for variant in VARIANTS {
+        bench.written_by_them(variant, home.path())?;
     }
     bench.trained_by_the_program(&home.path().join("run"))?;
     bench.fixture_is_current()?;
@@ -88,25 +102,35 @@ impl Bench {
         Ok(())
     }
 
-    /// We read what they wrote; then they read what we make of it, with one fork more.
-    fn written_by_them(&mut self, family: &str, home: &Path) -> Result<()> {
-        let name = format!("{family} of transformers");
-        let directory = home.join(&name);
-        self.peer.ask(&json!({"make": family, "directory": directory}))?;
-        self.compare(&Case::load(&name, &directory)?, &directory)?;
-        let again = Case::load(&name, &directory)?.with_forks(3)?;
-        self.written_by_us(&again, &home.join(&again.name))
+    /// We read what they wrote; then they read what five steps of SSFT make of it, with a fork more than it had.
+    fn written_by_them(&mut self, variant: &str, home: &Path) -> Result<()> {
+        let directory = home.join(variant);
+        self.peer.ask(&json!({"make": variant, "directory": directory}))?;
+        let theirs = Case::load(variant, &directory)?;
+        self.compare(&theirs, &directory)?;
+        let data = home.join("data.jsonl");
+        fs::write(&data, questions())?;
+        let run = home.join(format!("{variant}, trained"));
+        let forks = (theirs.encoder.tokenizer().forks().len() + 1).max(3).to_string();
+        let flags =
+            "--steps 5 --lr 0.01 --warmup-steps 0 --batch-questions 2 --eval-questions 0 --match-tokens 4";
+        train(flags, &run, &[("--model", &directory), ("--data", &data), ("--forks", Path::new(&forks))])?;
+        let model = run.join("model");
+        let ours = Case::load(&format!("{variant}, five steps later"), &model)?;
+        ensure!(theirs.apart_from(&ours)? > 1e-3, "{variant}: five steps changed nothing");
+        let reply = self.compare(&ours, &model)?;
+        self.problems.extend(compare_stated(&ours, &reply));
+        self.problems
+            .extend(compare_kept(&directory, &model)?.into_iter().map(|what| format!("{variant}: {what}")));
+        Ok(())
     }
 
     fn trained_by_the_program(&mut self, out: &Path) -> Result<()> {
-        let flags = "--steps 3 --train-questions 20 --eval-questions 4 --batch-questions 2 --difficulty 1 --device cpu";
-        assert_cmd::cargo::cargo_bin_cmd!("ssft-wgpu")
-            .arg("train")
-            .args(flags.split(' '))
-            .arg("--out")
-            .arg(out)
-            .assert()
-            .success();
+        train(
+            "--steps 3 --train-questions 20 --eval-questions 4 --batch-questions 2 --difficulty 1",
+            out,
+            &[],
+        )?;
         let model = out.join("model");
         let case = Case::load("trained by the program", &model)?;
         let reply = self.compare(&case, &model)?;
@@ -118,4 +142,36 @@ impl Bench {
     fn fixture_is_current(&mut self) -> Result<()> {
         self.compare(&Case::load("fixture", &fixture())?, &fixture()).map(drop)
     }
+}
+
+/// Runs `ssft-wgpu train` on the CPU.
+fn train(flags: &str, out: &Path, paths: &[(&str, &Path)]) -> Result<()> {
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("ssft-wgpu");
+    command.arg("train").args(flags.split(' ')).args(["--device", "cpu", "--out"]).arg(out);
+    for (flag, path) in paths {
+        command.arg(flag).arg(path);
+    }
+    let done = command.output()?;
+    ensure!(done.status.success(), "{}: {}", out.display(), String::from_utf8_lossy(&done.stderr));
+    Ok(())
+}
+
+/// Questions in both forms, with two and three traces.
+fn questions() -> String {
+    let trace = |text: &str| json!({"source": text.chars().take(3).collect::<String>(), "text": text});
+    let question = |n: usize| {
+        let traces = [
+            format!("{n}+1 is one more than {n}. #### {}", n + 1),
+            format!("1+{n}={} #### {0}", n + 1),
+            "é日 #### ?".into(),
+        ];
+        let traces: Vec<Value> = traces.iter().take(2 + n % 2).map(|text| trace(text)).collect();
+        match n % 3 {
+            0 => json!({"id": n.to_string(), "question": format!("{n}+1="), "traces": traces}),
+            _ => {
+                json!({"id": n.to_string(), "messages": [{"role": "user", "content": format!("What is {n}+1?")}], "traces": traces})
+            }
+        }
+    };
+    (1..=8).map(|n| question(n).to_string() + "\n").collect()
 }

@@ -5,6 +5,7 @@ Run as a program, it writes `fixture/` anew: `python tests/parity/make_fixture.p
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -32,7 +33,7 @@ INST = (
 FORKS = ["<think1>", "<think2>"]
 
 
-def qwen_tokenizer() -> PreTrainedTokenizerBase:
+def qwen_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
     """Byte-level BPE behind Qwen's regular expression and NFC; special tokens after the vocabulary."""
     trained = Qwen2Tokenizer()._tokenizer
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -46,13 +47,13 @@ def qwen_tokenizer() -> PreTrainedTokenizerBase:
         merges=[tuple(merge) for merge in model["merges"]],
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        extra_special_tokens=["<|im_start|>", *FORKS],
+        extra_special_tokens=["<|im_start|>", *forks],
     )
     tokenizer.chat_template = CHATML
     return tokenizer
 
 
-def llama_tokenizer() -> PreTrainedTokenizerBase:
+def llama_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
     """BPE in SentencePiece's manner: blanks become U+2581, unknown characters fall back to bytes, `<s>` in front."""
     trained = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     trained.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -73,17 +74,53 @@ def llama_tokenizer() -> PreTrainedTokenizerBase:
         bos_token="<s>",
         eos_token="</s>",
         pad_token="</s>",
-        extra_special_tokens=FORKS,
+        extra_special_tokens=forks,
     )
     tokenizer.chat_template = INST
     return tokenizer
 
 
-def make(family: str, directory: Path) -> None:
-    """Grouped queries everywhere; more embedding rows than tokens, as published models have."""
-    tokenizer = llama_tokenizer() if family == "llama" else qwen_tokenizer()
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+# Every property of a published checkpoint that changes how it is read or computed, each at least once a family.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "llama": dict(forks=FORKS, attention_bias=True),
+    "llama, llama3 rope, f32, untied, in parts": dict(
+        dtype=torch.float32, rope_parameters={**LLAMA3, "rope_theta": 5e5}, mlp_bias=True, shard="4KB", spare=0
+    ),
+    "llama, linear rope, f16, tied": dict(
+        dtype=torch.float16, tie_word_embeddings=True, rope_parameters={"rope_type": "linear", "factor": 2.0}
+    ),
+    "llama, dynamic rope, one key head": dict(
+        num_key_value_heads=1, rope_parameters={"rope_type": "dynamic", "factor": 2.0}, spare=0
+    ),
+    "qwen2": dict(forks=FORKS),
+    "qwen2, yarn, f32, tied, in parts": dict(
+        dtype=torch.float32, tie_word_embeddings=True, rope_parameters={**YARN, "rope_theta": 1e6}, shard="4KB"
+    ),
+    "qwen3": dict(forks=FORKS, head_dim=8, tie_word_embeddings=True, rope_parameters={"rope_theta": 1e6}),
+    "qwen3, yarn, f32, untied, in parts": dict(
+        dtype=torch.float32, head_dim=8, rope_parameters={**YARN, "rope_theta": 1e6}, shard="4KB", spare=0
+    ),
+}
+
+
+def make(variant: str, directory: Path) -> None:
+    """Grouped queries; bf16 in one file; more embedding rows than tokens, as published models have; no forking tokens:
+    all of it unless the variant says otherwise."""
+    family = variant.split(",")[0]
+    own = dict(VARIANTS[variant])
+    forks, spare, shard = own.pop("forks", []), own.pop("spare", 4), own.pop("shard", "1GB")
+    tokenizer = llama_tokenizer(forks) if family == "llama" else qwen_tokenizer(forks)
+    rows = len(tokenizer) + spare
     shape = dict(
-        vocab_size=-(-(len(tokenizer) + 4) // 16) * 16,
+        vocab_size=-(-rows // 16) * 16 if spare else rows,
         hidden_size=16,
         intermediate_size=24,
         num_hidden_layers=2,
@@ -95,20 +132,15 @@ def make(family: str, directory: Path) -> None:
         pad_token_id=tokenizer.pad_token_id,
         dtype=torch.bfloat16,
     )
-    rope = {"rope_type": "default", "rope_theta": 1e6}
-    config = {
-        "llama": lambda: LlamaConfig(**shape, attention_bias=True),
-        "qwen2": lambda: Qwen2Config(**shape),
-        "qwen3": lambda: Qwen3Config(**shape, head_dim=8, tie_word_embeddings=True, rope_parameters=rope),
-    }[family]
-    model = AutoModelForCausalLM.from_config(config())
+    kind = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}[family]
+    model = AutoModelForCausalLM.from_config(kind(**{**shape, **own}))
     random = torch.Generator().manual_seed(5)
     with torch.no_grad():
         # Everything random: a norm of ones or a bias of zeros would hide that it is not read.
         for name, weight in sorted(model.named_parameters()):
             noise = torch.randn(weight.shape, generator=random) * (0.5 if weight.dim() == 1 else 0.35)
             weight.copy_(noise + (1.0 if "norm" in name else 0.0))
-    model.save_pretrained(directory)
+    model.save_pretrained(directory, max_shard_size=shard)
     tokenizer.save_pretrained(directory)
 
 

@@ -1,6 +1,6 @@
 //! What a run is made of: defaults, overridden by a file, overridden by flags, each value with its origin.
 
-use crate::args::TrainArgs;
+use crate::args::{DtypeChoice, LeadChoice, TemplateChoice, TrainArgs};
 use crate::device::DeviceChoice;
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use toml::{Table, Value};
 /// Every setting of a run, resolved. The keys of `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[allow(missing_docs)] // each field is the flag of the same name: see `TrainArgs`
+#[allow(missing_docs, reason = "each field is the flag of the same name: see `TrainArgs`")]
 pub struct RunConfig {
     pub task: Option<String>,
     pub data: Option<PathBuf>,
@@ -29,6 +29,10 @@ pub struct RunConfig {
     pub vocab_size: usize,
     pub preset: Option<Preset>,
     pub model: Option<PathBuf>,
+    pub template: TemplateChoice,
+    pub fork_lead: LeadChoice,
+    pub fork_init: Option<String>,
+    pub dtype: DtypeChoice,
     pub method: Method,
     pub forks: usize,
     pub match_tokens: usize,
@@ -64,6 +68,10 @@ impl Default for RunConfig {
             vocab_size: 1024,
             preset: Some(Preset::Tiny),
             model: None,
+            template: TemplateChoice::Auto,
+            fork_lead: LeadChoice::Auto,
+            fork_init: None,
+            dtype: DtypeChoice::Auto,
             method: Method::Ssft,
             forks: 6,
             match_tokens: default_match_tokens(false),
@@ -139,7 +147,7 @@ impl Resolved {
             merged.add(read_file(path)?, Origin::File);
         }
         merged.add(to_table(args)?, Origin::Flag);
-        merged.suit_the_data();
+        merged.suit_what_is_given();
         let config: RunConfig = Value::Table(merged.values).try_into().map_err(Failure::usage)?;
         check(&config)?;
         Ok(Self { config, origins: merged.origins })
@@ -185,14 +193,28 @@ impl Layers {
         }
     }
 
-    /// A user's traces are long and begin alike; the default for built-in tasks would not tell them apart.
-    fn suit_the_data(&mut self) {
-        if self.values.contains_key("data") && self.origins["match-tokens"] == Origin::Default {
-            let tokens = default_match_tokens(true) as i64;
-            self.values.insert("match-tokens".to_owned(), Value::Integer(tokens));
+    /// Defaults that depend on what else is given. A user's traces are long and begin alike, so that L for built-in tasks
+    /// would not tell them apart; a model that has learned already keeps its context and needs small steps.
+    fn suit_what_is_given(&mut self) {
+        let given = |key: &str| self.values.contains_key(key);
+        let (data, model) = (given("data"), given("model"));
+        let mut suit = |key: &str, value: Value| {
+            if self.origins[key] == Origin::Default {
+                self.values.insert(key.to_owned(), value);
+            }
+        };
+        if data {
+            suit("match-tokens", Value::Integer(default_match_tokens(true) as i64));
+        }
+        if model {
+            suit("context", Value::Integer(MOST_TOKENS as i64));
+            suit("lr", Value::Float(FINE_TUNING_RATE));
         }
     }
 }
+
+/// Highest learning rate for a model that has learned already; that of arXiv 2510.05132.
+const FINE_TUNING_RATE: f64 = 1e-5;
 
 /// L where nobody gives one: that of arXiv 2510.05132 for a user's data, few for the short traces of built-in tasks.
 pub fn default_match_tokens(own_data: bool) -> usize {
@@ -226,7 +248,7 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
     let table = read_toml(path)?;
     // Checked here, where the file can be named; a flag of that name cannot exist.
     let known = to_table(&RunConfig::default())?;
-    let extra = ["data", "model", "epochs", "memory-budget"];
+    let extra = ["data", "model", "epochs", "memory-budget", "fork-init"];
     if let Some(key) = table.keys().find(|key| !known.contains_key(*key) && !extra.contains(&key.as_str())) {
         return Err(Failure::Usage(format!(
             "{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes"

@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use ssft_kernels::adapters::{Adapter, AdapterError, adapters};
+use ssft_model::DecoderConfig;
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -50,14 +51,38 @@ impl DeviceChoice {
 
 impl NamedDevice {
     /// MiB that the passes of a step may take where nobody says: four of the adapter's largest buffers, at most 4 GiB
-    /// (WebGPU tells no more of a GPU's memory); on the CPU, half of what is free.
-    pub fn memory_budget(&self) -> usize {
+    /// (WebGPU tells no more of a GPU's memory); on the CPU, half of what is free once `model`, which is there already, has
+    /// its gradients and its optimizer's two moments.
+    pub fn memory_budget(&self, model: &DecoderConfig) -> usize {
         const MOST: u64 = 4096;
         let bytes = match &self.adapter {
             Some(adapter) => adapter.limits.max_buffer_size.saturating_mul(4),
-            None => available_bytes().unwrap_or(MOST << 20) / 2,
+            None => {
+                let optimizer = 3 * 4 * model.parameters() as u64;
+                available_bytes().unwrap_or((MOST << 21) + optimizer).saturating_sub(optimizer) / 2
+            }
         };
-        (bytes >> 20).clamp(1, MOST) as usize
+        (bytes >> 20).clamp(64, MOST) as usize
+    }
+
+    /// Refuses a model with a matrix that is larger than what the adapter lets a shader see at once.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with both sizes.
+    pub fn check_fits(&self, model: &DecoderConfig) -> Result<(), Failure> {
+        let Some(adapter) = &self.adapter else { return Ok(()) };
+        let widest = model.vocab_size.max(model.intermediate_size) as u64;
+        let (largest, most) =
+            (4 * widest * model.hidden_size as u64, adapter.limits.max_storage_buffer_binding_size);
+        if largest <= most {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
+            "{}: the model's largest matrix has {} MiB, but the adapter binds at most {} MiB; use --device cpu",
+            self.name,
+            largest >> 20,
+            most >> 20
+        )))
     }
 }
 

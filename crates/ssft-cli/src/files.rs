@@ -1,9 +1,10 @@
 //! Directories that appear whole or not at all.
 
 use crate::exit::Failure;
-use ssft_train::directory::Files;
+use ssft_model::checkpoint::CheckpointError;
+use ssft_train::directory::{Content, Files};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Leads the name of a directory that is still being written.
@@ -15,14 +16,15 @@ const REPLACED: &str = ".replaced-";
 /// that was there before is moved aside and removed once the new one is complete.
 ///
 /// # Errors
-/// Whatever the file system says; `target` is then as it was.
+/// Whatever the file system says, or a [`CheckpointError`] inside of an [`io::Error`] if there is nothing right to write;
+/// `target` is then as it was.
 pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
     let parent = target.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
     let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
     remove(&unfinished)?;
-    for (name, bytes) in files {
-        write_synced(&unfinished.join(name), bytes)?;
+    for (name, content) in files {
+        write_synced(&unfinished.join(name), content)?;
     }
     sync_tree(&unfinished)?;
     let replaced = parent.join(format!("{REPLACED}{}", file_name(target)));
@@ -47,7 +49,8 @@ pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let parent = target.parent().unwrap_or(Path::new("."));
     let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
-    let written = write_synced(&unfinished, bytes).and_then(|()| fs::rename(&unfinished, target));
+    let content = Content::Bytes(bytes.to_vec());
+    let written = write_synced(&unfinished, &content).and_then(|()| fs::rename(&unfinished, target));
     if written.is_err() {
         // What cannot be removed is swept at the next start.
         let _ = fs::remove_file(&unfinished);
@@ -82,13 +85,16 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_synced(path: &Path, content: &Content) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    let mut file = BufWriter::new(File::create(path)?);
+    pollster::block_on(content.write(&mut file)).map_err(|error| match error {
+        CheckpointError::Write { error } => error,
+        other => io::Error::other(other),
+    })?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 fn sync_tree(directory: &Path) -> io::Result<()> {
@@ -192,7 +198,10 @@ mod tests {
     use super::*;
 
     fn files(text: &str) -> Files {
-        vec![("a.json".into(), text.into()), ("trainer/state.json".into(), b"{}".to_vec())]
+        vec![
+            ("a.json".into(), Content::Bytes(text.into())),
+            ("trainer/state.json".into(), Content::Bytes(b"{}".to_vec())),
+        ]
     }
 
     #[test]
@@ -211,8 +220,10 @@ mod tests {
         let home = tempfile::tempdir().expect("temporary directory");
         let target = home.path().join("model");
         publish(&target, &files("one")).expect("first");
-        let clash: Files =
-            vec![("a".into(), b"file".to_vec()), ("a/b".into(), b"needs a directory".to_vec())];
+        let clash: Files = vec![
+            ("a".into(), Content::Bytes(b"file".to_vec())),
+            ("a/b".into(), Content::Bytes(b"needs a directory".to_vec())),
+        ];
         publish(&target, &clash).expect_err("a file cannot be a directory");
         assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
         sweep(home.path()).expect("sweep");

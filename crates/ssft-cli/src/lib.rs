@@ -13,6 +13,7 @@ pub mod exit;
 pub mod files;
 mod live;
 pub mod metrics;
+pub mod model_directory;
 pub mod report;
 pub mod run;
 pub mod setup;
@@ -47,7 +48,7 @@ fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         // SAFETY: sets two numbers of the allocator, before there is another thread.
-        #[allow(unsafe_code)]
+        #[allow(unsafe_code, reason = "the allocator has no safe face")]
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
             libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);

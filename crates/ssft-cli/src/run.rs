@@ -4,8 +4,10 @@ use crate::exit::Failure;
 use crate::files;
 use crate::setup::Questions;
 use ssft_data::forks::ForkTable;
+use ssft_model::checkpoint::CheckpointError;
+use ssft_model::{Precision, StoredTensors};
 use ssft_train::Trainer;
-use ssft_train::directory::{Files, model_files};
+use ssft_train::directory::{Carried, Files, model_files};
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -100,11 +102,13 @@ impl Run {
         &self,
         trainer: &Trainer,
         questions: &Questions,
+        carried: &Carried,
         keep: usize,
     ) -> Result<PathBuf, Failure> {
         let step = trainer.steps_done();
-        let mut content = contents(trainer, questions)?;
-        content.extend(pollster::block_on(trainer.state_files()).map_err(Failure::run)?);
+        // A resumed run goes on from the weights as they were trained, whatever the final model is stored as.
+        let mut content = contents(trainer, questions, carried, Precision::F32)?;
+        content.extend(trainer.state_files().map_err(Failure::run)?);
         let target = files::checkpoint(&self.directory, step);
         files::publish(&target, &content).map_err(|error| self.failed("checkpoints", error))?;
         files::rotate(&self.directory, keep).map_err(|error| self.failed("checkpoints", error))?;
@@ -115,9 +119,15 @@ impl Run {
     ///
     /// # Errors
     /// [`Failure::Run`] if a readback or a write fails.
-    pub fn save_model(&self, trainer: &Trainer, questions: &Questions) -> Result<PathBuf, Failure> {
+    pub fn save_model(
+        &self,
+        trainer: &Trainer,
+        questions: &Questions,
+        carried: &Carried,
+        precision: Precision,
+    ) -> Result<PathBuf, Failure> {
         let target = self.file("model");
-        files::publish(&target, &contents(trainer, questions)?)
+        files::publish(&target, &contents(trainer, questions, carried, precision)?)
             .map_err(|error| self.failed("model", error))?;
         Ok(target)
     }
@@ -132,6 +142,10 @@ impl Run {
 
     /// A failed read or write of a part of the run.
     pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
+        // Not the file system's fault.
+        if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<CheckpointError>()) {
+            return Failure::run(error);
+        }
         let path = self.file(name);
         Failure::Run(format!(
             "{}: cannot be read or written ({error}); mend that, then add --resume",
@@ -165,16 +179,29 @@ pub fn restore(trainer: &mut Trainer, checkpoint: &Path) -> Result<(), Failure> 
             ))
         })
     };
-    let (optimizer, state) = (read(OPTIMIZER_FILE)?, read(STATE_FILE)?);
+    let located = |error: &dyn std::fmt::Display| {
+        Failure::Usage(format!(
+            "{}: {error}; if it is damaged, remove this checkpoint to resume from an earlier one",
+            checkpoint.display()
+        ))
+    };
+    let state = read(STATE_FILE)?;
+    let optimizer =
+        StoredTensors::in_file(&checkpoint.join(OPTIMIZER_FILE)).map_err(|error| located(&error))?;
     trainer
         .restore(&optimizer, &state)
         .map_err(|error| Failure::Usage(format!("{}: {error}", checkpoint.display())))
 }
 
-fn contents(trainer: &Trainer, questions: &Questions) -> Result<Files, Failure> {
+fn contents(
+    trainer: &Trainer,
+    questions: &Questions,
+    carried: &Carried,
+    precision: Precision,
+) -> Result<Files, Failure> {
     let ids = questions.encoder.tokenizer().forks();
     let forks = ForkTable::new(ids, questions.lead.clone(), trainer.coverage().clone());
-    pollster::block_on(model_files(&trainer.frozen(), &questions.encoder, &forks)).map_err(Failure::run)
+    model_files(&trainer.frozen(), &questions.encoder, &forks, carried, precision).map_err(Failure::run)
 }
 
 /// A file in a directory that holds no run: a new run would write among somebody's files.

@@ -1,7 +1,9 @@
 //! From a configuration to what a run works on: questions, tokenizer, model.
 
+use crate::args::{LeadChoice, TemplateChoice};
 use crate::config::{Origin, Resolved, RunConfig};
 use crate::exit::Failure;
+use crate::model_directory::{LoadedModel, TextSide};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -9,17 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::error::DataError;
-use ssft_data::forks::{ForkLead, ForkTable};
-use ssft_data::model_files::template_of;
+use ssft_data::forks::ForkLead;
 use ssft_data::record::Record;
 use ssft_data::tasks::{self, Task, TaskSpec};
 use ssft_data::template::{Template, messages_of};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
-use ssft_model::checkpoint::{from_safetensors, load};
-use ssft_model::{Decoder, DecoderConfig};
-use std::fs;
 use std::path::Path;
 
 /// Questions with the encoder that made them.
@@ -37,19 +35,6 @@ pub struct Questions {
     pub lead: ForkLead,
 }
 
-/// A model directory in memory.
-#[derive(Debug)]
-pub struct LoadedModel {
-    /// The weights.
-    pub model: Decoder,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
-    /// Its chat template.
-    pub template: Template,
-    /// Its forks, if it was trained with any.
-    pub forks: Option<ForkTable>,
-}
-
 /// The built-in task called `name`.
 ///
 /// # Errors
@@ -61,70 +46,36 @@ pub fn task(name: &str) -> Result<&'static dyn Task, Failure> {
     })
 }
 
-/// Reads a model directory or a checkpoint, and puts the weights on `device`.
-///
-/// # Errors
-/// [`Failure::Usage`] names the file that is missing or damaged.
-pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Failure> {
-    let located = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", directory.display()));
-    let read = |name: &str| {
-        let path = directory.join(name);
-        fs::read(&path).map_err(|error| {
-            Failure::Usage(format!("{}: cannot be read ({error}); give a model directory", path.display()))
-        })
-    };
-    let damaged = |error: &dyn std::fmt::Display| {
-        Failure::Usage(format!(
-            "{}: {error}; it is damaged: give another model, or remove this checkpoint to resume from an earlier one",
-            directory.display()
-        ))
-    };
-    let optional = |name: &str| fs::read(directory.join(name)).ok();
-    let json = serde_json::from_slice(&read("config.json")?)
-        .map_err(|error| damaged(&format!("config.json: {error}")))?;
-    let config = DecoderConfig::from_hugging_face(&json).map_err(|error| located(&error))?;
-    let tokenizer_config = optional("tokenizer_config.json");
-    let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?, tokenizer_config.as_deref())
-        .map_err(|error| located(&error))?;
-    let jinja = optional("chat_template.jinja").and_then(|bytes| String::from_utf8(bytes).ok());
-    let template =
-        template_of(tokenizer_config.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
-    let forks = optional("forks.json").map(|bytes| ForkTable::from_json("forks.json", &bytes));
-    let forks = forks.transpose().map_err(|error| located(&error))?;
-    let weights = from_safetensors(&read("model.safetensors")?).map_err(|error| damaged(&error))?;
-    let model = load(&config, weights, device).map_err(|error| located(&error))?;
-    Ok(LoadedModel { model, tokenizer, template: template.unwrap_or_else(Template::plain), forks })
-}
-
 /// The questions of a run, and the model it starts from if there is one at `start` (a model directory or a
 /// checkpoint) rather than random weights.
 ///
 /// # Errors
-/// [`Failure::Usage`] for data that cannot be used, with its place.
+/// [`Failure::Usage`] for data or a model that cannot be used, with its place.
 pub fn questions(
     resolved: &Resolved,
     start: Option<&Path>,
     device: &Device,
-) -> Result<(Questions, Option<Decoder>), Failure> {
+) -> Result<(Questions, Option<LoadedModel>), Failure> {
     let config = &resolved.config;
     let (train, eval, judge) = records(config)?;
-    let loaded = start.map(|directory| load_model(directory, device)).transpose()?;
-    let forks = loaded.as_ref().map_or(config.forks, |loaded| loaded.tokenizer.forks().len());
+    // All that is wrong with the text comes before gigabytes of weights are read.
+    let side = start.map(|directory| forked(resolved, directory)).transpose()?;
+    let forks = side.as_ref().map_or(config.forks, |side| side.tokenizer.forks().len());
     if forks > 0 {
         check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
     }
-    let (encoder, lead, model) = match loaded {
-        Some(loaded) => from_model(loaded, resolved)?,
+    let (encoder, lead) = match &side {
+        Some(side) => encoder_of(side, config)?,
         None => {
             let learned = config.data.is_some().then_some(config.vocab_size);
             let all: Vec<&Record> = train.iter().chain(&eval).collect();
-            let (encoder, lead) = fresh_encoder(&all, learned, config.forks, config.context)?;
-            (encoder, lead, None)
+            fresh_encoder(&all, learned, config)?
         }
     };
     let train = encoder.encode_all(&train).map_err(|error| in_file(config, &error))?;
     // Held-out questions are checked now, not after an hour of training.
     encoder.encode_all(&eval).map_err(|error| in_file(config, &error))?;
+    let model = side.map(|side| side.load(device)).transpose()?;
     Ok((Questions { train, eval, judge, encoder, lead }, model))
 }
 
@@ -175,23 +126,43 @@ fn judgeable(record: &Record, format: AnswerFormat) -> bool {
     record.traces.iter().any(|trace| Judge::Reference(format).judge(record, &trace.text).correct)
 }
 
-fn from_model(
-    loaded: LoadedModel,
-    resolved: &Resolved,
-) -> Result<(Encoder, ForkLead, Option<Decoder>), Failure> {
+/// A model directory with the forking tokens that were asked for.
+fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
     let config = &resolved.config;
-    let there = loaded.tokenizer.forks().len();
+    let side = TextSide::read(directory)?;
+    let there = side.tokenizer.forks().len();
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);
-    if there == 0 || (asked && there != config.forks) {
-        let forks = config.forks;
+    if asked && there > config.forks {
         return Err(Failure::Usage(format!(
-            "--model has {there} forking tokens, not {forks}; give a model trained with --forks {forks}"
+            "{}: the model has {there} forking tokens, more than --forks {}; leave out --forks to use them all",
+            directory.display(),
+            config.forks
         )));
     }
-    let lead = loaded.forks.map_or_else(ForkLead::bare, |forks| forks.lead);
-    let context = config.context.min(loaded.model.config().max_position_embeddings);
-    let encoder = Encoder::new(loaded.tokenizer, loaded.template, &lead, context).map_err(Failure::usage)?;
-    Ok((encoder, lead, Some(loaded.model)))
+    let wanted = if there == 0 || asked { config.forks } else { there };
+    side.with_forks(wanted, config.fork_init.as_deref(), config.seed)
+}
+
+/// The encoder of a model that came from somewhere, and the text around its forking tokens: what `config` asks for, or
+/// else its own template and, for a new model whose template is ChatML's, the paper's chat form.
+///
+/// # Errors
+/// [`Failure::Usage`] if the text around the forks cannot be encoded.
+pub fn encoder_of(side: &TextSide, config: &RunConfig) -> Result<(Encoder, ForkLead), Failure> {
+    let own = || side.template.as_ref().map(|template| Template::new(template.source()));
+    let template = match config.template {
+        TemplateChoice::Auto => own().transpose().map_err(Failure::usage)?.unwrap_or_else(Template::plain),
+        TemplateChoice::Plain => Template::plain(),
+        TemplateChoice::Chatml => Template::chatml().map_err(Failure::usage)?,
+    };
+    let chat = !template.is_plain() && side.tokenizer.token_id("<|im_start|>").is_some();
+    let lead = match (config.fork_lead, &side.forks) {
+        (LeadChoice::Auto, Some(forks)) => forks.lead.clone(),
+        (choice, _) => choice.lead(chat),
+    };
+    let context = config.context.min(side.shape.max_position_embeddings);
+    let encoder = Encoder::new(side.tokenizer.clone(), template, &lead, context).map_err(Failure::usage)?;
+    Ok((encoder, lead))
 }
 
 /// The encoder of a model that starts from random weights: single bytes, or byte-level pieces `learned` from a
@@ -202,21 +173,23 @@ fn from_model(
 pub fn fresh_encoder(
     records: &[&Record],
     learned: Option<usize>,
-    forks: usize,
-    context: usize,
+    config: &RunConfig,
 ) -> Result<(Encoder, ForkLead), Failure> {
     let tokenizer = match learned {
         Some(vocabulary) => {
             let texts: Vec<&str> = records.iter().copied().flat_map(texts_of).collect();
-            Tokenizer::train_bytes(&texts, vocabulary, forks)
+            Tokenizer::train_bytes(&texts, vocabulary, config.forks)
         }
-        None => Tokenizer::bytes(forks),
+        None => Tokenizer::bytes(config.forks),
     };
-    let chat = records.iter().any(|record| record.messages.is_some());
+    let chat = match config.template {
+        TemplateChoice::Auto => records.iter().any(|record| record.messages.is_some()),
+        choice => choice == TemplateChoice::Chatml,
+    };
     let template = if chat { Template::chatml().map_err(Failure::usage)? } else { Template::plain() };
-    let lead = if chat { ForkLead::chat() } else { ForkLead::bare() };
+    let lead = config.fork_lead.lead(chat);
     let tokenizer = tokenizer.map_err(Failure::usage)?;
-    let encoder = Encoder::new(tokenizer, template, &lead, context).map_err(Failure::usage)?;
+    let encoder = Encoder::new(tokenizer, template, &lead, config.context).map_err(Failure::usage)?;
     Ok((encoder, lead))
 }
 

@@ -4,10 +4,11 @@ use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::exit::Failure;
 use crate::files;
-use crate::setup::{self, LoadedModel};
+use crate::model_directory::{LoadedModel, TextSide};
+use crate::setup::encoder_of;
 use burn::tensor::Device;
 use ssft_data::encode::Encoder;
-use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
+use ssft_data::forks::{CoverageGraph, ForkTable};
 use ssft_model::Decoder;
 use std::path::{Path, PathBuf};
 
@@ -34,27 +35,37 @@ impl Trained {
     /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks.
     pub fn load(place: &Path, device: &Device) -> Result<Self, Failure> {
         let directory = model_of(place)?;
-        let loaded = setup::load_model(&directory, device)?;
+        let side = TextSide::read(&directory)?;
+        if side.tokenizer.forks().is_empty() {
+            let name = directory.display();
+            return Err(Failure::Usage(format!(
+                "{name}: the model has no forking tokens; train it first (`train --model {name}`)"
+            )));
+        }
         let run = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
-        Self::from_loaded(loaded, directory, run.map(|resolved| resolved.config))
+        Self::from_side(side, run.map(|resolved| resolved.config), device)
     }
 
-    fn from_loaded(loaded: LoadedModel, directory: PathBuf, run: Option<RunConfig>) -> Result<Self, Failure> {
-        let LoadedModel { model, tokenizer, template, forks } = loaded;
-        if tokenizer.forks().is_empty() {
-            let name = directory.display();
-            return Err(Failure::Usage(format!("{name}: the model has no forking tokens; train it first")));
-        }
-        let forks = forks
-            .unwrap_or_else(|| ForkTable::new(tokenizer.forks(), ForkLead::bare(), CoverageGraph::default()));
-        let context = model.config().max_position_embeddings;
-        let encoder = Encoder::new(tokenizer, template, &forks.lead, context).map_err(Failure::usage)?;
-        Ok(Self { model, encoder, forks, directory, run })
+    /// Loads a model whose text side is known.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] names the file that is missing or damaged.
+    pub fn from_side(side: TextSide, run: Option<RunConfig>, device: &Device) -> Result<Self, Failure> {
+        let whole = RunConfig { context: side.shape.max_position_embeddings, ..RunConfig::default() };
+        let (encoder, lead) = encoder_of(&side, &whole)?;
+        let ids = encoder.tokenizer().forks();
+        let unknown = || ForkTable::new(ids, lead, CoverageGraph::default());
+        let forks = side.forks.clone().filter(|_| side.new_forks().is_none()).unwrap_or_else(unknown);
+        let LoadedModel { model, side, .. } = side.load(device)?;
+        Ok(Self { model, encoder, forks, directory: side.directory, run })
     }
 }
 
 /// The model directory that `place` stands for.
-fn model_of(place: &Path) -> Result<PathBuf, Failure> {
+///
+/// # Errors
+/// [`Failure::Usage`] if it is a run that has none yet.
+pub fn model_of(place: &Path) -> Result<PathBuf, Failure> {
     if !place.join("config.toml").exists() {
         return Ok(place.to_owned());
     }

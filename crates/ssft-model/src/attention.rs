@@ -1,16 +1,15 @@
 //! Grouped-query attention over trees, the same for training, matching and decoding.
 
 use crate::cache::{KeyValue, Pass};
-use crate::{config::DecoderConfig, linear::Linear, norm::RmsNorm};
+use crate::{config::DecoderConfig, initializer::Initializer, linear::Linear, norm::RmsNorm};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rand_chacha::ChaCha8Rng;
 use ssft_kernels::{rotary, tree_attention};
 use std::collections::VecDeque;
 
 /// Causal self-attention. Source: grouped queries, arXiv 2305.13245.
 #[derive(Module, Debug)]
-#[allow(missing_docs)] // the fields are Hugging Face's weight names
+#[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct Attention {
     pub q_proj: Linear,
     pub k_proj: Linear,
@@ -38,20 +37,22 @@ pub(crate) enum Memory<'a> {
 }
 
 impl Attention {
-    /// Random weights, drawn on the host.
-    pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    /// Attention with its first weights.
+    pub fn init(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
         let (width, head_dim) = (config.hidden_size, config.head_dim);
         let (inner, kv_inner) =
             (config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim);
         let (std, bias) = (config.input_std(), config.qkv_bias);
-        let norm = || config.qk_norm.then(|| RmsNorm::init(head_dim, config.rms_norm_eps, device));
+        let norm = |numbers: &Initializer| {
+            config.qk_norm.then(|| RmsNorm::init(head_dim, config.rms_norm_eps, numbers, device))
+        };
         Self {
-            q_proj: Linear::init(width, inner, bias, std, rng, device),
-            k_proj: Linear::init(width, kv_inner, bias, std, rng, device),
-            v_proj: Linear::init(width, kv_inner, bias, std, rng, device),
-            o_proj: Linear::init(inner, width, config.output_bias, config.residual_std(), rng, device),
-            q_norm: norm(),
-            k_norm: norm(),
+            q_proj: Linear::init(width, inner, bias, std, numbers, device),
+            k_proj: Linear::init(width, kv_inner, bias, std, numbers, device),
+            v_proj: Linear::init(width, kv_inner, bias, std, numbers, device),
+            o_proj: Linear::init(inner, width, config.output_bias, config.residual_std(), numbers, device),
+            q_norm: norm(numbers),
+            k_norm: norm(numbers),
             heads: config.num_attention_heads,
             kv_heads: config.num_key_value_heads,
             head_dim,

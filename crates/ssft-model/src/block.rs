@@ -2,14 +2,13 @@
 
 use crate::attention::{Attention, Memory};
 use crate::cache::Pass;
-use crate::{config::DecoderConfig, feed_forward::FeedForward, norm::RmsNorm};
+use crate::{config::DecoderConfig, feed_forward::FeedForward, initializer::Initializer, norm::RmsNorm};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rand_chacha::ChaCha8Rng;
 
 /// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
 #[derive(Module, Debug)]
-#[allow(missing_docs)] // the fields are Hugging Face's weight names
+#[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct Block {
     pub self_attn: Attention,
     pub mlp: FeedForward,
@@ -18,14 +17,15 @@ pub struct Block {
 }
 
 impl Block {
-    /// Random weights, drawn on the host.
-    pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let norm = || RmsNorm::init(config.hidden_size, config.rms_norm_eps, device);
+    /// A layer with its first weights.
+    pub fn init(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
+        let norm =
+            |numbers: &Initializer| RmsNorm::init(config.hidden_size, config.rms_norm_eps, numbers, device);
         Self {
-            self_attn: Attention::init(config, rng, device),
-            mlp: FeedForward::init(config, rng, device),
-            input_layernorm: norm(),
-            post_attention_layernorm: norm(),
+            self_attn: Attention::init(config, numbers, device),
+            mlp: FeedForward::init(config, numbers, device),
+            input_layernorm: norm(numbers),
+            post_attention_layernorm: norm(numbers),
         }
     }
 

@@ -1,11 +1,12 @@
-//! A model directory as Hugging Face lays it out: `config.json` and `model.safetensors`.
+//! From a Hugging Face directory's tensors to a model.
 
+use crate::added::AddedTokens;
+use crate::initializer::Initializer;
+use crate::stored::StoredTensors;
 use crate::{Decoder, DecoderConfig};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// Why a model cannot be read or written. Messages are one line.
@@ -17,14 +18,22 @@ pub enum CheckpointError {
         /// What is wrong, with the key.
         what: String,
     },
-    /// The weights file is damaged.
-    #[error("model.safetensors: {what}")]
+    /// A weights file is damaged.
+    #[error("{file}: {what}")]
     Weights {
+        /// Its name.
+        file: String,
         /// What is wrong.
         what: String,
     },
-    /// The weights file is whole but belongs to another shape of model.
-    #[error("model.safetensors does not fit config.json: {}", problems.join("; "))]
+    /// The index of several weights files does not fit them.
+    #[error("model.safetensors.index.json: {}", problems.join("; "))]
+    Index {
+        /// Everything that is wrong.
+        problems: Vec<String>,
+    },
+    /// The weights are whole but belong to another shape of model.
+    #[error("the weights do not fit config.json: {}", problems.join("; "))]
     Mismatch {
         /// One entry a tensor.
         problems: Vec<String>,
@@ -35,11 +44,25 @@ pub enum CheckpointError {
         /// The tensor.
         name: String,
     },
+    /// A weight is too large for the type it is to be stored in.
+    #[error("{name} holds a number that is too large for {dtype}; nothing was saved, try --dtype f32")]
+    TooLarge {
+        /// The tensor.
+        name: String,
+        /// The type.
+        dtype: &'static str,
+    },
     /// A readback from the device failed.
     #[error("reading the weights back from the device failed: {what}")]
     Device {
         /// The device's own words.
         what: String,
+    },
+    /// The file that is written to refuses.
+    #[error("{error}")]
+    Write {
+        /// The system's own words.
+        error: std::io::Error,
     },
 }
 
@@ -54,106 +77,55 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// All weights of a model, read back to the host.
+/// A model of the shape that `config` says, with the weights that are `stored`, and rows for tokens that are `added`.
+///
+/// One tensor at a time is read, widened to f32 and handed to `device`, so that no more than the model itself is in memory.
+/// A head that is tied may be stored all the same; it is the embedding. Frequencies of the rotary embedding, which
+/// old checkpoints store, follow from `config` and are not read.
 ///
 /// # Errors
-/// [`CheckpointError::Device`] if the readback fails, [`CheckpointError::NotFinite`] if a weight is NaN or infinite.
-pub async fn weights(model: &Decoder) -> Result<Vec<NamedTensor>, CheckpointError> {
-    let mut handles = Handles::default();
-    model.visit(&mut handles);
-    let mut weights = Vec::with_capacity(handles.tensors.len());
-    for (name, shape, tensor) in handles.tensors {
-        let failed = |what: String| CheckpointError::Device { what };
-        let data = tensor.into_data_async().await.map_err(|error| failed(error.to_string()))?;
-        let values = data.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
-        if !values.iter().all(|value| value.is_finite()) {
-            return Err(CheckpointError::NotFinite { name });
-        }
-        weights.push(NamedTensor { name, shape, values });
-    }
-    Ok(weights)
-}
-
-/// The bytes of a safetensors file that holds `tensors`.
-///
-/// # Errors
-/// [`CheckpointError::Weights`] if two tensors share a name or the shapes are inconsistent.
-pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>, CheckpointError> {
-    let damaged = |error: safetensors::SafeTensorError| CheckpointError::Weights { what: error.to_string() };
-    let mut views = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let bytes = bytemuck::cast_slice(&tensor.values);
-        views
-            .push((&tensor.name, TensorView::new(Dtype::F32, tensor.shape.clone(), bytes).map_err(damaged)?));
-    }
-    // transformers refuses a file that does not say for which framework it was written.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize(views, Some(metadata)).map_err(damaged)
-}
-
-/// The tensors of a safetensors file, widened to f32.
-///
-/// # Errors
-/// [`CheckpointError::Weights`] if the file is truncated or inconsistent, or holds a type that is not a float.
-pub fn from_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, NamedTensor>, CheckpointError> {
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| CheckpointError::Weights { what: error.to_string() })?;
-    let read = |(name, view): (String, TensorView<'_>)| {
-        let values = widen(&name, &view)?;
-        Ok((name.clone(), NamedTensor { name, shape: view.shape().to_vec(), values }))
-    };
-    file.tensors().into_iter().map(read).collect()
-}
-
-fn widen(name: &str, view: &TensorView<'_>) -> Result<Vec<f32>, CheckpointError> {
-    let bytes = view.data();
-    match view.dtype() {
-        Dtype::F32 => {
-            Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-        }
-        Dtype::F16 => {
-            Ok(bytes.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
-        Dtype::BF16 => {
-            Ok(bytes.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
-        other => Err(CheckpointError::Weights {
-            what: format!("tensor {name} is of type {other:?}; only F32, F16 and BF16 can be read"),
-        }),
-    }
-}
-
-/// A model with the given weights.
-///
-/// # Errors
-/// [`CheckpointError::Mismatch`] lists every tensor that is missing, left over or of another shape.
+/// [`CheckpointError::Mismatch`] lists every tensor that is missing, left over, of another shape or of a type that is not
+/// read here; [`CheckpointError::Weights`] if a file cannot be read any more.
 pub fn load(
     config: &DecoderConfig,
-    mut weights: BTreeMap<String, NamedTensor>,
+    stored: &StoredTensors,
+    added: Option<&AddedTokens>,
     device: &Device,
 ) -> Result<Decoder, CheckpointError> {
-    // A tied head may be stored all the same; it is the embedding.
-    if config.tie_word_embeddings {
-        weights.remove("lm_head.weight");
+    // Before a model of so many layers is laid out.
+    if config.num_hidden_layers > stored.len() {
+        let (layers, tensors) = (config.num_hidden_layers, stored.len());
+        let problem = format!("{layers} layers cannot be in {tensors} tensors");
+        return Err(CheckpointError::Mismatch { problems: vec![problem] });
     }
-    let mut loader = Loader { path: Vec::new(), weights, problems: Vec::new(), device: device.clone() };
-    let model = Decoder::init(config, 0, device).map(&mut loader);
-    loader.problems.extend(loader.weights.keys().map(|name| format!("{name} has no place in the model")));
-    if loader.problems.is_empty() {
-        Ok(model)
-    } else {
-        Err(CheckpointError::Mismatch { problems: loader.problems })
-    }
+    check(&Decoder::build(config, &mut Initializer::Later, device), stored)?;
+    let grown =
+        DecoderConfig { vocab_size: added.map_or(config.vocab_size, |added| added.rows), ..config.clone() };
+    let mut loader = Loader { path: Vec::new(), stored, added, failed: None, device };
+    let model = Decoder::build(&grown, &mut Initializer::Later, device).map(&mut loader);
+    loader.failed.map_or(Ok(model), Err)
 }
 
-/// Collects parameters by name, without reading them.
-#[derive(Default)]
-struct Handles {
+/// Compares every parameter of `outline` with what is stored.
+fn check(outline: &Decoder, stored: &StoredTensors) -> Result<(), CheckpointError> {
+    let mut inventory = Inventory { path: Vec::new(), stored, seen: BTreeSet::new(), problems: Vec::new() };
+    outline.visit(&mut inventory);
+    let Inventory { seen, mut problems, .. } = inventory;
+    let tied = outline.lm_head.is_none();
+    let harmless = |name: &str| tied && name == "lm_head.weight" || name.ends_with(".rotary_emb.inv_freq");
+    let extra = stored.names().filter(|name| !seen.contains(*name) && !harmless(name));
+    problems.extend(extra.map(|name| format!("{name} has no place in the model")));
+    if problems.is_empty() { Ok(()) } else { Err(CheckpointError::Mismatch { problems }) }
+}
+
+struct Inventory<'a> {
     path: Vec<String>,
-    tensors: Vec<(String, Vec<usize>, Tensor<1>)>,
+    stored: &'a StoredTensors,
+    seen: BTreeSet<String>,
+    problems: Vec<String>,
 }
 
-impl ModuleVisitor for Handles {
+impl ModuleVisitor for Inventory<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -163,21 +135,44 @@ impl ModuleVisitor for Handles {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val().inner();
-        let shape = tensor.dims().to_vec();
-        self.tensors.push((self.path.join("."), shape, tensor.flatten(0, D - 1)));
+        let name = self.path.join(".");
+        let expected = param.lazy_shape().to_vec();
+        match (self.stored.shape(&name), self.stored.precision_of(&name)) {
+            (Some(found), _) if found != expected => {
+                self.problems.push(format!("{name} has shape {found:?}, expected {expected:?}"));
+            }
+            (Some(_), Some(Err(dtype))) => {
+                self.problems.push(format!("{name} is of type {dtype}, expected F32, F16 or BF16"));
+            }
+            (Some(_), _) => {}
+            (None, _) => self.problems.push(format!("{name} is missing")),
+        }
+        self.seen.insert(name);
     }
 }
 
-/// Puts weights in their places and remembers what did not fit.
-struct Loader {
+/// Puts weights in their places.
+struct Loader<'a> {
     path: Vec<String>,
-    weights: BTreeMap<String, NamedTensor>,
-    problems: Vec<String>,
-    device: Device,
+    stored: &'a StoredTensors,
+    added: Option<&'a AddedTokens>,
+    failed: Option<CheckpointError>,
+    device: &'a Device,
 }
 
-impl ModuleMapper for Loader {
+impl Loader<'_> {
+    fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
+        let table = name == "model.embed_tokens.weight" || name == "lm_head.weight";
+        let Some(added) = self.added.filter(|_| table) else { return self.stored.read(name, 0) };
+        let (rows, width) = (shape[0], shape[1]);
+        let there = self.stored.shape(name).map_or(rows, |shape| shape[0]);
+        let mut values = self.stored.read(name, (rows - there) * width)?;
+        added.grow(&mut values, width);
+        Ok(values)
+    }
+}
+
+impl ModuleMapper for Loader<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -187,19 +182,19 @@ impl ModuleMapper for Loader {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let expected = param.lazy_shape().to_vec();
-        match self.weights.remove(&name) {
-            None => self.problems.push(format!("{name} is missing")),
-            Some(found) if found.shape != expected => {
-                self.problems.push(format!("{name} has shape {:?}, expected {expected:?}", found.shape));
+        let shape = param.lazy_shape().to_vec();
+        if self.failed.is_some() {
+            return param;
+        }
+        match self.values(&self.path.join("."), &shape) {
+            Ok(values) => {
+                let values = TensorData::new(values, shape);
+                Param::initialized(param.id, Tensor::from_data(values, self.device)).set_require_grad(true)
             }
-            Some(found) => {
-                let values = TensorData::new(found.values, found.shape);
-                return Param::initialized(param.id, Tensor::from_data(values, &self.device))
-                    .set_require_grad(true);
+            Err(error) => {
+                self.failed = Some(error);
+                param
             }
         }
-        param
     }
 }

@@ -1,6 +1,8 @@
 //! The shape of a decoder, and Hugging Face's `config.json`.
 
 use crate::checkpoint::CheckpointError;
+use crate::precision::Precision;
+use crate::rope_scaling::RopeScaling;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -25,6 +27,8 @@ pub struct DecoderConfig {
     pub max_position_embeddings: usize,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
+    /// What is done to those frequencies for longer texts.
+    pub rope_scaling: RopeScaling,
     /// Added to the mean square in norms.
     pub rms_norm_eps: f64,
     /// The embedding is the head.
@@ -35,6 +39,8 @@ pub struct DecoderConfig {
     pub output_bias: bool,
     /// Queries and keys are normalised per head (Qwen3).
     pub qk_norm: bool,
+    /// The feed-forward network has biases (Llama with `mlp_bias`).
+    pub mlp_bias: bool,
 }
 
 /// A built-in shape.
@@ -67,11 +73,13 @@ impl DecoderConfig {
             head_dim: width / heads,
             max_position_embeddings: context,
             rope_theta: 10_000.0,
+            rope_scaling: RopeScaling::Default,
             rms_norm_eps: 1e-5,
             tie_word_embeddings: true,
             qkv_bias: false,
             output_bias: false,
             qk_norm: false,
+            mlp_bias: false,
         }
     }
 
@@ -86,7 +94,9 @@ impl DecoderConfig {
         let (inner, kv) = (self.num_attention_heads * head, self.num_key_value_heads * head);
         let bias = usize::from(self.qkv_bias) * (inner + 2 * kv) + usize::from(self.output_bias) * width;
         let attention = width * (2 * inner + 2 * kv) + bias + usize::from(self.qk_norm) * 2 * head;
-        let block = attention + 3 * width * self.intermediate_size + 2 * width;
+        let feed_forward = 3 * width * self.intermediate_size
+            + usize::from(self.mlp_bias) * (2 * self.intermediate_size + width);
+        let block = attention + feed_forward + 2 * width;
         let tables = if self.tie_word_embeddings { 1 } else { 2 };
         self.num_hidden_layers * block + tables * self.vocab_size * width + width
     }
@@ -116,8 +126,10 @@ impl DecoderConfig {
     }
 
     /// `config.json`, with the keys of transformers 4 and 5 side by side.
-    pub fn to_hugging_face(&self, eos: u32) -> Value {
+    pub fn to_hugging_face(&self, eos: u32, precision: Precision) -> Value {
         let (model_type, architecture) = self.family();
+        let rope = self.rope_scaling.to_json(self.rope_theta);
+        let scaling = if self.rope_scaling == RopeScaling::Default { Value::Null } else { rope.clone() };
         json!({
             "architectures": [architecture],
             "model_type": model_type,
@@ -131,20 +143,34 @@ impl DecoderConfig {
             "hidden_act": "silu",
             "max_position_embeddings": self.max_position_embeddings,
             "rope_theta": self.rope_theta,
-            "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta},
+            "rope_scaling": scaling,
+            "rope_parameters": rope,
             "rms_norm_eps": self.rms_norm_eps,
             "tie_word_embeddings": self.tie_word_embeddings,
             "attention_bias": self.output_bias,
-            "mlp_bias": false,
+            "mlp_bias": self.mlp_bias,
             "attention_dropout": 0.0,
             "use_sliding_window": false,
             "bos_token_id": Value::Null,
             "eos_token_id": eos,
             "pad_token_id": eos,
-            "torch_dtype": "float32",
-            "dtype": "float32",
+            "torch_dtype": precision.hugging_face(),
+            "dtype": precision.hugging_face(),
             "use_cache": true,
         })
+    }
+
+    /// The `config.json` that this shape was read from, brought up to what has changed since: the number of tokens and the
+    /// type of the numbers. Everything else in it, known here or not, stays as it was.
+    pub fn carry(&self, mut original: Value, precision: Precision) -> Value {
+        original["vocab_size"] = json!(self.vocab_size);
+        // Version 4 of transformers reads the one, version 5 both.
+        let key = if original.get("dtype").is_some() { "dtype" } else { "torch_dtype" };
+        original[key] = json!(precision.hugging_face());
+        if original.get("torch_dtype").is_some() {
+            original["torch_dtype"] = json!(precision.hugging_face());
+        }
+        original
     }
 
     /// Reads `config.json`.
@@ -152,7 +178,7 @@ impl DecoderConfig {
     /// # Errors
     /// [`CheckpointError::Config`] for a missing field, a family or a feature that this decoder does not have.
     pub fn from_hugging_face(config: &Value) -> Result<Self, CheckpointError> {
-        let fields = Fields(config.as_object().ok_or_else(|| bad("it is not a JSON object"))?);
+        let fields = Fields::of(config.as_object().ok_or_else(|| bad("it is not a JSON object"))?);
         let family = fields.text("model_type")?;
         if !["llama", "qwen2", "qwen3"].contains(&family) {
             return Err(bad(&format!("model_type \"{family}\" is not one of llama, qwen2, qwen3")));
@@ -161,21 +187,29 @@ impl DecoderConfig {
         let attention_bias = fields.flag("attention_bias");
         let heads = fields.size("num_attention_heads")?;
         let hidden_size = fields.size("hidden_size")?;
+        // What the family's own class assumes where nothing is said.
+        let (kv_heads, head_dim) = match family {
+            "llama" => (heads, hidden_size / heads),
+            "qwen2" => (32, hidden_size / heads),
+            _ => (32, 128),
+        };
         let shape = Self {
             vocab_size: fields.size("vocab_size")?,
             hidden_size,
             intermediate_size: fields.size("intermediate_size")?,
             num_hidden_layers: fields.size("num_hidden_layers")?,
             num_attention_heads: heads,
-            num_key_value_heads: fields.size("num_key_value_heads").unwrap_or(heads),
-            head_dim: fields.size("head_dim").unwrap_or(hidden_size / heads),
+            num_key_value_heads: fields.optional_size("num_key_value_heads")?.unwrap_or(kv_heads),
+            head_dim: fields.optional_size("head_dim")?.unwrap_or(head_dim),
             max_position_embeddings: fields.size("max_position_embeddings")?,
-            rope_theta: fields.rope_theta(),
-            rms_norm_eps: fields.0.get("rms_norm_eps").and_then(Value::as_f64).unwrap_or(1e-6),
+            rope_theta: fields.rope_theta()?,
+            rope_scaling: RopeScaling::from_config(&fields)?,
+            rms_norm_eps: fields.positive_or("rms_norm_eps", 1e-6)?,
             tie_word_embeddings: fields.flag("tie_word_embeddings"),
             qkv_bias: family == "qwen2" || attention_bias,
             output_bias: attention_bias && family != "qwen2",
             qk_norm: family == "qwen3",
+            mlp_bias: fields.flag("mlp_bias") && family == "llama",
         };
         if !shape.num_attention_heads.is_multiple_of(shape.num_key_value_heads) {
             return Err(bad("num_key_value_heads does not divide num_attention_heads"));
@@ -187,56 +221,99 @@ impl DecoderConfig {
     }
 }
 
-fn bad(what: &str) -> CheckpointError {
+pub(crate) fn bad(what: &str) -> CheckpointError {
     CheckpointError::Config { what: what.to_owned() }
 }
 
-struct Fields<'a>(&'a Map<String, Value>);
+/// A JSON object whose values are read by name; null is as good as nothing.
+pub(crate) struct Fields<'a>(&'a Map<String, Value>);
 
-impl Fields<'_> {
-    fn size(&self, key: &str) -> Result<usize, CheckpointError> {
-        let value = self.0.get(key).and_then(Value::as_u64).filter(|&size| size > 0);
-        value
-            .map(|size| size as usize)
-            .ok_or_else(|| bad(&format!("\"{key}\" is missing or not a positive integer")))
+impl<'a> Fields<'a> {
+    /// The fields of `map`.
+    pub(crate) fn of(map: &'a Map<String, Value>) -> Self {
+        Self(map)
     }
 
-    fn text(&self, key: &str) -> Result<&str, CheckpointError> {
-        self.0
-            .get(key)
-            .and_then(Value::as_str)
-            .ok_or_else(|| bad(&format!("\"{key}\" is missing or not a string")))
+    fn given(&self, key: &str) -> Option<&'a Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn size(&self, key: &str) -> Result<usize, CheckpointError> {
+        self.optional_size(key)?.ok_or_else(|| bad(&format!("\"{key}\" is missing")))
+    }
+
+    pub(crate) fn optional_size(&self, key: &str) -> Result<Option<usize>, CheckpointError> {
+        let Some(value) = self.given(key) else { return Ok(None) };
+        // More than fits 32 bits is no size of anything here, and products of such sizes would overflow.
+        let size = value.as_u64().filter(|&size| size > 0 && size <= u64::from(u32::MAX));
+        match size {
+            Some(size) => Ok(Some(size as usize)),
+            None => Err(bad(&format!("\"{key}\" is {value}, not a positive integer of 32 bits"))),
+        }
+    }
+
+    fn text(&self, key: &str) -> Result<&'a str, CheckpointError> {
+        self.optional_text(key).ok_or_else(|| bad(&format!("\"{key}\" is missing or not a string")))
+    }
+
+    pub(crate) fn optional_text(&self, key: &str) -> Option<&'a str> {
+        self.given(key)?.as_str()
     }
 
     fn flag(&self, key: &str) -> bool {
-        self.0.get(key).and_then(Value::as_bool).unwrap_or(false)
+        self.optional_flag(key).unwrap_or(false)
+    }
+
+    pub(crate) fn optional_flag(&self, key: &str) -> Option<bool> {
+        self.given(key)?.as_bool()
+    }
+
+    pub(crate) fn optional_number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
+        let Some(value) = self.given(key) else { return Ok(None) };
+        let number = value.as_f64().filter(|number| number.is_finite());
+        number.map(Some).ok_or_else(|| bad(&format!("\"{key}\" is {value}, not a number")))
+    }
+
+    pub(crate) fn positive(&self, key: &str) -> Result<f64, CheckpointError> {
+        match self.optional_number(key)? {
+            Some(number) if number > 0.0 => Ok(number),
+            Some(number) => Err(bad(&format!("\"{key}\" is {number}, not above 0"))),
+            None => Err(bad(&format!("\"{key}\" is missing"))),
+        }
+    }
+
+    pub(crate) fn positive_or(&self, key: &str, default: f64) -> Result<f64, CheckpointError> {
+        if self.given(key).is_some() { self.positive(key) } else { Ok(default) }
+    }
+
+    pub(crate) fn object(&self, key: &str) -> Result<Option<Fields<'a>>, CheckpointError> {
+        let Some(value) = self.given(key) else { return Ok(None) };
+        value
+            .as_object()
+            .map(|map| Some(Fields(map)))
+            .ok_or_else(|| bad(&format!("\"{key}\" is no JSON object")))
     }
 
     /// transformers 5 nests what version 4 kept at the top.
-    fn rope_theta(&self) -> f64 {
-        let nested = self.0.get("rope_parameters").and_then(|rope| rope.get("rope_theta"));
-        nested.or_else(|| self.0.get("rope_theta")).and_then(Value::as_f64).unwrap_or(10_000.0)
+    fn rope_theta(&self) -> Result<f64, CheckpointError> {
+        match self.object("rope_parameters")?.filter(|rope| rope.given("rope_theta").is_some()) {
+            Some(nested) => nested.positive("rope_theta"),
+            None => self.positive_or("rope_theta", 10_000.0),
+        }
     }
 
     fn refuse_unsupported(&self) -> Result<(), CheckpointError> {
-        let act = self.0.get("hidden_act").and_then(Value::as_str).unwrap_or("silu");
+        let act = self.optional_text("hidden_act").unwrap_or("silu");
         if act != "silu" {
             return Err(bad(&format!("hidden_act \"{act}\" is not supported, only silu")));
         }
-        if self.flag("mlp_bias") {
-            return Err(bad("mlp_bias is not supported"));
-        }
-        if self.flag("use_sliding_window") {
+        let layers = self.given("layer_types").and_then(Value::as_array);
+        let sliding = layers.is_some_and(|layers| layers.iter().any(|layer| layer != "full_attention"));
+        if self.flag("use_sliding_window") || sliding {
             return Err(bad("sliding window attention is not supported"));
         }
-        for key in ["rope_scaling", "rope_parameters"] {
-            let rope = self.0.get(key);
-            let kind = rope
-                .and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type")))
-                .and_then(Value::as_str);
-            if let Some(kind) = kind.filter(|&kind| kind != "default") {
-                return Err(bad(&format!("{key} of type \"{kind}\" is not supported yet, only default")));
-            }
+        if self.given("quantization_config").is_some() {
+            return Err(bad("quantized weights are not supported; use the model in its original precision"));
         }
         Ok(())
     }
@@ -261,7 +338,7 @@ mod tests {
         let qwen3 = DecoderConfig { qk_norm: true, num_key_value_heads: 2, rope_theta: 1e6, ..llama.clone() };
         let biased = DecoderConfig { qkv_bias: true, output_bias: true, ..llama.clone() };
         for (config, family) in [(llama, "llama"), (qwen2, "qwen2"), (qwen3, "qwen3"), (biased, "llama")] {
-            let json = config.to_hugging_face(7);
+            let json = config.to_hugging_face(7, Precision::F32);
             assert_eq!(json["model_type"], family);
             assert_eq!(DecoderConfig::from_hugging_face(&json).expect("reads back"), config);
         }
@@ -269,20 +346,35 @@ mod tests {
 
     #[test]
     fn what_the_decoder_lacks_is_refused_by_name() {
-        let good = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7);
+        let good = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7, Precision::F32);
         for (key, value, says) in [
             ("model_type", json!("gpt2"), "model_type \"gpt2\" is not one of llama, qwen2, qwen3"),
             ("hidden_act", json!("gelu"), "hidden_act \"gelu\" is not supported, only silu"),
-            ("mlp_bias", json!(true), "mlp_bias is not supported"),
-            ("hidden_size", json!("x"), "\"hidden_size\" is missing or not a positive integer"),
+            ("layer_types", json!(["sliding_attention"]), "sliding window attention is not supported"),
+            (
+                "quantization_config",
+                json!({"bits": 4}),
+                "quantized weights are not supported; use the model in its original precision",
+            ),
+            ("hidden_size", json!("x"), "\"hidden_size\" is \"x\", not a positive integer of 32 bits"),
+            ("hidden_size", Value::Null, "\"hidden_size\" is missing"),
+            (
+                "head_dim",
+                json!(1u64 << 40),
+                "\"head_dim\" is 1099511627776, not a positive integer of 32 bits",
+            ),
+            ("rope_theta", json!(0), "\"rope_theta\" is 0, not above 0"),
+            ("rope_scaling", json!("yarn"), "\"rope_scaling\" is no JSON object"),
             ("num_key_value_heads", json!(3), "num_key_value_heads does not divide num_attention_heads"),
             (
                 "rope_scaling",
-                json!({"type": "linear"}),
-                "rope_scaling of type \"linear\" is not supported yet, only default",
+                json!({"type": "longrope"}),
+                "rope_scaling of type \"longrope\" is not supported, only default, linear, dynamic, yarn and llama3",
             ),
         ] {
             let mut config = good.clone();
+            // As version 4 wrote it: what is nested wins.
+            config.as_object_mut().expect("an object").remove("rope_parameters");
             config[key] = value;
             let error = DecoderConfig::from_hugging_face(&config).expect_err(key);
             assert_eq!(error.to_string(), format!("config.json: {says}"));

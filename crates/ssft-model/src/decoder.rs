@@ -2,7 +2,8 @@
 
 use crate::attention::Memory;
 use crate::cache::{Growth, Pass, TreeCache};
-use crate::linear::{Linear, normal};
+use crate::initializer::Initializer;
+use crate::linear::Linear;
 use crate::rotary::angles;
 use crate::{block::Block, config::DecoderConfig, norm::RmsNorm};
 use burn::module::{Module, Param};
@@ -24,7 +25,7 @@ pub struct Decoder {
 
 /// Everything but the head.
 #[derive(Module, Debug)]
-#[allow(missing_docs)] // the fields are Hugging Face's weight names
+#[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct Body {
     pub embed_tokens: Embedding,
     pub layers: Vec<Block>,
@@ -41,15 +42,19 @@ pub struct Embedding {
 impl Decoder {
     /// A model with random weights, drawn on the host from `seed`. On an autodiff device its parameters are tracked.
     pub fn init(config: &DecoderConfig, seed: u64, device: &Device) -> Self {
-        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        Self::build(config, &mut Initializer::Random(Box::new(ChaCha8Rng::seed_from_u64(seed))), device)
+    }
+
+    /// A model whose numbers come from `numbers`.
+    pub(crate) fn build(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
         let shape = [config.vocab_size, config.hidden_size];
         let body = Body {
-            embed_tokens: Embedding { weight: normal(shape, config.embedding_std(), rng, device) },
-            layers: (0..config.num_hidden_layers).map(|_| Block::init(config, rng, device)).collect(),
-            norm: RmsNorm::init(config.hidden_size, config.rms_norm_eps, device),
+            embed_tokens: Embedding { weight: numbers.normal(shape, config.embedding_std(), device) },
+            layers: (0..config.num_hidden_layers).map(|_| Block::init(config, numbers, device)).collect(),
+            norm: RmsNorm::init(config.hidden_size, config.rms_norm_eps, numbers, device),
         };
         let head = (!config.tie_word_embeddings)
-            .then(|| Linear { weight: normal(shape, config.input_std(), rng, device), bias: None });
+            .then(|| Linear { weight: numbers.normal(shape, config.input_std(), device), bias: None });
         Self { model: body, lm_head: head, config: config.clone() }
     }
 
@@ -142,7 +147,7 @@ impl Decoder {
     }
 
     fn angles(&self, pass: &Pass, device: &Device) -> Tensor<2> {
-        angles(&pass.positions, self.config.head_dim, self.config.rope_theta, device)
+        angles(&pass.positions, &self.config, device)
     }
 
     fn embed(&self, tokens: &[i32], device: &Device) -> Tensor<2> {

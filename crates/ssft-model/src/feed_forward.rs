@@ -1,14 +1,13 @@
 //! The gated feed-forward network.
 
-use crate::{config::DecoderConfig, linear::Linear};
+use crate::{config::DecoderConfig, initializer::Initializer, linear::Linear};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rand_chacha::ChaCha8Rng;
 use ssft_kernels::swiglu;
 
 /// `y = W_down (silu(W_gate x) * W_up x)`. Source: SwiGLU, arXiv 2002.05202.
 #[derive(Module, Debug)]
-#[allow(missing_docs)] // the fields are Hugging Face's weight names
+#[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct FeedForward {
     pub gate_proj: Linear,
     pub up_proj: Linear,
@@ -16,13 +15,13 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// Random weights, drawn on the host.
-    pub fn init(config: &DecoderConfig, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    /// A network with its first weights.
+    pub fn init(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         Self {
-            gate_proj: Linear::init(width, inner, false, config.input_std(), rng, device),
-            up_proj: Linear::init(width, inner, false, config.input_std(), rng, device),
-            down_proj: Linear::init(inner, width, false, config.residual_std(), rng, device),
+            gate_proj: Linear::init(width, inner, config.mlp_bias, config.input_std(), numbers, device),
+            up_proj: Linear::init(width, inner, config.mlp_bias, config.input_std(), numbers, device),
+            down_proj: Linear::init(inner, width, config.mlp_bias, config.residual_std(), numbers, device),
         }
     }
 

@@ -1,9 +1,11 @@
 //! A Llama-family decoder over packed trees of tokens, and its Hugging Face directory.
 //!
 //! Read it from the inside out: [`rotary`], [`norm`], [`linear`] -> [`attention`], [`feed_forward`] ->
-//! [`block`] -> [`decoder`]; [`cache`] holds what forked decoding shares, [`checkpoint`] what is on disk.
+//! [`block`] -> [`decoder`]; [`cache`] holds what forked decoding shares. On disk: [`config`] and [`stored`] ->
+//! [`checkpoint`] -> a model -> [`tensor_file`].
 //! Fields carry the names that Hugging Face gives the weights, so loading needs no map.
 
+pub mod added;
 pub mod attention;
 pub mod block;
 pub mod cache;
@@ -11,10 +13,22 @@ pub mod checkpoint;
 pub mod config;
 pub mod decoder;
 pub mod feed_forward;
+#[cfg(not(target_family = "wasm"))]
+mod index;
+pub mod initializer;
 pub mod linear;
+#[cfg(not(target_family = "wasm"))]
+mod mapped;
 pub mod norm;
+pub mod precision;
+pub mod rope_scaling;
 pub mod rotary;
+pub mod stored;
+pub mod tensor_file;
 
 pub use checkpoint::CheckpointError;
 pub use config::DecoderConfig;
 pub use decoder::Decoder;
+pub use precision::Precision;
+pub use stored::StoredTensors;
+pub use tensor_file::TensorFile;

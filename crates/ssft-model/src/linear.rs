@@ -1,9 +1,8 @@
 //! A linear map whose weight lies as Hugging Face stores it.
 
+use crate::initializer::Initializer;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Normal};
+use burn::tensor::{Device, Tensor};
 
 /// `y = x W^T + b`.
 #[derive(Module, Debug)]
@@ -15,18 +14,18 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A map with normally distributed weights (mean 0, deviation `std`) and zero bias, drawn on the host.
+    /// A map with normally distributed weights (mean 0, deviation `std`) and zero bias.
     pub fn init(
         input: usize,
         output: usize,
         bias: bool,
         std: f64,
-        rng: &mut ChaCha8Rng,
+        numbers: &mut Initializer,
         device: &Device,
     ) -> Self {
         Self {
-            weight: normal([output, input], std, rng, device),
-            bias: bias.then(|| Param::from_data(TensorData::new(vec![0f32; output], [output]), device)),
+            weight: numbers.normal([output, input], std, device),
+            bias: bias.then(|| numbers.constant(output, 0.0, device)),
         }
     }
 
@@ -56,12 +55,4 @@ impl Linear {
             None => y,
         }
     }
-}
-
-/// A parameter drawn from a normal distribution on the host: the same seed gives the same weights on every device.
-pub fn normal(shape: [usize; 2], std: f64, rng: &mut ChaCha8Rng, device: &Device) -> Param<Tensor<2>> {
-    let normal =
-        Normal::new(0.0, std).unwrap_or_else(|_| panic!("standard deviation {std} is not a number >= 0"));
-    let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| normal.sample(rng) as f32).collect();
-    Param::from_data(TensorData::new(values, shape), device)
 }

@@ -1,7 +1,8 @@
 //! Root mean square normalisation.
 
+use crate::initializer::Initializer;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use ssft_kernels::rms_norm;
 
 /// `y = w * x / sqrt(mean(x^2) + eps)`. Source: arXiv 1910.07467.
@@ -15,8 +16,8 @@ pub struct RmsNorm {
 
 impl RmsNorm {
     /// A norm with weight 1.
-    pub fn init(width: usize, eps: f64, device: &Device) -> Self {
-        Self { weight: Param::from_data(TensorData::new(vec![1f32; width], [width]), device), eps }
+    pub fn init(width: usize, eps: f64, numbers: &Initializer, device: &Device) -> Self {
+        Self { weight: numbers.constant(width, 1.0, device), eps }
     }
 
     /// # Shapes

@@ -1,43 +1,93 @@
-//! A model directory as a set of files in memory: Hugging Face's layout plus `forks.json`.
+//! A model directory as a set of files: Hugging Face's layout plus `forks.json`.
 //!
-//! Names and bytes only; a face writes them to a disk or to a browser's storage.
+//! Names and contents only; a face writes them to a disk or to a browser's storage.
 
 use crate::error::TrainError;
 use serde_json::{Value, json};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::ForkTable;
-use ssft_data::model_files::{special_tokens_map, tokenizer_config};
-use ssft_model::Decoder;
-use ssft_model::checkpoint::{to_safetensors, weights};
+use ssft_data::model_files::{TextFiles, special_tokens_map, tokenizer_config};
+use ssft_model::checkpoint::CheckpointError;
+use ssft_model::stored::WEIGHTS_FILE;
+use ssft_model::{Decoder, Precision, TensorFile};
+use std::io::Write;
 
 /// Relative file names with their contents.
-pub type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Content)>;
 
-/// The files of a model directory that `transformers` loads unchanged.
-///
-/// # Errors
-/// [`TrainError::Checkpoint`] if the weights cannot be read back or the tokenizer cannot be written.
-pub async fn model_files(model: &Decoder, encoder: &Encoder, forks: &ForkTable) -> Result<Files, TrainError> {
-    let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
-    let config = model.config();
-    let tokenizer_json =
-        tokenizer.to_json().map_err(|error| TrainError::State { what: error.to_string() })?;
-    let generation =
-        json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
-    Ok(vec![
-        ("config.json".to_owned(), pretty(&config.to_hugging_face(tokenizer.eos()))),
-        ("model.safetensors".to_owned(), to_safetensors(&weights(model).await?)?),
-        ("tokenizer.json".to_owned(), tokenizer_json.into_bytes()),
-        (
-            "tokenizer_config.json".to_owned(),
-            pretty(&tokenizer_config(tokenizer, template, encoder.context())),
-        ),
-        ("special_tokens_map.json".to_owned(), pretty(&special_tokens_map(tokenizer))),
-        ("generation_config.json".to_owned(), pretty(&generation)),
-        ("forks.json".to_owned(), forks.to_json().into_bytes()),
-    ])
+/// What is to be in a file.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Tensors, read back from their device one by one while the file is written.
+    Tensors(TensorFile),
 }
 
-fn pretty(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
+impl Content {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// As [`TensorFile::write`].
+    pub async fn write(&self, out: &mut dyn Write) -> Result<(), CheckpointError> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(bytes).map_err(|error| CheckpointError::Write { error }),
+            Self::Tensors(tensors) => tensors.write(out).await,
+        }
+    }
+}
+
+/// The files that a model came with and that what is written goes on from: what is in them and not known here stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Carried {
+    /// `config.json`.
+    pub config: Option<Value>,
+    /// `generation_config.json`.
+    pub generation: Option<Value>,
+    /// Those of the tokenizer.
+    pub text: TextFiles,
+}
+
+/// The files of a model directory that `transformers` loads unchanged, its weights stored as `precision`.
+///
+/// # Errors
+/// [`TrainError::State`] if the tokenizer cannot be written.
+pub fn model_files(
+    model: &Decoder,
+    encoder: &Encoder,
+    forks: &ForkTable,
+    carried: &Carried,
+    precision: Precision,
+) -> Result<Files, TrainError> {
+    let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
+    let config = match &carried.config {
+        Some(original) => model.config().carry(original.clone(), precision),
+        None => model.config().to_hugging_face(tokenizer.eos(), precision),
+    };
+    let own_generation =
+        || json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
+    let generation = carried.generation.clone().unwrap_or_else(own_generation);
+    let tokenizer_json =
+        tokenizer.to_json().map_err(|error| TrainError::State { what: error.to_string() })?;
+    let text = |name: &str, text: String| (name.to_owned(), Content::Bytes(text.into_bytes()));
+    let mut files = vec![
+        text("config.json", pretty(&config)),
+        (WEIGHTS_FILE.to_owned(), Content::Tensors(TensorFile::of_model(model, precision))),
+        text("tokenizer.json", tokenizer_json),
+        text(
+            "tokenizer_config.json",
+            pretty(&tokenizer_config(tokenizer, template, encoder.context(), &carried.text)),
+        ),
+        text("special_tokens_map.json", pretty(&special_tokens_map(tokenizer, &carried.text))),
+        text("generation_config.json", pretty(&generation)),
+        text("forks.json", forks.to_json()),
+    ];
+    if carried.text.template_file {
+        files.push(text("chat_template.jinja", template.source().to_owned()));
+    }
+    Ok(files)
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
 }

@@ -9,8 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ssft_kernels::{AdamW, Moments, adamw, sum_of_squares};
-use ssft_model::Decoder;
-use ssft_model::checkpoint::NamedTensor;
+use ssft_model::{Decoder, Precision, StoredTensors, TensorFile};
 use std::collections::BTreeMap;
 
 /// What AdamW needs besides a learning rate. Source: arXiv 1711.05101.
@@ -68,51 +67,41 @@ impl Optimizer {
         model.map(&mut Update { moments: &mut self.moments, gradients, rule, path: Vec::new() })
     }
 
-    /// The moments as named tensors, with the number of updates they have seen.
-    ///
-    /// # Errors
-    /// [`TrainError::Device`] if the readback fails.
-    pub async fn save(&self, step: usize) -> Result<(Vec<NamedTensor>, usize), TrainError> {
-        let failed = |what: String| TrainError::Device { step, what };
-        let mut tensors = Vec::with_capacity(2 * self.moments.len());
+    /// The moments as a file, with the number of updates they have seen.
+    pub fn save(&self) -> (TensorFile, usize) {
+        let mut file = TensorFile::new(Precision::F32);
         for (name, moments) in &self.moments {
-            for (kind, moment) in [(FIRST, &moments.first), (SECOND, &moments.second)] {
-                let data =
-                    moment.clone().into_data_async().await.map_err(|error| failed(error.to_string()))?;
-                let values = data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))?;
-                tensors.push(NamedTensor {
-                    name: format!("{kind}.{name}"),
-                    shape: vec![values.len()],
-                    values,
-                });
-            }
+            file.push(format!("{FIRST}.{name}"), moments.first.clone());
+            file.push(format!("{SECOND}.{name}"), moments.second.clone());
         }
-        Ok((tensors, self.updates))
+        (file, self.updates)
     }
 
     /// Takes up the moments of a saved run.
     ///
     /// # Errors
-    /// [`TrainError::State`] if a parameter of `model` has no moments of its size.
+    /// [`TrainError::State`] if a parameter of `model` has no moments of its size; [`TrainError::Checkpoint`] if the file
+    /// cannot be read any more.
     pub fn restore(
         &mut self,
         model: &Decoder,
-        mut tensors: BTreeMap<String, NamedTensor>,
+        stored: &StoredTensors,
         updates: usize,
         device: &Device,
     ) -> Result<(), TrainError> {
         let mut sizes = Sizes::default();
         model.visit(&mut sizes);
         for (name, size) in sizes.sizes {
-            let mut moment = |kind: &str| match tensors.remove(&format!("{kind}.{name}")) {
-                Some(found) if found.values.len() == size => {
-                    Ok(Tensor::<1>::from_data(TensorData::new(found.values, [size]), device))
+            let moment = |kind: &str| -> Result<Tensor<1>, TrainError> {
+                let stored_name = format!("{kind}.{name}");
+                if stored.shape(&stored_name) != Some(&[size]) {
+                    return Err(TrainError::State {
+                        what: format!(
+                            "optimizer.safetensors has no {kind} of {size} numbers for {name}; resume from another checkpoint"
+                        ),
+                    });
                 }
-                _ => Err(TrainError::State {
-                    what: format!(
-                        "optimizer.safetensors has no {kind} of {size} numbers for {name}; resume from another checkpoint"
-                    ),
-                }),
+                Ok(Tensor::from_data(TensorData::new(stored.read(&stored_name, 0)?, [size]), device))
             };
             let moments = Moments { first: moment(FIRST)?, second: moment(SECOND)? };
             self.moments.insert(name, moments);

@@ -3,13 +3,13 @@
 //! The optimizer's moments, the number of steps and the coverage graphs; the order of questions and the
 //! random assignments follow from the seed and the step alone.
 
-use crate::directory::Files;
+use crate::directory::{Content, Files};
 use crate::error::TrainError;
 use crate::method::Method;
 use crate::step::{EpochCoverage, Settings, Trainer};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
-use ssft_model::checkpoint::{from_safetensors, to_safetensors};
+use ssft_model::StoredTensors;
 
 /// Where the moments are, inside a checkpoint.
 pub const OPTIMIZER_FILE: &str = "trainer/optimizer.safetensors";
@@ -41,9 +41,9 @@ impl Trainer {
     /// The files that a checkpoint adds to a model directory.
     ///
     /// # Errors
-    /// [`TrainError::Device`] if a readback fails.
-    pub async fn state_files(&self) -> Result<Files, TrainError> {
-        let (moments, updates) = self.optimizer.save(self.step).await?;
+    /// [`TrainError::State`] if the state cannot be written as JSON; it can.
+    pub fn state_files(&self) -> Result<Files, TrainError> {
+        let (moments, updates) = self.optimizer.save();
         let (step, seed, coverage) = (self.step, self.settings.seed, self.coverage.clone());
         let Settings { method, match_tokens, batch_questions, accumulate, .. } = self.settings;
         let questions_per_step = batch_questions * accumulate;
@@ -51,20 +51,22 @@ impl Trainer {
         let state =
             TrainerState { step, updates, seed, method, match_tokens, questions_per_step, data, coverage };
         let json = serde_json::to_vec_pretty(&state).map_err(|error| unusable(&error.to_string()))?;
-        Ok(vec![(OPTIMIZER_FILE.to_owned(), to_safetensors(&moments)?), (STATE_FILE.to_owned(), json)])
+        Ok(vec![
+            (OPTIMIZER_FILE.to_owned(), Content::Tensors(moments)),
+            (STATE_FILE.to_owned(), Content::Bytes(json)),
+        ])
     }
 
     /// Goes on from a checkpoint whose model this trainer was made with.
     ///
     /// # Errors
     /// [`TrainError::State`] if the files are damaged or belong to another seed, model or number of forks.
-    pub fn restore(&mut self, optimizer: &[u8], state: &[u8]) -> Result<(), TrainError> {
+    pub fn restore(&mut self, optimizer: &StoredTensors, state: &[u8]) -> Result<(), TrainError> {
         let state: TrainerState =
             serde_json::from_slice(state).map_err(|error| damaged(STATE_FILE, &error))?;
         self.check(&state)?;
         let device = self.model.device().inner();
-        let moments = from_safetensors(optimizer).map_err(|error| damaged(OPTIMIZER_FILE, &error))?;
-        self.optimizer.restore(&self.model, moments, state.updates, &device)?;
+        self.optimizer.restore(&self.model, optimizer, state.updates, &device)?;
         self.step = state.step;
         self.coverage = state.coverage;
         Ok(())

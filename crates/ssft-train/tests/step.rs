@@ -5,9 +5,11 @@ use burn::tensor::{Device, Tensor};
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_data::pack::{PackedTrees, Tree};
 use ssft_kernels::{Targets, reference::linear_nll};
-use ssft_model::checkpoint::{NamedTensor, load, weights};
+use ssft_model::checkpoint::{NamedTensor, load};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_model::{Precision, StoredTensors, TensorFile};
 use ssft_train::assign::Matching;
+use ssft_train::directory::Content;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::set_loss::{matched_trees, set_loss};
@@ -82,7 +84,20 @@ fn run(trainer: &mut Trainer, steps: usize) -> Vec<f64> {
 }
 
 fn weights_of(model: &Decoder) -> Vec<NamedTensor> {
-    pollster::block_on(weights(model)).expect("readback")
+    pollster::block_on(TensorFile::of_model(model, Precision::F32).read()).expect("readback")
+}
+
+/// A model of [`shape`] with these weights.
+fn with_weights(weights: &[NamedTensor], device: &Device) -> Decoder {
+    let stored = StoredTensors::of_host(weights).expect("tensors");
+    load(&shape(), &stored, None, device).expect("fits")
+}
+
+/// The bytes of a file.
+fn bytes(content: &Content) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    pollster::block_on(content.write(&mut bytes)).expect("written");
+    bytes
 }
 
 /// The loss everybody knows: one causal row a pair, the mean over target tokens, in plain tensors.
@@ -201,10 +216,7 @@ fn the_gradient_is_the_slope_of_the_loss() {
     // Embeddings of deviation 0.02 would bend under the first norm within one difference step.
     let mut start = weights_of(&model());
     start[0].values.iter_mut().for_each(|value| *value *= 10.0);
-    let with = |weights: Vec<NamedTensor>| {
-        let named = weights.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        load(&shape(), named, &Device::flex().autodiff()).expect("fits")
-    };
+    let with = |weights: Vec<NamedTensor>| with_weights(&weights, &Device::flex().autodiff());
     let (model, data) = (with(start.clone()), questions());
     let batch: Vec<&EncodedQuestion> = data.iter().collect();
     let assignments: Vec<Assignment> =
@@ -370,12 +382,11 @@ fn a_restored_trainer_goes_on_bit_for_bit() {
         let expected = run(&mut whole, 9);
         let mut first = trainer(method, 2, 2);
         run(&mut first, 4);
-        let files = pollster::block_on(first.state_files()).expect("state");
-        let saved =
-            weights_of(first.model()).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        let model = load(&shape(), saved, &Device::flex().autodiff()).expect("fits");
+        let files = first.state_files().expect("state");
+        let model = with_weights(&weights_of(first.model()), &Device::flex().autodiff());
         let mut second = Trainer::new(model, leads(FORKS), &questions(), settings(method, 2, 2));
-        second.restore(&files[0].1, &files[1].1).expect("restores");
+        let moments = StoredTensors::in_memory("moments", bytes(&files[0].1)).expect("whole");
+        second.restore(&moments, &bytes(&files[1].1)).expect("restores");
         assert_eq!(run(&mut second, 5), expected[4..], "{method:?}");
         assert_eq!(weights_of(second.model()), weights_of(whole.model()), "{method:?}");
         assert_eq!(second.coverage(), whole.coverage());
@@ -386,9 +397,10 @@ fn a_restored_trainer_goes_on_bit_for_bit() {
 fn a_state_of_another_run_is_refused() {
     let mut first = trainer(Method::Ssft, 2, 1);
     run(&mut first, 1);
-    let files = pollster::block_on(first.state_files()).expect("state");
-    let refuse =
-        |mut other: Trainer| other.restore(&files[0].1, &files[1].1).expect_err("refused").to_string();
+    let files = first.state_files().expect("state");
+    let (moments, state) = (bytes(&files[0].1), bytes(&files[1].1));
+    let moments = StoredTensors::in_memory("moments", moments).expect("whole");
+    let refuse = |mut other: Trainer| other.restore(&moments, &state).expect_err("refused").to_string();
     let with_seed = Settings { seed: 6, ..settings(Method::Ssft, 2, 1) };
     let says = refuse(Trainer::new(model(), leads(FORKS), &questions(), with_seed));
     assert_eq!(says, "trainer state: the run was started with --seed 5, not 6");
@@ -404,8 +416,7 @@ fn a_step_that_is_not_finite_stops_before_the_weights_move() {
         let mut saved = weights_of(&model());
         // Finite, but its logits are not.
         saved[0].values[5 * 16..6 * 16].fill(3e38);
-        let broken = saved.clone().into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-        let model = load(&shape(), broken, &Device::flex().autodiff()).expect("fits");
+        let model = with_weights(&saved, &Device::flex().autodiff());
         let mut trainer = Trainer::new(model, leads(FORKS), &questions(), settings(method, 4, 1));
         let error = pollster::block_on(trainer.step(&questions(), &|| 0.0)).expect_err("NaN").to_string();
         let expected = match method {
@@ -422,11 +433,17 @@ fn a_step_that_is_not_finite_stops_before_the_weights_move() {
 fn a_model_that_is_not_a_number_is_not_saved() {
     let mut saved = weights_of(&model());
     saved[3].values[7] = f32::NAN;
-    let named = saved.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-    let model = load(&shape(), named, &Device::flex()).expect("fits");
-    let error = pollster::block_on(weights(&model)).expect_err("NaN").to_string();
+    let refuse = |weights: &[NamedTensor], precision| {
+        let file = TensorFile::of_model(&with_weights(weights, &Device::flex()), precision);
+        pollster::block_on(file.write(&mut Vec::new())).expect_err("refused").to_string()
+    };
     assert_eq!(
-        error,
+        refuse(&saved, Precision::F32),
         "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower --lr"
+    );
+    saved[3].values[7] = 1e6;
+    assert_eq!(
+        refuse(&saved, Precision::F16),
+        "model.layers.0.self_attn.v_proj.weight holds a number that is too large for float16; nothing was saved, try --dtype f32"
     );
 }

@@ -38,9 +38,12 @@ pub struct CheckArgs {
     /// N: forking tokens the file is meant for
     #[arg(long, default_value_t = 6)]
     pub forks: usize,
-    /// Longest row, in tokens
-    #[arg(long, default_value_t = 512)]
-    pub context: usize,
+    /// Longest row, in tokens [default: 512, or what --model has room for]
+    #[arg(long)]
+    pub context: Option<usize>,
+    /// The Hugging Face directory whose tokenizer and chat template the rows are for
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
     /// Print errors only
     #[arg(long)]
     pub quiet: bool,
@@ -49,7 +52,7 @@ pub struct CheckArgs {
 /// `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A model directory or a checkpoint; without one, a fresh model with random weights
+    /// A model directory or a checkpoint, given forking tokens if it has none; without one, a fresh model with random weights
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// JSONL file to take the question from
@@ -64,7 +67,7 @@ pub struct InspectArgs {
     /// Id of the question [default: the first]
     #[arg(long)]
     pub id: Option<String>,
-    /// N, for a fresh model
+    /// N, for a model that has no forking tokens yet
     #[arg(long, default_value_t = 6)]
     pub forks: usize,
     /// L: how many trace tokens enter the matching cost [default: that of `train`]

@@ -11,7 +11,9 @@ pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
 pub use bench::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs};
 pub use data::{CheckArgs, InspectArgs, MakeArgs};
 pub use file::with_config;
-pub use names::{AnswersName, MatchingName, MethodName, PresetName, ScheduleName};
+pub use names::{
+    AnswersName, DtypeChoice, LeadChoice, MatchingName, MethodName, PresetName, ScheduleName, TemplateChoice,
+};
 pub use train::TrainArgs;
 
 use clap::{Parser, Subcommand};

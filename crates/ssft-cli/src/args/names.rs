@@ -1,8 +1,10 @@
 //! Values that have names, as flags and as keys of a file.
 
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use ssft_data::forks::ForkLead;
 use ssft_decode::format::AnswerFormat;
+use ssft_model::Precision;
 use ssft_model::config::Preset;
 
 /// `--answers`.
@@ -83,4 +85,78 @@ pub enum ScheduleName {
     Linear,
     /// No change
     Constant,
+}
+
+/// `--template`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateChoice {
+    /// That of --model; else plain, or chatml if a question is a chat
+    #[default]
+    Auto,
+    /// The question's text and nothing else
+    Plain,
+    /// ChatML: <|im_start|>role, content, <|im_end|>
+    Chatml,
+}
+
+/// `--fork-lead`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LeadChoice {
+    /// That of --model if it has forks; else chat behind a template with <|im_start|>, and bare otherwise
+    #[default]
+    Auto,
+    /// The paper's form: <|im_start|><think1> and a line end
+    Chat,
+    /// The forking token alone
+    Bare,
+}
+
+impl LeadChoice {
+    /// The text around a forking token; `chat` decides for [`LeadChoice::Auto`].
+    pub fn lead(self, chat: bool) -> ForkLead {
+        match self {
+            Self::Auto if chat => ForkLead::chat(),
+            Self::Chat => ForkLead::chat(),
+            Self::Auto | Self::Bare => ForkLead::bare(),
+        }
+    }
+}
+
+/// `--dtype`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DtypeChoice {
+    /// That of --model; else f32
+    #[default]
+    Auto,
+    /// 4 bytes a weight, as trained
+    F32,
+    /// 2 bytes a weight, up to 65504
+    F16,
+    /// 2 bytes a weight, the upper half of an f32
+    Bf16,
+}
+
+impl DtypeChoice {
+    /// The type to store, if the model came in `stored`.
+    pub fn precision(self, stored: Precision) -> Precision {
+        match self {
+            Self::Auto => stored,
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::Bf16 => Precision::Bf16,
+        }
+    }
+}
+
+impl From<Precision> for DtypeChoice {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::F16 => Self::F16,
+            Precision::Bf16 => Self::Bf16,
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Arguments of `train`. Every flag has the same key in `--config FILE.toml`.
 
-use super::names::{AnswersName, MatchingName, MethodName, PresetName, ScheduleName};
+use super::names::{
+    AnswersName, DtypeChoice, LeadChoice, MatchingName, MethodName, PresetName, ScheduleName, TemplateChoice,
+};
 use crate::device::DeviceChoice;
 use clap::Args;
 use serde::Serialize;
@@ -38,7 +40,7 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<AnswersName>,
-    /// Longest row, in tokens
+    /// Longest row, in tokens [default: 512, or what --model has room for]
     #[arg(long, value_name = "TOKENS", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<usize>,
@@ -51,10 +53,27 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "SHAPE", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<PresetName>,
-    /// Start from this Hugging Face directory, written by this program, instead of random weights
+    /// Start from this Hugging Face directory (Llama, Qwen2, Qwen3) instead of random weights
     #[arg(long, value_name = "DIR", conflicts_with = "preset", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
+    /// How a question becomes a prompt
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateChoice>,
+    /// What stands around a forking token
+    #[arg(long, value_enum, value_name = "FORM", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork_lead: Option<LeadChoice>,
+    /// Token of --model whose rows new forking tokens start from, with a little noise [default: the first it has of <think>,
+    /// <|im_start|>, the beginning and the end of a sequence]
+    #[arg(long, value_name = "TOKEN", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fork_init: Option<String>,
+    /// Type of the numbers in the final model; training and checkpoints are f32
+    #[arg(long, value_enum, value_name = "TYPE", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<DtypeChoice>,
 
     /// Which forking token stands in front of a trace
     #[arg(long, value_enum, value_name = "ARM", help_heading = "Method")]
@@ -94,7 +113,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MIB", help_heading = "Run")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<usize>,
-    /// Highest learning rate
+    /// Highest learning rate [default: 0.004, or 0.00001 for --model]
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,

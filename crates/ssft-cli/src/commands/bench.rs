@@ -179,8 +179,8 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     report(&args.measuring, &origin, rows, &table(&cases))
 }
 
-fn budget(args: &BenchStepsArgs, device: &NamedDevice) -> u64 {
-    (args.memory_budget.unwrap_or_else(|| device.memory_budget()) as u64) << 20
+fn budget(args: &BenchStepsArgs, device: &NamedDevice, model: &DecoderConfig) -> u64 {
+    (args.memory_budget.unwrap_or_else(|| device.memory_budget(model)) as u64) << 20
 }
 
 /// Every combination of the lists.
@@ -209,7 +209,8 @@ fn random(args: &BenchStepsArgs, shape: &DecoderConfig, device: &NamedDevice) ->
             trace: sizes[4],
             match_tokens: sizes[5],
         };
-        Workload::random(shape, lengths, budget(args, device), args.measuring.seed, &device.device)
+        let budget = budget(args, device, shape);
+        Workload::random(shape, lengths, budget, args.measuring.seed, &device.device)
     };
     lists.into_iter().fold(vec![Vec::new()], with).iter().map(workload).collect()
 }
@@ -232,14 +233,15 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
     for &questions in &args.questions {
         for &match_tokens in &args.match_tokens {
             // `--model` is given, or this is not called.
-            let Some(model) = model.clone() else { continue };
+            let Some(model) = model.as_ref().map(|loaded| loaded.model.clone()) else { continue };
+            let shape = &model.config().clone();
             workloads.push(Workload {
                 model,
                 leads: (0..forks).map(|fork| data.encoder.lead(fork)).collect(),
                 data: data.train.clone(),
                 questions,
                 match_tokens,
-                memory_budget: budget(args, device),
+                memory_budget: budget(args, device, shape),
                 seed: args.measuring.seed,
             });
         }

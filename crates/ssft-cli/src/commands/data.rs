@@ -3,7 +3,9 @@
 use crate::args::{CheckArgs, MakeArgs};
 use crate::config::RunConfig;
 use crate::exit::{Failure, say};
+use crate::model_directory::TextSide;
 use crate::setup;
+use crate::trained::model_of;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
@@ -53,17 +55,23 @@ fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-/// Rows that `train --data` would find too long or empty, with its own tokenizer and template.
+/// Rows that `train --data` would find too long or empty, with its own tokenizer and template or those of --model.
 fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Failure> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let vocabulary = RunConfig::default().vocab_size;
-    let (encoder, _) = setup::fresh_encoder(
-        &records.iter().collect::<Vec<_>>(),
-        Some(vocabulary),
-        args.forks,
-        args.context,
-    )?;
+    let default = RunConfig::default();
+    let (encoder, _) = match &args.model {
+        Some(directory) => {
+            let side = TextSide::read(&model_of(directory)?)?.with_forks(args.forks, None, default.seed)?;
+            let context = args.context.unwrap_or(side.shape.max_position_embeddings);
+            setup::encoder_of(&side, &RunConfig { context, ..default })?
+        }
+        None => {
+            let context = args.context.unwrap_or(default.context);
+            let config = RunConfig { forks: args.forks, context, ..default };
+            setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), Some(config.vocab_size), &config)?
+        }
+    };
     Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())
 }

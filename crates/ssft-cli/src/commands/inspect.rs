@@ -3,9 +3,10 @@
 use crate::args::InspectArgs;
 use crate::config::{MOST_TOKENS, RunConfig, default_match_tokens};
 use crate::exit::Failure;
+use crate::model_directory::TextSide;
 use crate::setup;
 use crate::table;
-use crate::trained::Trained;
+use crate::trained::{Trained, model_of};
 use burn::tensor::Device;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
@@ -30,7 +31,11 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let record = chosen(&records, args.id.as_deref())?;
     let (model, encoder) = match &args.model {
         Some(directory) => {
-            let Trained { model, encoder, .. } = Trained::load(directory, &device.device)?;
+            let side = TextSide::read(&model_of(directory)?)?;
+            // As `train` would: a model without forking tokens is given some.
+            let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
+            let side = side.with_forks(wanted, None, args.seed)?;
+            let Trained { model, encoder, .. } = Trained::from_side(side, None, &device.device)?;
             (model, encoder)
         }
         None => fresh(args, &records, &device.device)?,
@@ -79,10 +84,9 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
 
 /// What `train` would start from.
 fn fresh(args: &InspectArgs, records: &[Record], device: &Device) -> Result<(Decoder, Encoder), Failure> {
-    let defaults = RunConfig::default();
-    let learned = args.data.is_some().then_some(defaults.vocab_size);
-    let (encoder, _) =
-        setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, args.forks, defaults.context)?;
+    let config = RunConfig { forks: args.forks, ..RunConfig::default() };
+    let learned = args.data.is_some().then_some(config.vocab_size);
+    let (encoder, _) = setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, &config)?;
     let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
     Ok((Decoder::init(&shape, args.seed, device), encoder))
 }

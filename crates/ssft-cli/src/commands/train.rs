@@ -6,6 +6,7 @@ use crate::device::NamedDevice;
 use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer, without_samples};
 use crate::exit::{Failure, explain_panic, say};
 use crate::metrics::Metrics;
+use crate::model_directory::LoadedModel;
 use crate::report::{record::RunRecord, run_page};
 use crate::run::{Run, restore};
 use crate::setup::{self, Questions};
@@ -17,7 +18,8 @@ use ssft_decode::Evaluation;
 use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
-use ssft_model::{Decoder, DecoderConfig};
+use ssft_model::{Decoder, DecoderConfig, Precision};
+use ssft_train::directory::Carried;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::Schedule;
 use ssft_train::step::Settings;
@@ -48,12 +50,9 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
         check_unchanged(&Resolved::new(&TrainArgs::default(), Some(file))?.config, &resolved.config)?;
     }
     let device = resolved.config.device.open()?;
-    // Written down like everything else: another cut of the passes would round differently when the run is resumed.
-    resolved.config.memory_budget.get_or_insert_with(|| device.memory_budget());
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
-    let (questions, trainer, steps) = prepare(&resolved, &device, checkpoint.as_ref().map(|(_, path)| path))?;
-    // A model brings its own number of forks, and the run is to be repeated and resumed with that.
-    resolved.config.forks = questions.encoder.tokenizer().forks().len();
+    let checkpoint = checkpoint.as_ref().map(|(_, path)| path);
+    let Prepared { questions, trainer, steps, carried, start } = prepare(&mut resolved, &device, checkpoint)?;
     // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
     let kept = || Resolved::new(&TrainArgs::default(), file.as_deref());
     if !args.resume || kept()?.config != resolved.config {
@@ -61,6 +60,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     }
     let voice = Voice { quiet: args.quiet || args.json };
     introduce(&voice, &resolved, &device, &questions, &trainer, steps, &run);
+    start.iter().for_each(|line| voice.say(line));
     let metrics = Metrics::open(&run.file("metrics.jsonl"), trainer.steps_done())
         .map_err(|error| run.failed("metrics.jsonl", error))?;
     let mut session = Session {
@@ -68,6 +68,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
         run,
         questions,
         trainer,
+        carried,
         metrics,
         voice,
         steps,
@@ -85,6 +86,7 @@ struct Session {
     run: Run,
     questions: Questions,
     trainer: Trainer,
+    carried: Carried,
     metrics: Metrics,
     voice: Voice,
     steps: usize,
@@ -126,6 +128,9 @@ fn check_unchanged(started: &RunConfig, asked: &RunConfig) -> Result<(), Failure
     let pairs = [
         ("--preset", started.preset == asked.preset),
         ("--model", started.model == asked.model),
+        ("--template", started.template == asked.template),
+        ("--fork-lead", started.fork_lead == asked.fork_lead),
+        ("--fork-init", started.fork_init == asked.fork_init),
         ("--context", started.context == asked.context),
         ("--vocab-size", started.vocab_size == asked.vocab_size),
         ("--forks", started.forks == asked.forks),
@@ -150,16 +155,41 @@ fn stem(args: &TrainArgs) -> Result<String, Failure> {
     Ok(format!("{data}-{}", config.method.name()))
 }
 
+/// All that a run works with.
+struct Prepared {
+    questions: Questions,
+    trainer: Trainer,
+    steps: usize,
+    /// Files of the model that the run starts from.
+    carried: Carried,
+    /// What there is to say about that model.
+    start: Option<String>,
+}
+
+/// Makes everything ready, and writes into `resolved` what only a look at model and memory could tell.
 fn prepare(
-    resolved: &Resolved,
+    resolved: &mut Resolved,
     device: &NamedDevice,
     checkpoint: Option<&PathBuf>,
-) -> Result<(Questions, Trainer, usize), Failure> {
-    let config = &resolved.config;
+) -> Result<Prepared, Failure> {
     let autodiff = device.device.clone().autodiff();
-    let start = checkpoint.map(PathBuf::as_path).or(config.model.as_deref());
-    let (questions, given) = setup::questions(resolved, start, &autodiff)?;
-    let model = given.unwrap_or_else(|| fresh(config, &questions, &autodiff));
+    let from = checkpoint.map(PathBuf::as_path).or(resolved.config.model.as_deref());
+    let (questions, given) = setup::questions(resolved, from, &autodiff)?;
+    let stored = given.as_ref().map_or(Precision::F32, |given| given.precision);
+    let start = given.as_ref().and_then(new_rows);
+    let (model, carried) = match given {
+        Some(given) => (given.model, given.side.carried),
+        None => (fresh(&resolved.config, &questions, &autodiff), Carried::default()),
+    };
+    device.check_fits(model.config())?;
+    let config = &mut resolved.config;
+    // A model brings its own number of forks and its own room, and the run is to be repeated and resumed with that.
+    config.forks = questions.encoder.tokenizer().forks().len();
+    config.context = questions.encoder.context();
+    config.dtype = config.dtype.precision(stored).into();
+    // Another cut of the passes would round differently when the run is resumed.
+    config.memory_budget.get_or_insert_with(|| device.memory_budget(model.config()));
+    let config = &resolved.config;
     let per_step = config.batch_questions * config.accumulate;
     let steps = match (config.steps, config.epochs) {
         (_, Some(epochs)) => {
@@ -167,8 +197,7 @@ fn prepare(
         }
         (steps, None) => steps.unwrap_or(1),
     };
-    let leads =
-        (0..questions.encoder.tokenizer().forks().len()).map(|fork| questions.encoder.lead(fork)).collect();
+    let leads = (0..config.forks).map(|fork| questions.encoder.lead(fork)).collect();
     let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps));
     if let Some(directory) = checkpoint {
         restore(&mut trainer, directory)?;
@@ -179,7 +208,20 @@ fn prepare(
             "the run is already at step {done}; give --steps {done} or more"
         )));
     }
-    Ok((questions, trainer, steps))
+    Ok(Prepared { questions, trainer, steps, carried, start })
+}
+
+/// What was done to a model without enough forking tokens, for people.
+fn new_rows(loaded: &LoadedModel) -> Option<String> {
+    let new = loaded.side.new_forks()?;
+    let (before, after) = (loaded.side.shape.vocab_size, loaded.model.config().vocab_size);
+    let rows = match before == after {
+        true => format!("in spare rows of the {before} there are"),
+        false => format!("the vocabulary grows from {before} to {after} rows"),
+    };
+    let count = new.ids.len();
+    let tokens = if count == 1 { "token" } else { "tokens" };
+    Some(format!("forks    {count} new {tokens}, each starting near {}; {rows}", new.name))
 }
 
 fn fresh(config: &RunConfig, questions: &Questions, device: &burn::tensor::Device) -> Decoder {
@@ -302,7 +344,7 @@ impl Session {
     }
 
     fn save(&mut self) -> Result<PathBuf, Failure> {
-        self.run.save_checkpoint(&self.trainer, &self.questions, self.config.keep)
+        self.run.save_checkpoint(&self.trainer, &self.questions, &self.carried, self.config.keep)
     }
 
     /// Does `work` so that neither an error nor a lost device harms what is saved, and says what there is to go on from.
@@ -400,7 +442,8 @@ impl Session {
     }
 
     fn finish(&self) -> Result<Option<Evaluation>, Failure> {
-        let model = self.run.save_model(&self.trainer, &self.questions)?;
+        let precision = self.config.dtype.precision(Precision::F32);
+        let model = self.run.save_model(&self.trainer, &self.questions, &self.carried, precision)?;
         self.voice.say(&format!("model    {}", model.display()));
         let evaluation = self.evaluate(usize::MAX)?;
         if let Some(evaluation) = &evaluation {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model_files::tokenizer_config;
+use crate::model_files::{TextFiles, tokenizer_config};
 use crate::template::Template;
 use proptest::prelude::*;
 use std::sync::LazyLock;
@@ -126,7 +126,7 @@ fn files_come_back() {
         let path = folder.path().join("tokenizer.json");
         let json = tokenizer.to_json().unwrap();
         fs::write(&path, &json).unwrap();
-        let config = tokenizer_config(tokenizer, &Template::plain(), 64);
+        let config = tokenizer_config(tokenizer, &Template::plain(), 64, &TextFiles::default());
         fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
         let loaded = Tokenizer::from_file(&path).unwrap();
         assert_eq!(loaded.to_json().unwrap(), json);

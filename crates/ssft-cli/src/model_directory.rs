@@ -1,0 +1,184 @@
+//! Reading a Hugging Face directory: first what it is and how it reads text, then its weights.
+
+use crate::exit::Failure;
+use burn::tensor::Device;
+use serde_json::Value;
+use ssft_data::forks::ForkTable;
+use ssft_data::model_files::{TextFiles, template_of};
+use ssft_data::template::Template;
+use ssft_data::tokenizer::Tokenizer;
+use ssft_model::added::AddedTokens;
+use ssft_model::checkpoint::load;
+use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors};
+use ssft_train::directory::Carried;
+use std::fmt::Display;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A model directory in memory.
+#[derive(Debug)]
+pub struct LoadedModel {
+    /// The weights.
+    pub model: Decoder,
+    /// The type that they are stored in.
+    pub precision: Precision,
+    /// Everything else.
+    pub side: TextSide,
+}
+
+/// A model directory but for its weights.
+#[derive(Debug)]
+pub struct TextSide {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// The shape as stored.
+    pub shape: DecoderConfig,
+    /// Its tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Its chat template, if it has one.
+    pub template: Option<Template>,
+    /// Its forks, if it was trained with any.
+    pub forks: Option<ForkTable>,
+    /// Its files, for what is written later.
+    pub carried: Carried,
+    /// Tokens that were added and have no rows yet.
+    added: Option<NewForks>,
+}
+
+/// Forking tokens that a model is to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewForks {
+    /// Their ids.
+    pub ids: Vec<u32>,
+    /// Id of the token whose rows they start from.
+    pub like: u32,
+    /// Its name.
+    pub name: String,
+    /// Of the noise that tells them apart.
+    pub seed: u64,
+}
+
+/// Tokens that open a part of an answer, then those that every text has: the first that a model knows is what its forking
+/// tokens start from.
+const OPENINGS: [&str; 2] = ["<think>", "<|im_start|>"];
+
+impl TextSide {
+    /// Reads the directory of a model or a checkpoint.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] names the file that is missing or damaged.
+    pub fn read(directory: &Path) -> Result<Self, Failure> {
+        let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", directory.display()));
+        let (_, config) = json(directory, "config.json")?;
+        let config = config
+            .ok_or_else(|| located(&"there is no config.json; give the directory of a Hugging Face model"))?;
+        let shape = DecoderConfig::from_hugging_face(&config).map_err(|error| located(&error))?;
+        let (tokenizer_text, tokenizer_config) = json(directory, "tokenizer_config.json")?;
+        let tokenizer = bytes(directory, "tokenizer.json")?.ok_or_else(|| {
+            located(&"there is no tokenizer.json; let transformers write one (AutoTokenizer.from_pretrained, then save_pretrained)")
+        })?;
+        let tokenizer =
+            Tokenizer::from_json(&tokenizer, tokenizer_text.as_deref()).map_err(|error| located(&error))?;
+        let jinja = bytes(directory, "chat_template.jinja")?.map(String::from_utf8).transpose();
+        let jinja = jinja.map_err(|_| located(&"chat_template.jinja is no UTF-8; save it as UTF-8"))?;
+        let template =
+            template_of(tokenizer_text.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
+        let forks = bytes(directory, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
+        let forks = forks.transpose().map_err(|error| located(&error))?;
+        let text = TextFiles {
+            tokenizer_config,
+            special_tokens_map: json(directory, "special_tokens_map.json")?.1,
+            template_file: jinja.is_some(),
+        };
+        let generation = json(directory, "generation_config.json")?.1;
+        let carried = Carried { config: Some(config), generation, text };
+        Ok(Self { directory: directory.to_owned(), shape, tokenizer, template, forks, carried, added: None })
+    }
+
+    /// Gives the model forking tokens up to `count`, which start as the token called `like`, or else as the first of
+    /// `<think>`, `<|im_start|>`, the beginning and the end of a sequence that it knows. Those it has stay.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if it has no token `like`.
+    pub fn with_forks(mut self, count: usize, like: Option<&str>, seed: u64) -> Result<Self, Failure> {
+        let there = self.tokenizer.forks().len();
+        if count <= there {
+            return Ok(self);
+        }
+        let own = [self.tokenizer.bos_token(), Some(self.tokenizer.eos_token())].into_iter().flatten();
+        let known = |name: &&str| self.tokenizer.token_id(name).is_some();
+        let name =
+            like.or_else(|| OPENINGS.into_iter().chain(own).find(known)).unwrap_or_default().to_owned();
+        let like = self.tokenizer.token_id(&name).filter(|&id| (id as usize) < self.shape.vocab_size);
+        let like = like.ok_or_else(|| {
+            Failure::Usage(format!(
+                "{}: the model has no token {name:?} for --fork-init; name one that its tokenizer.json has",
+                self.directory.display()
+            ))
+        })?;
+        self.tokenizer = self.tokenizer.with_forks(count).map_err(Failure::usage)?;
+        let ids = self.tokenizer.forks()[there..].to_vec();
+        self.added = Some(NewForks { ids, like, name, seed });
+        Ok(self)
+    }
+
+    /// The forking tokens that the model did not come with.
+    pub fn new_forks(&self) -> Option<&NewForks> {
+        self.added.as_ref()
+    }
+
+    /// Reads the weights on to `device`.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] names what is missing or damaged.
+    pub fn load(self, device: &Device) -> Result<LoadedModel, Failure> {
+        let name = self.directory.display();
+        let located = |error: &dyn Display| Failure::Usage(format!("{name}: {error}"));
+        let stored = StoredTensors::in_directory(&self.directory).map_err(|error| located(&error))?;
+        let tokens = self.tokenizer.vocab_size();
+        let added = self.added.as_ref();
+        let added = added.map(|new| AddedTokens::new(&self.shape, &new.ids, new.like, tokens, new.seed));
+        let rows = added.as_ref().map_or(self.shape.vocab_size, |added| added.rows);
+        if tokens > rows {
+            return Err(located(&format!(
+                "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
+            )));
+        }
+        let model = load(&self.shape, &stored, added.as_ref(), device).map_err(|error| located(&error))?;
+        Ok(LoadedModel { model, precision: stored.precision(), side: self })
+    }
+}
+
+/// Reads a model directory or a checkpoint, and puts the weights on `device`.
+///
+/// # Errors
+/// [`Failure::Usage`] names the file that is missing or damaged.
+pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Failure> {
+    TextSide::read(directory)?.load(device)
+}
+
+/// The bytes of a file, if it is there.
+fn bytes(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let path = directory.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::Usage(format!(
+            "{}: cannot be read ({error}); give a model directory",
+            path.display()
+        ))),
+    }
+}
+
+/// The bytes of a JSON file and what they mean, if it is there.
+fn json(directory: &Path, name: &str) -> Result<(Option<Vec<u8>>, Option<Value>), Failure> {
+    let Some(bytes) = bytes(directory, name)? else { return Ok((None, None)) };
+    let value = serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::Usage(format!(
+            "{}: not JSON ({error}); fetch or write the model again",
+            directory.join(name).display()
+        ))
+    })?;
+    Ok((Some(bytes), Some(value)))
+}

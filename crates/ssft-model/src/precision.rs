@@ -1,0 +1,105 @@
+//! The types that weights are stored in. In memory they are f32.
+
+use safetensors::Dtype;
+use serde::{Deserialize, Serialize};
+
+/// A type of floating-point numbers in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE 754 single.
+    #[default]
+    F32,
+    /// IEEE 754 half: up to 65504.
+    F16,
+    /// The upper half of an f32.
+    Bf16,
+}
+
+impl Precision {
+    /// As `dtype` of a `config.json` names it.
+    pub fn hugging_face(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+
+    /// Bytes of one number.
+    pub fn bytes(self) -> usize {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    pub(crate) fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+
+    pub(crate) fn of(dtype: Dtype) -> Option<Self> {
+        [Self::F32, Self::F16, Self::Bf16].into_iter().find(|precision| precision.dtype() == dtype)
+    }
+
+    /// Appends the numbers in `bytes`, whole ones.
+    pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
+        let halves =
+            |convert: fn([u8; 2]) -> f32| bytes.as_chunks::<2>().0.iter().map(move |half| convert(*half));
+        match self {
+            Self::F32 => values.extend(bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word))),
+            Self::F16 => values.extend(halves(|half| half::f16::from_le_bytes(half).to_f32())),
+            Self::Bf16 => values.extend(halves(|half| half::bf16::from_le_bytes(half).to_f32())),
+        }
+    }
+
+    /// The bytes of `values`, each rounded to the nearest; `None` if one of them is not finite afterwards.
+    pub(crate) fn narrow(self, values: &[f32]) -> Option<Vec<u8>> {
+        let finite = |value: f32| value.is_finite().then_some(value);
+        let mut bytes = Vec::with_capacity(values.len() * self.bytes());
+        for &value in values {
+            match self {
+                Self::F32 => bytes.extend_from_slice(&finite(value)?.to_le_bytes()),
+                Self::F16 => {
+                    let half = half::f16::from_f32(value);
+                    finite(half.to_f32())?;
+                    bytes.extend_from_slice(&half.to_le_bytes());
+                }
+                Self::Bf16 => {
+                    let half = half::bf16::from_f32(value);
+                    finite(half.to_f32())?;
+                    bytes.extend_from_slice(&half.to_le_bytes());
+                }
+            }
+        }
+        Some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_narrowed_widens_to_the_nearest() {
+        let values = [0.0, -1.5, 3.140_625, 65504.0, 1e-7];
+        for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
+            let mut again = Vec::new();
+            precision.widen(&precision.narrow(&values).expect("finite"), &mut again);
+            let largest = if precision == Precision::F16 { 2e-3 } else { 4e-3 };
+            for (value, read) in values.iter().zip(&again) {
+                assert!((value - read).abs() <= largest * value.abs() + 1e-7, "{precision:?} {value} {read}");
+            }
+            assert_eq!(again.len(), values.len());
+        }
+        assert_eq!(Precision::Bf16.narrow(&[1.0]).expect("finite"), [0x80, 0x3f]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_written() {
+        assert!(Precision::F16.narrow(&[70000.0]).is_none());
+        assert!(Precision::Bf16.narrow(&[f32::MAX]).is_none(), "rounds up to infinity");
+        assert!(Precision::F32.narrow(&[f32::NAN]).is_none());
+    }
+}
