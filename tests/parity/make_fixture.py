@@ -1,9 +1,12 @@
 """Small random models of each family, saved by transformers itself.
 
-Run as a program, it writes `fixture/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes).
+Run as a program, it writes `fixture/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes). With a shape
+and a directory it makes a stand-in for a published model instead, with random weights and a small vocabulary of words:
+`python tests/parity/make_fixture.py smollm2-135m my-model`.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +147,36 @@ def make(variant: str, directory: Path) -> None:
     tokenizer.save_pretrained(directory)
 
 
+# Published shapes.
+SHAPES: dict[str, dict[str, Any]] = {
+    "smollm2-135m": dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3),
+    "smollm2-360m": dict(hidden_size=960, intermediate_size=2560, num_hidden_layers=32, num_attention_heads=15, num_key_value_heads=5),
+}
+
+
+def make_stand_in(shape: str, directory: Path) -> None:
+    """bf16, tied, ChatML; nearly all of the 49,152 rows of the vocabulary are spare."""
+    tokenizer = qwen_tokenizer([])
+    config = LlamaConfig(
+        **SHAPES[shape],
+        vocab_size=49152,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.convert_tokens_to_ids("<|im_start|>"),
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e5},
+        dtype=torch.bfloat16,
+    )
+    torch.manual_seed(5)
+    AutoModelForCausalLM.from_config(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
 def main() -> None:
+    if len(sys.argv) == 3:
+        make_stand_in(sys.argv[1], Path(sys.argv[2]))
+        return
     directory = Path(__file__).parent / "fixture"
     make("qwen3", directory)
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
