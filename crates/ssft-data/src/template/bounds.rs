@@ -83,7 +83,33 @@ fn print(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> R
             let text = text_of(state, value)?;
             escape_formatter(output, state, &text)
         }
+        _ if float_of(value).is_some() => escape_formatter(output, state, &text_of(state, value)?),
         _ => escape_formatter(output, state, value),
+    }
+}
+
+/// The number, if it is no integer.
+pub(super) fn float_of(value: &Value) -> Option<f64> {
+    if value.kind() == ValueKind::Number && !value.is_integer() {
+        f64::try_from(value.clone()).ok()
+    } else {
+        None
+    }
+}
+
+/// A float as Python's `repr` writes it: the shortest digits that read back as the same number.
+pub(super) fn float_text(float: f64) -> String {
+    let scientific = format!("{float:e}");
+    let parts =
+        scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
+    match parts {
+        Some((digits, power @ (..-4 | 16..))) => {
+            let sign = if power < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", power.abs())
+        }
+        Some(_) => format!("{float:?}"),
+        None if float.is_nan() => "nan".to_owned(),
+        None => float.to_string(),
     }
 }
 
@@ -91,6 +117,9 @@ fn print(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> R
 fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
     if value.kind() == ValueKind::String {
         return Ok(value.clone());
+    }
+    if let Some(float) = float_of(value) {
+        return Ok(float_text(float).into());
     }
     check(state, value, true, 0)?;
     let room =

@@ -5,7 +5,7 @@ use super::date::{Date, strftime};
 use super::json::tojson;
 use super::methods;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 /// What the engine has and jinja2 has not; a template that uses one of these fails there.
@@ -22,6 +22,7 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", tojson);
     environment.add_filter("trim", trim);
+    environment.add_filter("sum", sum);
     environment.add_test("iterable", is_iterable);
     environment.add_test("sequence", is_sequence);
     for name in NOT_IN_JINJA {
@@ -47,6 +48,21 @@ fn trim(state: &State<'_, '_>, value: &Value, chars: Option<&str>) -> Result<Str
         Some(text) => Ok(methods::trim(text, chars)),
         None => Ok(methods::trim(&value.to_string(), chars)),
     }
+}
+
+/// Adds numbers. Python also adds lists so, which copies what is there already for each one.
+fn sum(
+    state: &State<'_, '_>,
+    values: Value,
+    attribute: Option<&str>,
+    start: Option<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let first = start.clone().or(named.get::<Option<Value>>("start")?);
+    if first.is_some_and(|first| first.kind() != ValueKind::Number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "sum: start must be a number"));
+    }
+    minijinja::filters::sum(state, values, attribute, start, named)
 }
 
 fn is_iterable(value: &Value) -> bool {

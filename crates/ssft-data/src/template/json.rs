@@ -1,25 +1,27 @@
 //! The filter `tojson`: the text of Python's `json.dumps`, as transformers calls it.
 
-use super::bounds::check;
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use super::bounds::{check, float_of, float_text};
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
 
-/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`, by place or by name.
-pub(super) fn tojson(state: &State<'_, '_>, value: &Value, arguments: Rest<Value>) -> Result<String, Error> {
-    let (places, named): (&[Value], Kwargs) = from_args(&arguments)?;
-    if places.len() > 4 {
-        return Err(Error::from(ErrorKind::TooManyArguments));
-    }
-    let argument = |place: usize, name: &str| match places.get(place) {
-        Some(value) => Ok(Some(value.clone())),
+/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`; the last two by name only.
+pub(super) fn tojson(
+    state: &State<'_, '_>,
+    value: &Value,
+    ensure_ascii: Option<Value>,
+    indent: Option<Value>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let argument = |place: Option<Value>, name: &str| match place {
+        Some(value) => Ok(Some(value)),
         None => named.get::<Option<Value>>(name),
     };
     let given = |value: Option<Value>| value.filter(|value| !value.is_none());
-    let ascii = argument(0, "ensure_ascii")?.is_some_and(|value| value.is_true());
-    let sorted = argument(3, "sort_keys")?.is_some_and(|value| value.is_true());
-    let indent = given(argument(1, "indent")?).map(|value| indentation(&value)).transpose()?;
-    let separators = given(argument(2, "separators")?);
+    let ascii = argument(ensure_ascii, "ensure_ascii")?.is_some_and(|value| value.is_true());
+    let sorted = argument(None, "sort_keys")?.is_some_and(|value| value.is_true());
+    let indent = given(argument(indent, "indent")?).map(|value| indentation(&value)).transpose()?;
+    let separators = given(argument(None, "separators")?);
     named.assert_all_used()?;
     let separators = match separators {
         Some(pair) => pair_of(&pair)?,
@@ -145,8 +147,7 @@ impl Writer<'_, '_, '_> {
             '\t' => self.text.push_str("\\t"),
             '\u{8}' => self.text.push_str("\\b"),
             '\u{c}' => self.text.push_str("\\f"),
-            // Python escapes DEL only where it escapes everything beyond ASCII.
-            c if c < ' ' || (self.ascii && !matches!(c, ' '..='~' | '\u{7f}')) => self.escape(c),
+            c if c < ' ' || (self.ascii && c > '~') => self.escape(c),
             c => self.text.push(c),
         }
     }
@@ -165,12 +166,13 @@ impl Writer<'_, '_, '_> {
     }
 }
 
-/// A number as Python writes it.
+/// A number as Python's `json` writes it.
 fn number(value: &Value) -> String {
-    match f64::try_from(value.clone()) {
-        Ok(float) if float.is_nan() => "NaN".to_owned(),
-        Ok(float) if float.is_infinite() => if float > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
-        _ => value.to_string(),
+    match float_of(value) {
+        Some(float) if float.is_nan() => "NaN".to_owned(),
+        Some(float) if float.is_infinite() => if float > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        Some(float) => float_text(float),
+        None => value.to_string(),
     }
 }
 

@@ -3,9 +3,10 @@
 //! Most are `minijinja-contrib`'s. Here is what it lacks, what it does differently, and what it lets grow
 //! without asking the fuel first.
 
-use minijinja::value::{ValueKind, from_args};
+use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
+use std::collections::BTreeSet;
 
 /// Calls `method` of `value`.
 pub(super) fn call(
@@ -42,7 +43,8 @@ fn string_method(
         "rsplit" => split(text, args, true),
         "partition" => partition(text, args, false),
         "rpartition" => partition(text, args, true),
-        "splitlines" => from_args(args).map(|(ends,): (Option<bool>,)| lines(text, ends.unwrap_or(false))),
+        "splitlines" => split_lines(text, args),
+        "isspace" => from_args(args).map(|()| (!text.is_empty() && text.chars().all(is_space)).into()),
         "join" => join(state, text, args),
         "replace" => replace(state, text, args),
         "format" if has_width(text) => Err(refuse("format: a width of more than three digits")),
@@ -72,9 +74,10 @@ fn stripped(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
 }
 
 fn strip<'a>(text: &'a str, chars: Option<&str>, side: Side) -> &'a str {
-    let drop = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
-    let text = if side == Side::Right { text } else { text.trim_start_matches(drop) };
-    if side == Side::Left { text } else { text.trim_end_matches(drop) }
+    let chars: Option<BTreeSet<char>> = chars.map(|chars| chars.chars().collect());
+    let drop = |c: char| chars.as_ref().map_or_else(|| is_space(c), |chars| chars.contains(&c));
+    let text = if side == Side::Right { text } else { text.trim_start_matches(&drop) };
+    if side == Side::Left { text } else { text.trim_end_matches(&drop) }
 }
 
 /// The filter `trim`.
@@ -84,7 +87,10 @@ pub(super) fn trim(text: &str, chars: Option<&str>) -> String {
 
 /// `split` and `rsplit`.
 fn split(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
-    let (separator, limit): (Option<&str>, Option<i64>) = from_args(args)?;
+    let (separator, limit, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
+    let separator = separator.or(named.get("sep")?);
+    let limit = limit.or(named.get("maxsplit")?);
+    named.assert_all_used()?;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let parts: Vec<&str> = match separator {
         Some("") => return Err(refuse("empty separator")),
@@ -132,7 +138,14 @@ fn partition(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
         (_, _, false) => [text, "", ""],
         (_, _, true) => ["", "", text],
     };
-    Ok(parts.into_iter().map(Value::from).collect())
+    Ok(Tuple::from(parts.map(Value::from)).into())
+}
+
+fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (ends, named): (Option<bool>, Kwargs) = from_args(args)?;
+    let ends = ends.or(named.get("keepends")?).unwrap_or(false);
+    named.assert_all_used()?;
+    Ok(lines(text, ends))
 }
 
 /// Lines by all of Python's line ends.

@@ -138,6 +138,9 @@ impl Writer<'_> {
         }
         let tag = self.tag("%}")?;
         self.nest(&tag)?;
+        if tag.assign.is_some_and(|assign| tag.text[..assign].contains("._")) {
+            return Err(self.fault("a namespace has no attributes that start with _".to_owned()));
+        }
         match (tag.keyword(), tag.assign) {
             ("generation", _) if tag.is_bare() => {
                 self.output.push_str(&tag.text.replace("generation", "with"))
