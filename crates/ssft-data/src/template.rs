@@ -1,5 +1,6 @@
 //! How a question becomes the text of a prompt: a Jinja chat template, as Hugging Face tokenizers carry it.
 
+mod bind;
 mod bounds;
 mod date;
 mod engine;

@@ -11,6 +11,9 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 /// What the engine has and jinja2 has not; a template that uses one of these fails there.
 const NOT_IN_JINJA: [&str; 5] = ["bool", "chain", "lines", "split", "zip"];
 
+/// Most calls inside one another, a macro's for several; the stack of a thread in a browser has room for these.
+const RECURSION: usize = 150;
+
 /// An environment without templates.
 ///
 /// # Errors
@@ -29,6 +32,7 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
         environment.remove_filter(name);
     }
     environment.remove_global("debug");
+    environment.set_recursion_limit(RECURSION);
     bounds::install(&mut environment);
     Ok(environment)
 }
@@ -69,7 +73,9 @@ fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
 
-/// Whatever has a length and items by position: in Python that includes strings and maps.
+/// Whatever has a length and items by position: in Python that includes strings and maps. The engine's slices of
+/// lists are iterables.
 fn is_sequence(value: &Value) -> bool {
-    value.is_undefined() || matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map)
+    use ValueKind::{Iterable, Map, Seq, String};
+    value.is_undefined() || matches!(value.kind(), Seq | Iterable | String | Map)
 }

@@ -75,7 +75,8 @@ impl Writer<'_, '_, '_> {
             ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.text.push_str(&number(value)),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq => {
+            // The engine's slices of lists are iterables.
+            ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<Value> = value.try_iter()?.collect();
                 self.items('[', &items, ']', depth, |writer, item| writer.value(item, depth + 1))?;
             }

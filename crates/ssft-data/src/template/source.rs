@@ -5,9 +5,11 @@
 //! |---|---|---|
 //! | `{% generation %}` .. `{% endgeneration %}` | `{% with %}` .. `{% endwith %}` | marks what an assistant wrote; has a scope of its own |
 //! | `{% set a = x %}` | `{% set a = (x)\|bounded %}` | the value stays small ([`super::bounds`]) |
+//! | `{% for a in x %}` | `{% for a in x %}{% set a = (a)\|bounded %}` | so does that of a loop, a macro, a `with` |
 //! | `'\a'`, `'\v'`, `'\/'`, `'\U0001f980'` | the same characters | escapes of Python that the engine does not have |
 //! | line ends `\r\n` and `\r` | `\n` | as jinja2 reads any source |
 
+use super::bind::names;
 use super::bounds::{BOUNDED, STORED};
 
 /// Longest source in bytes; the longest real template has 20,000.
@@ -150,6 +152,12 @@ impl Writer<'_> {
             }
             ("set", Some(assign)) if self.bounds => self.output.push_str(&bounded(&tag.text, assign)),
             _ => self.output.push_str(&tag.text),
+        }
+        if self.bounds {
+            // The last of these ends with the statement's own delimiter.
+            for name in names(tag.keyword(), &tag.text) {
+                self.output.push_str(&format!("%}}{{% set {name}=({name})|{BOUNDED} "));
+            }
         }
         Ok(())
     }
@@ -365,6 +373,11 @@ mod tests {
             ("{%- set n.a = 1, 2 -%}", "{%- set n.a =( 1, 2 )|stored_ -%}"),
             ("{% set a = f(x=1) == 2 %}", "{% set a =( f(x=1) == 2 )|bounded_ %}"),
             ("{% set a %}b{% endset %}", "{% set a %}b{% endset %}"),
+            ("{% for a in b -%}", "{% for a in b %}{% set a=(a)|bounded_ -%}"),
+            (
+                "{% macro m(a, b=1) %}",
+                "{% macro m(a, b=1) %}{% set a=(a)|bounded_ %}{% set b=(b)|bounded_ %}",
+            ),
             ("{% set a | f(x=1) %}b{% endset %}", "{% set a | f(x=1) %}b{% endset %}"),
         ];
         for (source, expected) in cases {
