@@ -15,12 +15,11 @@ pub(super) fn call(
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
-    if let (ValueKind::String, Some(text)) = (value.kind(), value.as_str()) {
-        if let Some(result) = string_method(state, text, method, args) {
-            return result;
-        }
+    let text = value.as_str().filter(|_| value.kind() == ValueKind::String);
+    match text.and_then(|text| string_method(state, text, method, args)) {
+        Some(result) => result,
+        None => unknown_method_callback(state, value, method, args),
     }
-    unknown_method_callback(state, value, method, args)
 }
 
 fn string_method(
@@ -75,9 +74,9 @@ fn stripped(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
 
 fn strip<'a>(text: &'a str, chars: Option<&str>, side: Side) -> &'a str {
     let chars: Option<BTreeSet<char>> = chars.map(|chars| chars.chars().collect());
-    let drop = |c: char| chars.as_ref().map_or_else(|| is_space(c), |chars| chars.contains(&c));
-    let text = if side == Side::Right { text } else { text.trim_start_matches(&drop) };
-    if side == Side::Left { text } else { text.trim_end_matches(&drop) }
+    let drop = &|c: char| chars.as_ref().map_or_else(|| is_space(c), |chars| chars.contains(&c));
+    let text = if side == Side::Right { text } else { text.trim_start_matches(drop) };
+    if side == Side::Left { text } else { text.trim_end_matches(drop) }
 }
 
 /// The filter `trim`.
