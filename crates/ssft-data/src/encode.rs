@@ -100,7 +100,8 @@ impl Encoder {
     /// token can follow the fork.
     pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
         let tokenizer = &self.tokenizer;
-        let named = TemplateTokens { bos: tokenizer.bos_token(), eos: Some(tokenizer.eos_token()) };
+        let (eos, pad) = (Some(tokenizer.eos_token()), Some(tokenizer.pad_token()));
+        let named = TemplateTokens { bos: tokenizer.bos_token(), eos, pad, unk: tokenizer.unk_token() };
         let rendered = self.template.render(messages, named)?;
         // Text of the user alone never turns into a marker; a chat template writes its markers as text.
         let mut prompt = match self.template.is_plain() {

@@ -1,10 +1,21 @@
 //! How a question becomes the text of a prompt: a Jinja chat template, as Hugging Face tokenizers carry it.
 
+mod bind;
+mod bounds;
+mod date;
+mod engine;
+mod json;
+mod methods;
+mod source;
+
+pub use date::Date;
+
 use crate::error::{DataError, one_line};
 use crate::record::{Message, Record};
-use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
+use source::{Fault, prepare};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The template that concatenates the contents of the messages: a plain question is its own prompt.
@@ -18,24 +29,41 @@ pub const CHATML: &str = concat!(
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
 );
 
-/// Budget of one rendering: about this many template instructions, or 64 times as many bytes. A long real
+/// Budget of one rendering in units of work: about one template instruction, or 64 bytes of text. A long real
 /// template (Qwen3 with ten messages) uses a few thousand.
-const FUEL: u64 = 1_000_000;
+const FUEL: u64 = 200_000;
+/// What each message adds.
+const FUEL_PER_MESSAGE: u64 = 2_000;
+/// One more unit for so many bytes of messages: a template may go over the text some thirty times.
+const BYTES_PER_FUEL: usize = 2;
 
-/// Special tokens that a template may name.
+/// Special tokens that a template may name. One that is absent is undefined there, as in transformers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TemplateTokens<'a> {
     /// `bos_token`.
     pub bos: Option<&'a str>,
     /// `eos_token`.
     pub eos: Option<&'a str>,
+    /// `pad_token`.
+    pub pad: Option<&'a str>,
+    /// `unk_token`.
+    pub unk: Option<&'a str>,
+}
+
+impl<'a> TemplateTokens<'a> {
+    fn named(self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let names = ["bos_token", "eos_token", "pad_token", "unk_token"];
+        let tokens = [self.bos, self.eos, self.pad, self.unk];
+        names.into_iter().zip(tokens).filter_map(|(name, token)| Some((name, token?)))
+    }
 }
 
 /// A compiled chat template.
 ///
-/// Rendered as Hugging Face does: `trim_blocks`, `lstrip_blocks`, `add_generation_prompt = true`,
-/// `raise_exception`, `break` and `continue`, Python's string methods. Absent, so that a template that needs
-/// them fails rather than renders something else: `tojson`, `strftime_now`, `{% generation %}`.
+/// Rendered as Hugging Face transformers does: `trim_blocks`, `lstrip_blocks`, `add_generation_prompt = true`,
+/// `raise_exception`, `tojson`, `break` and `continue`, `{% generation %}`, Python's methods of strings and maps;
+/// `strftime_now` once [`Template::on`] gives it a day. A template that asks for anything else fails rather than
+/// renders something else, and one that never ends or grows without limit is stopped.
 pub struct Template {
     environment: Environment<'static>,
     source: String,
@@ -63,9 +91,20 @@ impl Template {
         if source == PLAIN {
             return Ok(Self::plain());
         }
-        let mut environment = environment().map_err(|error| syntax_error(&error))?;
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax_error(&error))?;
+        let mut environment = engine::environment().map_err(|error| syntax_error(&error))?;
+        for bounds in [false, true] {
+            let prepared = prepare(source, bounds).map_err(|fault| source_error(&fault))?;
+            environment.add_template_owned(NAME, prepared).map_err(|error| syntax_error(&error))?;
+        }
         Ok(Self { environment, source: source.to_owned() })
+    }
+
+    /// The same template on a fixed day, which it may ask for with `strftime_now(format)`. Without a day that
+    /// function does not exist, and templates that test for it write a day of their own.
+    #[must_use]
+    pub fn on(mut self, date: Date) -> Self {
+        engine::set_date(&mut self.environment, date);
+        self
     }
 
     /// The Jinja text, as it belongs into `tokenizer_config.json`.
@@ -87,19 +126,33 @@ impl Template {
         if self.is_plain() {
             return Ok(messages.iter().map(|message| message.content.as_str()).collect());
         }
-        let turn = |turn: &Message| context! { role => &turn.role, content => &turn.content };
-        let context = context! {
-            messages => messages.iter().map(turn).collect::<Vec<_>>(),
-            add_generation_prompt => true,
-            // transformers passes these two as None when it has none, and templates ask `is none`.
-            tools => Value::from(()),
-            documents => Value::from(()),
-            bos_token => tokens.bos.unwrap_or(""),
-            eos_token => tokens.eos.unwrap_or(""),
-        };
-        let template = self.environment.get_template(NAME);
-        template.and_then(|template| template.render(context)).map_err(|error| render_error(&error))
+        let fuel = fuel_for(messages);
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(fuel));
+        let template = environment.get_template(NAME);
+        template
+            .and_then(|template| template.render(variables(messages, tokens)))
+            .map_err(|error| render_error(&error, fuel))
     }
+}
+
+/// What transformers passes to a template.
+fn variables(messages: &[Message], tokens: TemplateTokens<'_>) -> Value {
+    let turn = |turn: &Message| context! { role => &turn.role, content => &turn.content };
+    let mut variables = BTreeMap::from([
+        ("messages", messages.iter().map(turn).collect::<Value>()),
+        ("add_generation_prompt", Value::from(true)),
+        // None where there are none, and templates ask `is none`.
+        ("tools", Value::from(())),
+        ("documents", Value::from(())),
+    ]);
+    variables.extend(tokens.named().map(|(name, token)| (name, Value::from(token))));
+    Value::from(variables)
+}
+
+fn fuel_for(messages: &[Message]) -> u64 {
+    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + (bytes / BYTES_PER_FUEL) as u64
 }
 
 impl fmt::Debug for Template {
@@ -124,145 +177,31 @@ pub fn user_message(text: &str) -> Message {
 /// The name under which the engine reports a mistake's line.
 const NAME: &str = "chat_template";
 
-fn environment() -> Result<Environment<'static>, Error> {
-    let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.add_function("raise_exception", raise_exception);
-    environment.set_fuel(Some(FUEL));
-    Ok(environment)
-}
-
-fn raise_exception(message: String) -> Result<String, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
 fn syntax_error(error: &Error) -> DataError {
     DataError::TemplateSyntax { reason: one_line(&error.to_string()) }
 }
 
-fn render_error(error: &Error) -> DataError {
+fn source_error(fault: &Fault) -> DataError {
+    DataError::TemplateSyntax { reason: format!("{} (in {NAME}:{})", fault.reason, fault.line) }
+}
+
+fn render_error(error: &Error, fuel: u64) -> DataError {
     match error.kind() {
-        ErrorKind::OutOfFuel => DataError::TemplateEndless { fuel: FUEL },
-        _ => DataError::TemplateRender { reason: one_line(&error.to_string()) },
+        ErrorKind::OutOfFuel => DataError::TemplateEndless { fuel },
+        _ => DataError::TemplateRender { reason: one_line(&quotable(&error.to_string())) },
     }
 }
+
+/// A template's own message may be of any length.
+fn quotable(message: &str) -> Cow<'_, str> {
+    match message.char_indices().nth(MESSAGE_CHARS) {
+        Some((end, _)) => Cow::Owned(format!("{}..", &message[..end])),
+        None => Cow::Borrowed(message),
+    }
+}
+
+/// Longest message of a template, in characters.
+const MESSAGE_CHARS: usize = 500;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(role: &str, content: &str) -> Message {
-        Message { role: role.to_owned(), content: content.to_owned() }
-    }
-
-    fn render(source: &str, messages: &[Message]) -> Result<String, String> {
-        let tokens = TemplateTokens { bos: Some("<s>"), eos: Some("</s>") };
-        Template::new(source)
-            .and_then(|template| template.render(messages, tokens))
-            .map_err(|e| e.to_string())
-    }
-
-    /// The built-in template, through the engine rather than the shortcut.
-    fn render_by_engine(source: &str, messages: &[Message]) -> Result<String, String> {
-        render(&format!("{{# #}}{source}"), messages)
-    }
-
-    #[test]
-    fn plain_is_the_question_itself() {
-        let question = "  12+35=<think1> {{ x }}\r\n\n";
-        let messages = [user_message(question)];
-        assert_eq!(render(PLAIN, &messages).unwrap(), question);
-        assert_eq!(render_by_engine(PLAIN, &messages).unwrap(), question);
-        let chat = [message("system", "a"), message("user", "b")];
-        assert_eq!(render(PLAIN, &chat).unwrap(), "ab");
-        assert_eq!(render_by_engine(PLAIN, &chat).unwrap(), "ab");
-        assert!(Template::plain().is_plain() && !Template::chatml().unwrap().is_plain());
-    }
-
-    #[test]
-    fn chatml_by_hand() {
-        let chat = [message("system", "Be brief.\n"), message("user", "1+1?")];
-        let expected = "<|im_start|>system\nBe brief.\n<|im_end|>\n<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n";
-        assert_eq!(render(CHATML, &chat).unwrap(), expected);
-    }
-
-    #[test]
-    fn records_become_messages() {
-        let mut record: Record = serde_json::from_str(r#"{"id":"q","question":"1+1=","traces":[]}"#).unwrap();
-        assert_eq!(*messages_of(&record), [message("user", "1+1=")]);
-        record.question = None;
-        record.messages = Some(vec![message("system", "s"), message("user", "u")]);
-        assert_eq!(*messages_of(&record), [message("system", "s"), message("user", "u")]);
-    }
-
-    /// Each case was rendered with jinja2 3.1 under the settings of transformers 4.57.
-    #[test]
-    fn hugging_face_dialect() {
-        let chat = [message("user", " a</think>\nb "), message("assistant", "c")];
-        let cases = [
-            ("{% if true %}\n  x\n  {% endif %}\ny", "  x\ny"),
-            ("{{ bos_token }}{{ messages[0].role }}{{ eos_token }}", "<s>user</s>"),
-            ("{{ messages[0]['content'].split('</think>')[-1].lstrip('\\n') }}|", "b |"),
-            ("{{ messages[0].content.strip().startswith('a') }}", "True"),
-            (
-                "{% for m in messages %}{% if loop.last %}{% break %}{% endif %}{{ m.role }}{% endfor %}",
-                "user",
-            ),
-            (
-                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
-                "2",
-            ),
-            ("{% if tools is none and not x is defined %}none{% endif %}", "none"),
-            ("{{ messages[::-1][0].content }}{{ messages|length }}", "c2"),
-            ("{{ messages[0].tool_calls }}.", "."),
-            ("<b>&{{ '<&>' }}", "<b>&<&>"),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(render(source, &chat).as_deref(), Ok(expected), "{source}");
-        }
-    }
-
-    #[test]
-    fn errors_are_one_line() {
-        let cases = [
-            (
-                "{% for %}",
-                "chat template: syntax error: unexpected end of block, expected in (in chat_template:1); correct the template in tokenizer_config.json",
-            ),
-            (
-                "{{ raise_exception('Roles must\nalternate') }}",
-                "chat template: invalid operation: Roles must\\nalternate (in chat_template:1); change the messages or the template in tokenizer_config.json",
-            ),
-            (
-                "a\n{{ strftime_now('%d') }}",
-                "chat template: unknown function: strftime_now is unknown (in chat_template:2); change the messages or the template in tokenizer_config.json",
-            ),
-            (
-                "{{ messages | tojson }}",
-                "chat template: unknown filter: filter tojson is unknown (in chat_template:1); change the messages or the template in tokenizer_config.json",
-            ),
-            (
-                "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
-                "chat template: stopped after 1000000 units of work, it probably never ends; correct the template in tokenizer_config.json",
-            ),
-            (
-                "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-                "chat template: invalid operation: recursion limit exceeded (in chat_template:1); change the messages or the template in tokenizer_config.json",
-            ),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(render(source, &[user_message("q")]).unwrap_err(), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn long_questions_stay_within_the_budget() {
-        let long = "x".repeat(4 << 20);
-        let rendered = render(CHATML, &[user_message(&long)]).unwrap();
-        assert_eq!(
-            rendered.len(),
-            long.len() + "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n".len()
-        );
-    }
-}
+mod tests;

@@ -29,6 +29,7 @@ pub struct Tokenizer {
     template: tokenizers::Tokenizer,
     forks: Vec<u32>,
     bos: Option<String>,
+    unk: Option<String>,
     eos: Special,
     pad: Special,
     rows: usize,
@@ -46,6 +47,7 @@ struct Names {
     bos: Option<String>,
     eos: Option<String>,
     pad: Option<String>,
+    unk: Option<String>,
 }
 
 /// End of sequence where no `tokenizer_config.json` names one, and in the tokenizers made here.
@@ -148,7 +150,7 @@ impl Tokenizer {
         let pad = names.pad.and_then(|name| special(&text, name)).unwrap_or_else(|| eos.clone());
         let forks = forks_of(file, &text)?;
         let rows = text.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { text, template, forks, bos: names.bos, eos, pad, rows })
+        Ok(Self { text, template, forks, bos: names.bos, unk: names.unk, eos, pad, rows })
     }
 
     /// The same tokenizer with at least `count` forking tokens: those it has, and new ones behind the
@@ -160,7 +162,8 @@ impl Tokenizer {
         if count <= self.forks.len() {
             return Ok(self);
         }
-        let names = Names { bos: self.bos, eos: Some(self.eos.name), pad: Some(self.pad.name) };
+        let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
+        let names = Names { bos: self.bos, eos, pad, unk: self.unk };
         let mut grown = self.text;
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
         let json = serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
@@ -234,6 +237,11 @@ impl Tokenizer {
     /// Name of the beginning of a sequence, if the tokenizer has one; only a chat template inserts it.
     pub fn bos_token(&self) -> Option<&str> {
         self.bos.as_deref()
+    }
+
+    /// Name of the token for what the vocabulary lacks, if the model has one.
+    pub fn unk_token(&self) -> Option<&str> {
+        self.unk.as_deref()
     }
 
     /// Number of embedding rows the vocabulary needs: the largest id + 1.
@@ -354,7 +362,12 @@ fn names_in(config: &[u8]) -> Result<Names, DataError> {
         let value = &config[key];
         value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
     };
-    Ok(Names { bos: name("bos_token"), eos: name("eos_token"), pad: name("pad_token") })
+    Ok(Names {
+        bos: name("bos_token"),
+        eos: name("eos_token"),
+        pad: name("pad_token"),
+        unk: name("unk_token"),
+    })
 }
 
 #[cfg(test)]

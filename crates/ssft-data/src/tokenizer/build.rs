@@ -86,7 +86,7 @@ fn finish(mut tokenizer: tokenizers::Tokenizer, forks: usize) -> Result<Tokenize
     tokenizer.add_special_tokens(special_tokens(names)).map_err(failed("add its special tokens"))?;
     let json = serde_json::to_value(&tokenizer).map_err(|e| broken("tokenizer.json", e.to_string()))?;
     let end = Some(END_OF_TEXT.to_owned());
-    Tokenizer::assemble("tokenizer.json", json, Names { bos: None, eos: end.clone(), pad: end })
+    Tokenizer::assemble("tokenizer.json", json, Names { eos: end.clone(), pad: end, ..Names::default() })
 }
 
 /// The printable stand-in of a byte in a byte-level vocabulary.

@@ -1,0 +1,81 @@
+//! The template engine, set up as transformers sets up jinja2.
+
+use super::bounds;
+use super::date::{Date, strftime};
+use super::json::tojson;
+use super::methods;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+
+/// What the engine has and jinja2 has not; a template that uses one of these fails there.
+const NOT_IN_JINJA: [&str; 5] = ["bool", "chain", "lines", "split", "zip"];
+
+/// Most calls inside one another, a macro's for several; the stack of a thread in a browser has room for these.
+const RECURSION: usize = 150;
+
+/// An environment without templates.
+///
+/// # Errors
+/// None in practice: the settings are fixed.
+pub(super) fn environment() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_unknown_method_callback(methods::call);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_filter("tojson", tojson);
+    environment.add_filter("trim", trim);
+    environment.add_filter("sum", sum);
+    environment.add_test("iterable", is_iterable);
+    environment.add_test("sequence", is_sequence);
+    for name in NOT_IN_JINJA {
+        environment.remove_filter(name);
+    }
+    environment.remove_global("debug");
+    environment.set_recursion_limit(RECURSION);
+    bounds::install(&mut environment);
+    Ok(environment)
+}
+
+/// Gives templates the function `strftime_now`.
+pub(super) fn set_date(environment: &mut Environment<'static>, date: Date) {
+    environment.add_function("strftime_now", move |format: &str| strftime(date, format));
+}
+
+fn raise_exception(message: String) -> Result<String, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+fn trim(state: &State<'_, '_>, value: &Value, chars: Option<&str>) -> Result<String, Error> {
+    bounds::check(state, value, true, 0)?;
+    match value.as_str() {
+        Some(text) => Ok(methods::trim(text, chars)),
+        None => Ok(methods::trim(&value.to_string(), chars)),
+    }
+}
+
+/// Adds numbers. Python also adds lists so, which copies what is there already for each one.
+fn sum(
+    state: &State<'_, '_>,
+    values: Value,
+    attribute: Option<&str>,
+    start: Option<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let first = start.clone().or(named.get::<Option<Value>>("start")?);
+    if first.is_some_and(|first| first.kind() != ValueKind::Number) {
+        return Err(Error::new(ErrorKind::InvalidOperation, "sum: start must be a number"));
+    }
+    minijinja::filters::sum(state, values, attribute, start, named)
+}
+
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+/// Whatever has a length and items by position: in Python that includes strings and maps. The engine's slices of
+/// lists are iterables.
+fn is_sequence(value: &Value) -> bool {
+    use ValueKind::{Iterable, Map, Seq, String};
+    value.is_undefined() || matches!(value.kind(), Seq | Iterable | String | Map)
+}

@@ -1,0 +1,196 @@
+//! Python's methods of strings, lists and maps, as templates call them.
+//!
+//! Most are `minijinja-contrib`'s. Here is what it lacks, what it does differently, and what it lets grow
+//! without asking the fuel first.
+
+use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use std::collections::BTreeSet;
+
+/// Calls `method` of `value`.
+pub(super) fn call(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let text = value.as_str().filter(|_| value.kind() == ValueKind::String);
+    match text.and_then(|text| string_method(state, text, method, args)) {
+        Some(result) => result,
+        None => unknown_method_callback(state, value, method, args),
+    }
+}
+
+fn string_method(
+    state: &State<'_, '_>,
+    text: &str,
+    method: &str,
+    args: &[Value],
+) -> Option<Result<Value, Error>> {
+    Some(match method {
+        "strip" => stripped(text, args, Side::Both),
+        "lstrip" => stripped(text, args, Side::Left),
+        "rstrip" => stripped(text, args, Side::Right),
+        "removeprefix" => {
+            from_args(args).map(|(prefix,): (&str,)| text.strip_prefix(prefix).unwrap_or(text).into())
+        }
+        "removesuffix" => {
+            from_args(args).map(|(suffix,): (&str,)| text.strip_suffix(suffix).unwrap_or(text).into())
+        }
+        "split" => split(text, args, false),
+        "rsplit" => split(text, args, true),
+        "partition" => partition(text, args, false),
+        "rpartition" => partition(text, args, true),
+        "splitlines" => split_lines(text, args),
+        "isspace" => from_args(args).map(|()| (!text.is_empty() && text.chars().all(is_space)).into()),
+        "join" => join(state, text, args),
+        "replace" => replace(state, text, args),
+        "format" if has_width(text) => Err(refuse("format: a width of more than three digits")),
+        _ => return None,
+    })
+}
+
+fn refuse(reason: &str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason.to_owned())
+}
+
+/// What Python takes for white space: Unicode's, and four separators of ASCII.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+    Both,
+}
+
+fn stripped(text: &str, args: &[Value], side: Side) -> Result<Value, Error> {
+    let (chars,): (Option<&str>,) = from_args(args)?;
+    Ok(strip(text, chars, side).into())
+}
+
+fn strip<'a>(text: &'a str, chars: Option<&str>, side: Side) -> &'a str {
+    let chars: Option<BTreeSet<char>> = chars.map(|chars| chars.chars().collect());
+    let drop = &|c: char| chars.as_ref().map_or_else(|| is_space(c), |chars| chars.contains(&c));
+    let text = if side == Side::Right { text } else { text.trim_start_matches(drop) };
+    if side == Side::Left { text } else { text.trim_end_matches(drop) }
+}
+
+/// The filter `trim`.
+pub(super) fn trim(text: &str, chars: Option<&str>) -> String {
+    strip(text, chars, Side::Both).to_owned()
+}
+
+/// `split` and `rsplit`.
+fn split(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
+    let (separator, limit, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
+    let separator = separator.or(named.get("sep")?);
+    let limit = limit.or(named.get("maxsplit")?);
+    named.assert_all_used()?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let parts: Vec<&str> = match separator {
+        Some("") => return Err(refuse("empty separator")),
+        Some(separator) if right => {
+            let mut parts: Vec<&str> = text.rsplitn(limit.saturating_add(1), separator).collect();
+            parts.reverse();
+            parts
+        }
+        Some(separator) => text.splitn(limit.saturating_add(1), separator).collect(),
+        None => words(text, limit, right),
+    };
+    Ok(parts.into_iter().map(Value::from).collect())
+}
+
+/// The text between white space, at most `limit` times divided.
+fn words(text: &str, limit: usize, right: bool) -> Vec<&str> {
+    let side = if right { Side::Right } else { Side::Left };
+    let mut rest = strip(text, None, side);
+    let mut words = Vec::new();
+    while !rest.is_empty() {
+        let cut = if right { rest.rfind(is_space) } else { rest.find(is_space) };
+        let Some(cut) = cut.filter(|_| words.len() < limit) else {
+            words.push(rest);
+            break;
+        };
+        let behind = cut + rest[cut..].chars().next().map_or(0, char::len_utf8);
+        let (word, others) =
+            if right { (&rest[behind..], &rest[..cut]) } else { (&rest[..cut], &rest[behind..]) };
+        words.push(word);
+        rest = strip(others, None, side);
+    }
+    if right {
+        words.reverse();
+    }
+    words
+}
+
+fn partition(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
+    let (separator,): (&str,) = from_args(args)?;
+    if separator.is_empty() {
+        return Err(refuse("empty separator"));
+    }
+    let parts = match (text.split_once(separator), text.rsplit_once(separator), right) {
+        (Some((before, after)), _, false) | (_, Some((before, after)), true) => [before, separator, after],
+        (_, _, false) => [text, "", ""],
+        (_, _, true) => ["", "", text],
+    };
+    Ok(Tuple::from(parts.map(Value::from)).into())
+}
+
+fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (ends, named): (Option<bool>, Kwargs) = from_args(args)?;
+    let ends = ends.or(named.get("keepends")?).unwrap_or(false);
+    named.assert_all_used()?;
+    Ok(lines(text, ends))
+}
+
+/// Lines by all of Python's line ends.
+fn lines(text: &str, ends: bool) -> Value {
+    let is_end =
+        |c: char| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut rest = text;
+    let mut lines = Vec::new();
+    while !rest.is_empty() {
+        let line = rest.find(is_end).unwrap_or(rest.len());
+        let end = match rest[line..].chars().next() {
+            Some('\r') if rest[line + 1..].starts_with('\n') => line + 2,
+            end => line + end.map_or(0, char::len_utf8),
+        };
+        lines.push(Value::from(&rest[..if ends { end } else { line }]));
+        rest = &rest[end..];
+    }
+    Value::from(lines)
+}
+
+fn join(state: &State<'_, '_>, separator: &str, args: &[Value]) -> Result<Value, Error> {
+    let (values,): (&Value,) = from_args(args)?;
+    let mut text = String::new();
+    for (index, value) in values.try_iter()?.checked().enumerate() {
+        let value = value?;
+        let Some(value) = value.as_str() else {
+            return Err(refuse("join: every item must be a string"));
+        };
+        let separator = if index > 0 { separator } else { "" };
+        state.consume_fuel(1 + (separator.len() + value.len()) as u64 / 64)?;
+        text.push_str(separator);
+        text.push_str(value);
+    }
+    Ok(text.into())
+}
+
+fn replace(state: &State<'_, '_>, text: &str, args: &[Value]) -> Result<Value, Error> {
+    let (old, new, limit): (&str, &str, Option<i64>) = from_args(args)?;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let found = text.matches(old).take(limit).count();
+    state.consume_fuel(new.len().saturating_mul(found) as u64 / 64)?;
+    Ok(text.replacen(old, new, limit).into())
+}
+
+/// Whether `text` holds a number of four digits or more inside braces, as a width would be.
+fn has_width(text: &str) -> bool {
+    let fields = text.split('{').skip(1).filter_map(|field| field.split('}').next());
+    { fields }.any(|field| field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3))
+}
