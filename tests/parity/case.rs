@@ -185,7 +185,8 @@ impl Case {
 
     /// What `logits.py` is asked.
     pub fn request(&self, directory: &Path) -> Result<Value> {
-        let names: Vec<String> = (1..=self.encoder.tokenizer().forks().len()).map(|fork| format!("<think{fork}>")).collect();
+        let names: Vec<String> =
+            (1..=self.encoder.tokenizer().forks().len()).map(|fork| format!("<think{fork}>")).collect();
         let prompts: Vec<Vec<u32>> = crossed(&self.prompts()?, &self.leads());
         Ok(json!({
             "directory": directory,

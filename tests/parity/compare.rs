@@ -116,7 +116,12 @@ impl Found<'_> {
 
     fn chats(&mut self, case: &Case, reply: &Value) -> Result<()> {
         let tokenizer = case.encoder.tokenizer();
-        let named = TemplateTokens { bos: tokenizer.bos_token(), eos: Some(tokenizer.eos_token()) };
+        let named = TemplateTokens {
+            bos: tokenizer.bos_token(),
+            eos: Some(tokenizer.eos_token()),
+            pad: Some(tokenizer.pad_token()),
+            unk: tokenizer.unk_token(),
+        };
         for (index, chat) in chats().iter().enumerate() {
             let rendered = case.encoder.template().render(chat, named)?;
             self.same("rendered chat", &json!(rendered), &reply["chats"][index]["text"]);

@@ -58,6 +58,13 @@ impl Decoder {
         Self { model: body, lm_head: head, config: config.clone() }
     }
 
+    /// Moves the model out and leaves one without layers: numbers that nobody else holds can be changed where they are.
+    pub fn take(&mut self) -> Self {
+        let config = DecoderConfig { vocab_size: 1, num_hidden_layers: 0, ..self.config.clone() };
+        let hollow = Self::build(&config, &mut Initializer::Later, &self.device());
+        std::mem::replace(self, hollow)
+    }
+
     /// The shape of the model.
     pub fn config(&self) -> &DecoderConfig {
         &self.config

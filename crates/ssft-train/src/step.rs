@@ -254,6 +254,14 @@ impl Trainer {
         }
     }
 
+    /// The model for passes without gradient: its weights laid out for them, as long as that second copy is small in the
+    /// memory that a step may take.
+    fn for_matching(&self) -> Decoder {
+        let model = self.model.valid();
+        let copy = 4 * model.config().parameters() as u64;
+        if copy <= self.settings.memory_budget / 4 { model.prepared() } else { model }
+    }
+
     fn targets(&self, question: &EncodedQuestion) -> usize {
         let used = self.settings.method.traces(question.traces.len());
         question.traces[..used].iter().map(|trace| trace.tokens.len()).sum()
@@ -296,7 +304,7 @@ impl Trainer {
             }
             Method::Ssft => {
                 let start = (work.clock)();
-                let model = self.model.valid().prepared();
+                let model = self.for_matching();
                 let (costs, tokens) = self.search(&model, batches, work.step).costs(batches).await?;
                 let read = (work.clock)();
                 let pairs = questions().zip(&costs);
@@ -318,7 +326,7 @@ impl Trainer {
         step: usize,
         batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
-        let model = self.model.valid().prepared();
+        let model = self.for_matching();
         Ok(self.search(&model, batches, step).costs(batches).await?.0)
     }
 
@@ -362,7 +370,7 @@ impl Trainer {
         work: &mut Work<'_>,
     ) -> Result<Vec<Assignment>, TrainError> {
         let start = (work.clock)();
-        let model = self.model.valid().prepared();
+        let model = self.for_matching();
         work.ms_cost += (work.clock)() - start;
         let search = self.search(&model, batches, work.step);
         let budget = search.budget;
@@ -460,8 +468,9 @@ impl Trainer {
             }
         }
         let (loss, norm) = (f64::from(values[0]), f64::from(values[1]));
-        self.model =
-            self.optimizer.update(self.model.clone(), gradients, norm, self.settings.schedule.at(step));
+        // Moved, not cloned: nobody else may hold the weights, or there would be two of each for a while.
+        let model = self.model.take();
+        self.model = self.optimizer.update(model, gradients, norm, self.settings.schedule.at(step));
         Ok((loss, norm))
     }
 
