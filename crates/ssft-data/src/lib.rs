@@ -10,6 +10,7 @@ pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
+pub mod import;
 mod lines;
 pub mod model_files;
 pub mod pack;

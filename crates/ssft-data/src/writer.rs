@@ -121,7 +121,8 @@ mod tests {
         assert!(!path.exists());
         writer.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let line = |id| format!(r#"{{"id":"{id}","question":"1+1=","traces":[{{"source":"a","text":"2"}}]}}"#);
+        let line =
+            |id| format!(r#"{{"id":"{id}","question":"1+1=","traces":[{{"source":"a","text":"2"}}]}}"#);
         assert_eq!(text, format!("{}\n{}\n", line("a"), line("b")));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

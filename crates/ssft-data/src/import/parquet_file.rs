@@ -1,0 +1,184 @@
+//! Rows of a Parquet file.
+//!
+//! The file may be damaged or made to do harm. Every length is checked against the file before memory is asked for,
+//! and should the library panic all the same, that is an error like any other.
+
+use super::row::Columns;
+use crate::error::{DataError, one_line};
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+use serde_json::{Number, Value};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Longest message of the library that is passed on, in characters: it quotes whole cells.
+const REASON_CHARS: usize = 160;
+
+type Reader = SerializedFileReader<Chunks>;
+
+/// The names of the columns of the file at `path`, and how many rows it says that it has.
+pub(super) fn columns(path: &Path) -> Result<(Vec<String>, i64), DataError> {
+    let name = path.display().to_string();
+    let reader = open(path, &name)?;
+    let metadata = reader.metadata().file_metadata();
+    let columns = metadata.schema().get_fields().iter().map(|field| field.name().to_owned());
+    Ok((columns.collect(), metadata.num_rows()))
+}
+
+/// Hands the rows of the file at `path` to `each`, with their numbers from 1. A row has those columns that are
+/// wanted; the others are not decoded.
+pub(super) fn each_row(
+    path: &Path,
+    wants: &dyn Fn(&str) -> bool,
+    each: &mut dyn FnMut(usize, Columns) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let name = path.display().to_string();
+    let reader = open(path, &name)?;
+    let Some(wanted) = projection(&reader, wants).map_err(|reason| damaged(&name, &reason))? else {
+        return no_columns(&reader, each);
+    };
+    let mut number = 0;
+    for group in 0..reader.num_row_groups() {
+        let behind = |row: usize, reason: &str| damaged(&format!("{name}, behind row {row}"), reason);
+        let group = guarded(|| reader.get_row_group(group)).map_err(|reason| behind(number, &reason))?;
+        let rows = guarded(|| RowIter::from_row_group(Some(wanted.clone()), &*group));
+        let mut rows = rows.map_err(|reason| behind(number, &reason))?;
+        while let Some(row) = guarded(|| rows.next().transpose()).map_err(|reason| behind(number, &reason))? {
+            number += 1;
+            each(number, json(row))?;
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path, name: &str) -> Result<Reader, DataError> {
+    let file = Chunks::open(path).map_err(|error| DataError::reading(name.to_owned(), &error))?;
+    guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))
+}
+
+/// The schema of the wanted columns, if there are any.
+fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Type>, String> {
+    let schema = reader.metadata().file_metadata().schema();
+    let wanted = schema.get_fields().iter().filter(|field| wants(field.name())).cloned().collect::<Vec<_>>();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    guarded(|| Type::group_type_builder(schema.name()).with_fields(wanted).build()).map(Some)
+}
+
+/// A file without a wanted column: its first row says what is missing.
+fn no_columns(
+    reader: &Reader,
+    each: &mut dyn FnMut(usize, Columns) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    if reader.metadata().file_metadata().num_rows() > 0 { each(1, Columns::new()) } else { Ok(()) }
+}
+
+/// Runs the library: what it returns, or what went wrong.
+fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    // What a panic leaves half done is dropped with the reader: nothing of it is used again.
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its parts contradict each other".to_owned()),
+    }
+}
+
+fn damaged(file: &str, reason: &str) -> DataError {
+    let short: String = reason.chars().take(REASON_CHARS).collect();
+    DataError::ImportFile {
+        file: file.to_owned(),
+        reason: format!("damaged, or no Parquet file ({})", one_line(&short)),
+        remedy: "download it again".to_owned(),
+    }
+}
+
+fn json(row: Row) -> Columns {
+    row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
+}
+
+/// A cell as JSON. Dates, decimals and the like, which no layout reads, become text.
+fn value(field: Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Bool(flag) => Value::Bool(flag),
+        Field::Byte(number) => number.into(),
+        Field::Short(number) => number.into(),
+        Field::Int(number) => number.into(),
+        Field::Long(number) => number.into(),
+        Field::UByte(number) => number.into(),
+        Field::UShort(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => number.into(),
+        Field::Float(number) => float(f64::from(number)),
+        Field::Double(number) => float(number),
+        Field::Str(text) => Value::String(text),
+        // Some writers do not say that a text is one.
+        Field::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes.data()).into_owned()),
+        Field::Group(row) => Value::Object(json(row)),
+        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
+        Field::MapInternal(map) => {
+            let entry = |(key, field): &(Field, Field)| match key {
+                Field::Str(key) => (key.clone(), value(field.clone())),
+                other => (other.to_string(), value(field.clone())),
+            };
+            Value::Object(map.entries().iter().map(entry).collect())
+        }
+        other => Value::String(other.to_string()),
+    }
+}
+
+fn float(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// A file that answers a request for more than it holds with an error, where the library's own would ask for the
+/// memory first.
+struct Chunks {
+    file: File,
+    length: u64,
+}
+
+impl Chunks {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file, length })
+    }
+
+    fn at(&self, start: u64) -> Result<File, ParquetError> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file)
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<File>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(self.at(start)?))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let end = start.checked_add(length as u64).filter(|&end| end <= self.length);
+        if end.is_none() {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.length)));
+        }
+        let mut bytes = vec![0; length];
+        self.at(start)?.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}

@@ -1,0 +1,75 @@
+//! Parquet files that are damaged: an error of one line, or rows, but never a panic.
+
+use super::parquet_rows::write;
+use super::*;
+use parquet::basic::Compression;
+use serde_json::json;
+
+fn rows() -> Vec<Value> {
+    let row = |at: usize| {
+        json!({
+            "problem": format!("problem {}", at % 5), "uuid": at, "answer": "7",
+            "generations": [format!("first {at}"), format!("second {at} {}", "x".repeat(20))],
+            "correctness_math_verify": [true, at % 2 == 0], "is_reasoning_complete": [true, true],
+        })
+    };
+    (0..10).map(row).collect()
+}
+
+fn file(folder: &Folder, compression: Compression) -> Vec<u8> {
+    let path = folder.path("d.parquet");
+    write(&path, &rows(), 4, compression);
+    fs::read(path).unwrap()
+}
+
+/// What comes of importing these bytes.
+fn outcome(folder: &Folder, bytes: &[u8]) -> Result<Counts, String> {
+    let path = folder.path("d.parquet");
+    fs::write(&path, bytes).unwrap();
+    let counts = import(&[path], &folder.path("out.jsonl"), &ImportSettings::default(), &mut |_| {});
+    counts.map_err(|error| error.to_string().replace(&format!("{}/", folder.0.path().display()), ""))
+}
+
+#[test]
+fn files_cut_short() {
+    let folder = Folder::new();
+    let bytes = file(&folder, Compression::SNAPPY);
+    assert_eq!(outcome(&folder, &bytes).unwrap().rows, 10);
+    for length in 0..bytes.len() {
+        let error = outcome(&folder, &bytes[..length]).unwrap_err();
+        assert!(error.starts_with("d.parquet: damaged, or no Parquet file ("), "{length}: {error}");
+        assert!(error.ends_with("); download it again") && !error.contains('\n'), "{length}: {error}");
+    }
+}
+
+#[test]
+fn footers_longer_than_the_file() {
+    let folder = Folder::new();
+    let mut bytes = file(&folder, Compression::SNAPPY);
+    let length = bytes.len();
+    for footer in [length as u32 - 7, length as u32, 1 << 30, u32::MAX] {
+        bytes[length - 8..length - 4].copy_from_slice(&footer.to_le_bytes());
+        let error = outcome(&folder, &bytes).unwrap_err();
+        assert!(error.starts_with("d.parquet: damaged, or no Parquet file ("), "{footer}: {error}");
+    }
+}
+
+#[test]
+fn flipped_bytes() {
+    let folder = Folder::new();
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY] {
+        let bytes = file(&folder, compression);
+        let mut refused = 0;
+        for at in 0..bytes.len() {
+            for mask in [0x01, 0x80, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= mask;
+                if let Err(error) = outcome(&folder, &bytes) {
+                    refused += 1;
+                    assert!(!error.contains('\n') && error.len() < 400, "{at}: {error}");
+                }
+            }
+        }
+        assert!(refused > bytes.len(), "{refused} of {}", 3 * bytes.len());
+    }
+}
