@@ -12,10 +12,12 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use serde_json::{Number, Value};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 /// Longest message of the library that is passed on, in characters: it quotes whole cells.
 const REASON_CHARS: usize = 160;
@@ -82,12 +84,36 @@ fn no_columns(
 
 /// Runs the library: what it returns, or what went wrong.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    // What a panic leaves half done is dropped with the reader: nothing of it is used again.
-    match catch_unwind(AssertUnwindSafe(run)) {
+    keep_quiet();
+    RUNS_LIBRARY.set(true);
+    // The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves
+    // half done is dropped with the reader: nothing of it is used again.
+    let result = catch_unwind(AssertUnwindSafe(run));
+    RUNS_LIBRARY.set(false);
+    match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("its parts contradict each other".to_owned()),
     }
+}
+
+thread_local! {
+    /// Whether this thread is inside [`guarded`].
+    static RUNS_LIBRARY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps a panic that [`guarded`] turns into an error from being told on the terminal as well. Every other one is
+/// told as before.
+fn keep_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !RUNS_LIBRARY.get() {
+                before(panic);
+            }
+        }));
+    });
 }
 
 fn damaged(file: &str, reason: &str) -> DataError {
@@ -180,5 +206,40 @@ impl ChunkReader for Chunks {
         let mut bytes = vec![0; length];
         self.at(start)?.read_exact(&mut bytes)?;
         Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::data_type::{ByteArray, Decimal};
+
+    #[test]
+    fn a_panic_of_the_library_is_an_error() {
+        let result: Result<(), String> = guarded(|| panic!("as on some damaged files"));
+        assert_eq!(result, Err("its parts contradict each other".to_owned()));
+        assert!(!RUNS_LIBRARY.get());
+    }
+
+    #[test]
+    fn reasons_are_short_and_one_line() {
+        let error = damaged("f", &"é\n".repeat(500)).to_string();
+        let expected = "é\\n".repeat(REASON_CHARS / 2);
+        assert_eq!(error, format!("f: damaged, or no Parquet file ({expected}); download it again"));
+    }
+
+    #[test]
+    fn cells_by_hand() {
+        let cells = [
+            (Field::Long(-3), serde_json::json!(-3)),
+            (Field::UByte(200), serde_json::json!(200)),
+            (Field::Double(0.5), serde_json::json!(0.5)),
+            (Field::Float(f32::NAN), Value::Null),
+            (Field::Bytes(ByteArray::from("text")), serde_json::json!("text")),
+            (Field::Decimal(Decimal::from_i32(125, 5, 2)), serde_json::json!("1.25")),
+        ];
+        for (field, expected) in cells {
+            assert_eq!(value(field.clone()), expected, "{field}");
+        }
     }
 }

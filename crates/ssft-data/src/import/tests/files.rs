@@ -74,7 +74,7 @@ fn rows_that_are_not_what_the_layout_says() {
     let twice = format!("{good}\n\n{}", r#"{"messages":[],"messages":[]}"#);
     assert_eq!(
         message(&twice, None),
-        "d.jsonl:3: not valid JSON at column 24 (the column \"messages\" twice); put one complete JSON object on \
+        "d.jsonl:3: not valid JSON at column 25 (the column \"messages\" twice); put one complete JSON object on \
          each line"
     );
 }
@@ -141,7 +141,7 @@ fn rows_of_parquet_are_named_too() {
     write(&file, &rows, 1, Compression::SNAPPY);
     let settings = ImportSettings::default();
     let expected = "d.parquet, row 1: column generations holds text in place of a list; check --layout";
-    assert_eq!(folder.refusal(&[file.clone()], &settings), expected);
+    assert_eq!(folder.refusal(slice::from_ref(&file), &settings), expected);
     let settings = ImportSettings { layout: Some(Layout::Chat), ..settings };
     assert_eq!(
         folder.refusal(&[file], &settings),
@@ -173,7 +173,7 @@ fn an_input_is_never_the_output() {
     let file = folder.jsonl("out.jsonl", &[row]);
     let before = fs::read(&file).unwrap();
     let expected = "out.jsonl: one of the files to import; write to another one";
-    assert_eq!(folder.refusal(&[file.clone()], &ImportSettings::default()), expected);
+    assert_eq!(folder.refusal(slice::from_ref(&file), &ImportSettings::default()), expected);
     assert_eq!(fs::read(&file).unwrap(), before);
 }
 

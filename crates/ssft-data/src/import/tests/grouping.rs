@@ -24,7 +24,7 @@ fn traces_beyond_the_limit_and_questions_below_it() {
     let file =
         folder.jsonl("d.jsonl", &rows.map(|(question, reply)| chat(question, reply)).collect::<Vec<_>>());
     let settings = ImportSettings { max_traces: Some(2), min_traces: 2, ..ImportSettings::default() };
-    let (counts, records) = folder.import(&[file.clone()], &settings);
+    let (counts, records) = folder.import(slice::from_ref(&file), &settings);
     assert_eq!(records.len(), 1);
     assert_eq!(traces(&records[0]), ["trace-1: 1", "trace-2: 2"]);
     assert_eq!(

@@ -11,6 +11,7 @@ use crate::dataset::read_records;
 use crate::record::Record;
 use serde_json::Value;
 use std::fs;
+use std::slice;
 use tempfile::TempDir;
 
 /// A folder with files to import.
