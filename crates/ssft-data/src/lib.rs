@@ -1,7 +1,7 @@
 //! Text to integers: everything that happens to a question before a device sees it.
 //!
 //! ```text
-//! JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
+//! dataset of others -> JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
 //! ```
 //!
 //! No tensor and no device here: the crate compiles for the browser as it stands.

@@ -18,6 +18,8 @@ pub enum TraceDrop {
     Twice,
     /// The question has as many traces as were asked for.
     BeyondLimit,
+    /// The question's line would be longer than a line may be.
+    LineFull,
     /// The trace is usable, but its question was dropped.
     QuestionDropped,
 }
@@ -46,6 +48,7 @@ impl fmt::Display for TraceDrop {
             Self::Wrong => "wrong by their grade",
             Self::Twice => "the same text twice",
             Self::BeyondLimit => "beyond --traces",
+            Self::LineFull => "beyond the longest line that can be read",
             Self::QuestionDropped => "of questions with too few",
         })
     }

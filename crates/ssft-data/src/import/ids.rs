@@ -11,6 +11,15 @@ pub(super) struct RowId {
     pub(super) made: String,
 }
 
+impl RowId {
+    /// An id that is no shorter than the one that will be given.
+    pub(super) fn longest(&self) -> String {
+        let own = self.own.as_deref().unwrap_or_default();
+        let numbered = format!("{}-{}", self.made, u64::MAX);
+        if own.len() > numbered.len() { own.to_owned() } else { numbered }
+    }
+}
+
 /// The ids that are taken.
 #[derive(Debug, Default)]
 pub(super) struct Ids {

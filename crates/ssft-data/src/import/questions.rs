@@ -5,7 +5,10 @@ use super::counts::{Counts, QuestionDrop, TraceDrop};
 use super::ids::{Ids, RowId};
 use super::reading::{Candidate, Prompt, Reading};
 use crate::record::{Record, Trace};
+use serde::Serialize;
 use std::collections::HashMap;
+use std::io::{self, Write};
+use std::mem;
 
 /// The questions of an import. The first pass counts the rows of each, so that the second holds a question only from
 /// its first row to its last.
@@ -99,7 +102,16 @@ impl<'a> Questions<'a> {
 
     /// The record of a question whose rows are all there.
     fn close(&mut self, open: Open) -> Option<Record> {
-        let traces = open.traces.len();
+        let (question, messages) = match open.prompt {
+            Prompt::Question(text) => (Some(text), None),
+            Prompt::Messages(messages) => (None, Some(messages)),
+        };
+        let mut record =
+            Record { id: open.id.longest(), question, messages, traces: open.traces, answer: open.answer };
+        for _ in 0..shorten(&mut record, self.settings.limits.line_bytes) {
+            self.counts.drop_trace(TraceDrop::LineFull);
+        }
+        let traces = record.traces.len();
         if traces < self.settings.min_traces.max(1) {
             (0..traces).for_each(|_| self.counts.drop_trace(TraceDrop::QuestionDropped));
             let none = traces == 0;
@@ -108,11 +120,44 @@ impl<'a> Questions<'a> {
         }
         self.counts.questions += 1;
         self.counts.traces += traces;
-        let (question, messages) = match open.prompt {
-            Prompt::Question(text) => (Some(text), None),
-            Prompt::Messages(messages) => (None, Some(messages)),
-        };
-        let id = self.ids.give(open.id);
-        Some(Record { id, question, messages, traces: open.traces, answer: open.answer })
+        record.id = self.ids.give(open.id);
+        Some(record)
+    }
+}
+
+/// Drops the last traces of a record whose line would be longer than `most` bytes and so could not be read again.
+/// Returns how many.
+fn shorten(record: &mut Record, most: usize) -> usize {
+    let before = record.traces.len();
+    let traces = mem::take(&mut record.traces);
+    let mut length = json_length(record);
+    for trace in traces {
+        // And the comma.
+        length = length.saturating_add(json_length(&trace)).saturating_add(1);
+        if length > most {
+            break;
+        }
+        record.traces.push(trace);
+    }
+    before - record.traces.len()
+}
+
+/// How many bytes `value` is as JSON; the most there are if it is none.
+fn json_length(value: &impl Serialize) -> usize {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, value).map_or(usize::MAX, |()| length.0)
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -69,6 +69,27 @@ fn the_order_of_the_rows_changes_memory_but_not_records() {
     assert_eq!(bytes(), bytes());
 }
 
+#[test]
+fn what_is_written_can_be_read() {
+    let folder = Folder::new();
+    // Each line of the input fits, the three together do not; control characters grow sixfold.
+    let rows: Vec<Value> =
+        ["1", "2", "3"].map(|end| chat("q", &format!("{}{end}", "\u{1}".repeat(20)))).into();
+    let file = folder.jsonl("d.jsonl", &rows);
+    let most = |line_bytes| {
+        let limits = Limits { line_bytes, ..Limits::default() };
+        let settings = ImportSettings { limits, ..ImportSettings::default() };
+        let counts = folder.import(slice::from_ref(&file), &settings).0;
+        let longest = fs::read_to_string(folder.path("out.jsonl")).unwrap().trim_end().len();
+        assert!(longest <= line_bytes, "{longest} of {line_bytes}");
+        (counts.traces, counts.lines().get(1).cloned())
+    };
+    let dropped = |traces: &str| Some(format!("dropped {traces} beyond the longest line that can be read"));
+    assert_eq!(most(700), (3, None));
+    assert_eq!(most(400), (2, dropped("1 trace: 1")));
+    assert_eq!(most(300), (1, dropped("2 traces: 2")));
+}
+
 fn reading(question: usize, text: &str) -> Reading {
     let prompt = Prompt::Question(question.to_string());
     Reading { prompt, traces: vec![Candidate::new(None, "", text, Ok(()))], answer: None }
