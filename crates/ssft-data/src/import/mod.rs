@@ -20,6 +20,8 @@ mod openr1;
 mod openthoughts;
 #[cfg(not(target_family = "wasm"))]
 mod parquet_file;
+#[cfg(not(target_family = "wasm"))]
+mod parquet_footer;
 mod questions;
 mod reading;
 mod row;

@@ -3,6 +3,7 @@
 //! The file may be damaged or made to do harm. Every length is checked against the file before memory is asked for,
 //! and should the library panic all the same, that is an error like any other.
 
+use super::parquet_footer::is_sound;
 use super::row::Columns;
 use crate::error::{DataError, one_line};
 use bytes::Bytes;
@@ -61,6 +62,9 @@ pub(super) fn each_row(
 
 fn open(path: &Path, name: &str) -> Result<Reader, DataError> {
     let file = Chunks::open(path).map_err(|error| DataError::reading(name.to_owned(), &error))?;
+    if file.footer().is_some_and(|footer| !is_sound(&footer)) {
+        return Err(damaged(name, "its footer describes no rows"));
+    }
     guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))
 }
 
@@ -176,6 +180,14 @@ impl Chunks {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { file, length })
+    }
+
+    /// The footer, if there is one: before the last eight bytes, of which the first four are its length.
+    fn footer(&self) -> Option<Bytes> {
+        let end = self.length.checked_sub(8)?;
+        let length = self.get_bytes(end, 4).ok()?;
+        let length = u32::from_le_bytes(length.as_ref().try_into().ok()?);
+        self.get_bytes(end.checked_sub(u64::from(length))?, length as usize).ok()
     }
 
     fn at(&self, start: u64) -> Result<File, ParquetError> {

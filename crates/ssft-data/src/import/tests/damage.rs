@@ -84,3 +84,39 @@ fn flipped_bytes() {
         assert!(refused > bytes.len() / 4, "{refused} of {}", bytes.len());
     }
 }
+
+/// A file of nothing but a footer whose schema has `count` elements, each with so many children.
+fn with_schema(count: usize, children: i32) -> Vec<u8> {
+    let varint = |mut value: usize| {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    };
+    let zigzag = |number: i32| ((number << 1) ^ (number >> 31)) as u32 as usize;
+    // Required, called `a`, with children.
+    let element = [&[0x35, 0x00, 0x18, 0x01, b'a', 0x15], &*varint(zigzag(children)), &[0x00]].concat();
+    // A version, the list of elements, one row and no groups of rows.
+    let list = [&[0x15, 0x02, 0x19, 0xfc], &*varint(count), &element.repeat(count)].concat();
+    let footer = [&*list, &[0x16, 0x02, 0x19, 0x0c, 0x00]].concat();
+    [b"PAR1", &*footer, &(footer.len() as u32).to_le_bytes(), b"PAR1"].concat()
+}
+
+#[test]
+fn schemas_that_would_end_the_process() {
+    let folder = Folder::new();
+    file(&folder, Compression::SNAPPY);
+    let hostile = "d.parquet: damaged, or no Parquet file (its footer describes no rows); download it again";
+    // So deep that the library's recursion overflows the stack, and more children than fit in memory.
+    for (count, children) in [(100_000, 1), (65, 1), (1, i32::MAX), (3, 4), (3, -1)] {
+        assert_eq!(outcome(&folder, &with_schema(count, children)), Err(hostile.to_owned()), "{count}");
+    }
+    // The library's own word on what is merely wrong.
+    for (count, children) in [(64, 1), (3, 2)] {
+        let error = outcome(&folder, &with_schema(count, children)).unwrap_err();
+        assert!(error.contains("Index out of bound"), "{error}");
+    }
+}
