@@ -29,6 +29,9 @@ pub const MOST: usize = 12;
 
 const CONTEXT: usize = 256;
 
+/// A question without a template.
+pub const PLAIN: &str = "What is 12+35?";
+
 /// Of different lengths, so that a batch has padding.
 const QUESTIONS: [&str; 3] = ["A", "12+35=", "What is the question?"];
 
@@ -192,6 +195,7 @@ impl Case {
             "directory": directory,
             "forks": names,
             "texts": texts(),
+            "plain": PLAIN,
             "rows": self.rows()?,
             "prompts": prompts,
             "stop": self.stop()?,

@@ -1,13 +1,15 @@
 //! One reply of `logits.py` against our own answers.
 
 use crate::TOLERANCE;
-use crate::case::{Case, chats, logits};
+use crate::case::{Case, PLAIN, chats, logits};
 use crate::peer::notice;
 use crate::texts::texts;
 use anyhow::Result;
 use serde_json::{Value, json};
+use ssft_wgpu::data::encode::Encoder;
+use ssft_wgpu::data::forks::ForkLead;
 use ssft_wgpu::data::pack::Tree;
-use ssft_wgpu::data::template::TemplateTokens;
+use ssft_wgpu::data::template::Template;
 use ssft_wgpu::decode::{Continuation, Finish};
 use ssft_wgpu::train::directory::Carried;
 use std::path::Path;
@@ -108,6 +110,8 @@ impl Found<'_> {
                 &reply["texts"][index],
             );
         }
+        let plain = Encoder::new(tokenizer.clone(), Template::plain(), &ForkLead::bare(), 1 << 20)?;
+        self.same("a plain prompt", &json!(plain.prompt_text("parity", PLAIN)?), &reply["plain"]);
         for (index, row) in case.rows()?.iter().enumerate() {
             self.same(&format!("text of {row:?}"), &json!(tokenizer.decode(row)?), &reply["decoded"][index]);
         }
@@ -115,15 +119,8 @@ impl Found<'_> {
     }
 
     fn chats(&mut self, case: &Case, reply: &Value) -> Result<()> {
-        let tokenizer = case.encoder.tokenizer();
-        let named = TemplateTokens {
-            bos: tokenizer.bos_token(),
-            eos: Some(tokenizer.eos_token()),
-            pad: Some(tokenizer.pad_token()),
-            unk: tokenizer.unk_token(),
-        };
         for (index, chat) in chats().iter().enumerate() {
-            let rendered = case.encoder.template().render(chat, named)?;
+            let rendered = case.encoder.rendered(chat)?;
             self.same("rendered chat", &json!(rendered), &reply["chats"][index]["text"]);
             let before = case.before()?;
             let prompt = case.encoder.prompt("parity", chat)?;

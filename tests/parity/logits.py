@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from make_fixture import make
+from templates import render_all
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
@@ -53,6 +54,7 @@ def examine(request: dict[str, Any]) -> dict[str, Any]:
         "forks": [encode(name, False) for name in request["forks"]],
         "special": sorted(tokenizer.all_special_ids),
         "texts": [encode(text, True) for text in request["texts"]],
+        "plain": tokenizer.encode(request["plain"]),
         "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in request["rows"]],
         "chats": [chat(tokenizer, messages) for messages in request["chats"]],
         "logits": [model(torch.tensor([row])).logits[0].tolist() for row in request["rows"]],
@@ -64,6 +66,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if "make" in request:
         make(request["make"], Path(request["directory"]))
         return {}
+    if "templates" in request:
+        return {"templates": render_all(request["templates"], request["tokens"])}
     return examine(request)
 
 

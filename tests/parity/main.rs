@@ -3,6 +3,7 @@
 mod case;
 mod compare;
 mod peer;
+mod templates;
 mod texts;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -15,6 +16,7 @@ use ssft_wgpu::cli::model_directory::load_model;
 use ssft_wgpu::data::pack::Tree;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
+use templates::compare_templates;
 
 /// Two orders of summation in f32 of the same numbers, on logits of magnitude 1 to 10.
 const TOLERANCE: f64 = 1e-4;
@@ -78,6 +80,7 @@ fn transformers_agrees() -> Result<()> {
     }
     bench.trained_by_the_program(&home.path().join("run"))?;
     bench.fixture_is_current()?;
+    bench.problems.extend(compare_templates(&mut bench.peer)?);
     ensure!(bench.problems.is_empty(), "transformers disagrees:\n{}", bench.problems.join("\n"));
     Ok(())
 }

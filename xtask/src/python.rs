@@ -10,27 +10,50 @@ use crate::process::{cache, command, loud, quiet, root, succeeds};
 /// numpy's current wheels ask for no less.
 const OLDEST: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
-/// The interpreter named by `SSFT_PYTHON`, or one with `tests/parity/requirements.txt` installed.
+/// The interpreter named by `SSFT_PYTHON`, or one with what `tests/parity/requirements*.txt` name installed.
 pub fn ensure() -> Result<PathBuf> {
     if let Some(own) = std::env::var_os("SSFT_PYTHON") {
         return Ok(own.into());
     }
-    let wanted = root().join("tests/parity/requirements.txt");
-    let wanted_text = fs::read_to_string(&wanted).with_context(|| wanted.display().to_string())?;
     let directory = cache()?.join("venv");
     let interpreter = interpreter_in(&directory);
-    // Written last: an interrupted installation leaves none and is taken up again.
-    let installed = directory.join("installed-requirements.txt");
-    if fs::read_to_string(&installed).is_ok_and(|text| text == wanted_text)
-        && succeeds(command(&interpreter).arg("--version"))
-    {
-        return Ok(interpreter);
-    }
-    create(&directory)?;
-    println!("    installing {}", wanted.display());
-    install(&interpreter, &wanted)?;
-    fs::write(&installed, wanted_text)?;
+    ensure_environment(&interpreter, &directory)?;
+    ensure_alone(&interpreter, &directory)?;
     Ok(interpreter)
+}
+
+fn ensure_environment(interpreter: &Path, directory: &Path) -> Result<()> {
+    let (wanted, text) = requirements("requirements.txt")?;
+    // Written last: an interrupted installation leaves none and is taken up again.
+    let stamp = directory.join("installed-requirements.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text)
+        && succeeds(command(interpreter).arg("--version"))
+    {
+        return Ok(());
+    }
+    create(directory)?;
+    println!("    installing {}", wanted.display());
+    install(interpreter, &wanted, &[])?;
+    fs::write(stamp, text)?;
+    Ok(())
+}
+
+/// Packages of which only files are read, into the environment that is there.
+fn ensure_alone(interpreter: &Path, directory: &Path) -> Result<()> {
+    let (wanted, text) = requirements("requirements-alone.txt")?;
+    let stamp = directory.join("installed-requirements-alone.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) {
+        return Ok(());
+    }
+    install(interpreter, &wanted, &["--no-deps"])?;
+    Ok(fs::write(stamp, text)?)
+}
+
+/// A file of requirements and its text.
+fn requirements(name: &str) -> Result<(PathBuf, String)> {
+    let path = root().join("tests/parity").join(name);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok((path, text))
 }
 
 fn create(directory: &Path) -> Result<()> {
@@ -47,11 +70,12 @@ fn create(directory: &Path) -> Result<()> {
 }
 
 /// No pip cache (the environment is the cache), and no source builds (hours, and a compiler).
-fn install(interpreter: &Path, requirements: &Path) -> Result<()> {
+fn install(interpreter: &Path, requirements: &Path, options: &[&str]) -> Result<()> {
     let mut pip = command(interpreter);
     pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
         .args(["--no-cache-dir", "--only-binary", ":all:"])
         .arg("--disable-pip-version-check")
+        .args(options)
         .arg("--requirement")
         .arg(requirements);
     loud(&mut pip)

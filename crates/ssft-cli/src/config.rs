@@ -1,6 +1,7 @@
 //! What a run is made of: defaults, overridden by a file, overridden by flags, each value with its origin.
 
 use crate::args::{DtypeChoice, LeadChoice, TemplateChoice, TrainArgs};
+use crate::day;
 use crate::device::DeviceChoice;
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub struct RunConfig {
     pub preset: Option<Preset>,
     pub model: Option<PathBuf>,
     pub template: TemplateChoice,
+    pub date: Option<String>,
     pub fork_lead: LeadChoice,
     pub fork_init: Option<String>,
     pub dtype: DtypeChoice,
@@ -69,6 +71,7 @@ impl Default for RunConfig {
             preset: Some(Preset::Tiny),
             model: None,
             template: TemplateChoice::Auto,
+            date: None,
             fork_lead: LeadChoice::Auto,
             fork_init: None,
             dtype: DtypeChoice::Auto,
@@ -248,7 +251,7 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
     let table = read_toml(path)?;
     // Checked here, where the file can be named; a flag of that name cannot exist.
     let known = to_table(&RunConfig::default())?;
-    let extra = ["data", "model", "epochs", "memory-budget", "fork-init"];
+    let extra = ["data", "model", "epochs", "memory-budget", "fork-init", "date"];
     if let Some(key) = table.keys().find(|key| !known.contains_key(*key) && !extra.contains(&key.as_str())) {
         return Err(Failure::Usage(format!(
             "{name}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes"
@@ -278,6 +281,9 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
 }
 
 fn check(config: &RunConfig) -> Result<(), Failure> {
+    if let Some(day) = &config.date {
+        day::parse(day)?;
+    }
     let positive = [
         ("--forks", config.forks),
         ("--match-tokens", config.match_tokens),

@@ -7,6 +7,7 @@ pub mod args;
 pub mod bench;
 pub mod commands;
 pub mod config;
+mod day;
 pub mod device;
 pub mod evaluation;
 pub mod exit;

@@ -2,6 +2,7 @@
 
 use crate::args::{LeadChoice, TemplateChoice};
 use crate::config::{Origin, Resolved, RunConfig};
+use crate::day;
 use crate::exit::Failure;
 use crate::model_directory::{LoadedModel, TextSide};
 use burn::tensor::Device;
@@ -155,6 +156,7 @@ pub fn encoder_of(side: &TextSide, config: &RunConfig) -> Result<(Encoder, ForkL
         TemplateChoice::Plain => Template::plain(),
         TemplateChoice::Chatml => Template::chatml().map_err(Failure::usage)?,
     };
+    let template = template.on(day::parse(&config.date.clone().unwrap_or_else(day::today))?);
     let chat = !template.is_plain() && side.tokenizer.token_id("<|im_start|>").is_some();
     let lead = match (config.fork_lead, &side.forks) {
         (LeadChoice::Auto, Some(forks)) => forks.lead.clone(),

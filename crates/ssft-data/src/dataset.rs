@@ -7,13 +7,15 @@
 //! A byte-order mark, CRLF line ends and blank lines are accepted. A file is read one line at a time, so a
 //! file that is no text at all (a weight file, say) ends at the line limit instead of filling the memory.
 
-use crate::error::{DataError, LineFault, one_line, quote};
+use crate::error::{DataError, LineFault, quote};
+use crate::lines::{Lines, is_object, json_reason};
 use crate::record::{Message, Record, Trace};
+use crate::writer::RecordWriter;
 use serde_json::error::Category;
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 /// How much of a damaged file is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,31 +99,11 @@ pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checke
 /// # Errors
 /// [`DataError::Write`] if the system refuses; the temporary file is removed.
 pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
-    let temporary = temporary_name(path);
-    let written = write_lines(&temporary, records).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        // The first error is the one worth telling; that the leftover cannot be removed either follows from it.
-        let _ = fs::remove_file(&temporary);
-        DataError::Write { path: path.display().to_string(), reason: one_line(&error.to_string()) }
-    })
-}
-
-fn write_lines(path: &Path, records: &[Record]) -> io::Result<()> {
-    let mut writer = BufWriter::new(File::create(path)?);
+    let mut writer = RecordWriter::create(path)?;
     for record in records {
-        serde_json::to_writer(&mut writer, record)?;
-        writer.write_all(b"\n")?;
+        writer.write(record)?;
     }
-    writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
-}
-
-/// A name beside `path` that no other running process uses.
-fn temporary_name(path: &Path) -> PathBuf {
-    // The browser has no process number (asking for it panics) and no files either.
-    let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{process}.tmp"));
-    PathBuf::from(name)
+    writer.finish()
 }
 
 /// The records that have more traces than `forks`, as problems.
@@ -148,39 +130,17 @@ struct RecordReader<'a> {
 }
 
 impl RecordReader<'_> {
-    fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for line in 1.. {
-            if self.checked.problems.len() >= self.limits.problems.max(1) {
-                break;
+    fn read(&mut self, input: impl BufRead) -> io::Result<()> {
+        let mut lines = Lines::new(input, self.limits.line_bytes);
+        while self.checked.problems.len() < self.limits.problems.max(1) {
+            let Some(line) = lines.next_line()? else { break };
+            match line.text.and_then(parse_line) {
+                Ok(Some(record)) => self.take_record(line.number, record),
+                Ok(None) => {}
+                Err(fault) => self.report(line.number, fault),
             }
-            bytes.clear();
-            // Room for a byte-order mark, CRLF and one byte more than allowed, which tells a line at the limit
-            // from one beyond it.
-            let room = self.limits.line_bytes as u64 + 6;
-            if input.by_ref().take(room).read_until(b'\n', &mut bytes)? == 0 {
-                break;
-            }
-            let whole = bytes.ends_with(b"\n");
-            let content = strip_line(&bytes, line);
-            if content.len() > self.limits.line_bytes {
-                self.report(line, LineFault::TooLong { limit: self.limits.line_bytes });
-                if !whole {
-                    input.skip_until(b'\n')?;
-                }
-                continue;
-            }
-            self.take_line(line, content);
         }
         Ok(())
-    }
-
-    fn take_line(&mut self, line: usize, content: &[u8]) {
-        match parse_line(content) {
-            Ok(Some(record)) => self.take_record(line, record),
-            Ok(None) => {}
-            Err(fault) => self.report(line, fault),
-        }
     }
 
     fn take_record(&mut self, line: usize, record: Record) {
@@ -205,17 +165,8 @@ impl RecordReader<'_> {
     }
 }
 
-/// The line without its end and, on the first line, without the byte-order mark.
-fn strip_line(bytes: &[u8], line: usize) -> &[u8] {
-    let bytes = if line == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
-}
-
 /// The record of a line, or nothing if the line is blank.
-fn parse_line(content: &[u8]) -> Result<Option<Record>, LineFault> {
-    let text =
-        std::str::from_utf8(content).map_err(|error| LineFault::NotUtf8 { byte: error.valid_up_to() + 1 })?;
+fn parse_line(text: &str) -> Result<Option<Record>, LineFault> {
     if text.trim().is_empty() {
         return Ok(None);
     }
@@ -227,14 +178,8 @@ fn parse_line(content: &[u8]) -> Result<Option<Record>, LineFault> {
     }
 }
 
-fn is_object(text: &str) -> bool {
-    text.trim_start().starts_with('{')
-}
-
 fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
-    let position = format!(" at line {} column {}", error.line(), error.column());
-    let message = error.to_string();
-    let reason = one_line(message.strip_suffix(&position).unwrap_or(&message));
+    let reason = json_reason(error);
     match error.classify() {
         Category::Data if !is_object(text) => LineFault::NotObject,
         Category::Data => LineFault::Field { reason },

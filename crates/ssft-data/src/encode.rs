@@ -100,23 +100,34 @@ impl Encoder {
     /// token can follow the fork.
     pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
         let tokenizer = &self.tokenizer;
-        let (eos, pad) = (Some(tokenizer.eos_token()), Some(tokenizer.pad_token()));
-        let named = TemplateTokens { bos: tokenizer.bos_token(), eos, pad, unk: tokenizer.unk_token() };
-        let rendered = self.template.render(messages, named)?;
+        let rendered = self.rendered(messages)?;
         // Text of the user alone never turns into a marker; a chat template writes its markers as text.
-        let mut prompt = match self.template.is_plain() {
+        let tokens = match self.template.is_plain() {
             true => tokenizer.encode_text(&rendered)?,
             false => tokenizer.encode_template(&rendered)?,
         };
-        if prompt.is_empty() {
+        if tokens.is_empty() {
             return Err(DataError::EmptyPrompt { id: quote(id) });
         }
+        let start = tokenizer.start().filter(|_| self.template.is_plain());
+        let mut prompt: Vec<u32> = start.into_iter().chain(tokens).collect();
         prompt.extend_from_slice(&self.before);
         let (lead, context) = (1 + self.after.len(), self.context);
         if prompt.len() + lead >= context {
             return Err(DataError::PromptTooLong { id: quote(id), prompt: prompt.len(), lead, context });
         }
         Ok(prompt)
+    }
+
+    /// The text that the chat template makes of `messages`.
+    ///
+    /// # Errors
+    /// The template's errors.
+    pub fn rendered(&self, messages: &[Message]) -> Result<String, DataError> {
+        let tokenizer = &self.tokenizer;
+        let (eos, pad) = (Some(tokenizer.eos_token()), Some(tokenizer.pad_token()));
+        let named = TemplateTokens { bos: tokenizer.bos_token(), eos, pad, unk: tokenizer.unk_token() };
+        self.template.render(messages, named)
     }
 
     /// Encodes a record.

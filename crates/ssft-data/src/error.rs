@@ -2,6 +2,7 @@
 //!
 //! Every message is one line: what is wrong, where, and what to do about it.
 
+use crate::import::RowFault;
 use std::io;
 use thiserror::Error;
 
@@ -45,6 +46,34 @@ pub enum DataError {
         line: usize,
         /// What is wrong with the line.
         fault: LineFault,
+    },
+    /// A file of a dataset cannot be imported.
+    #[error("{file}: {reason}; {remedy}")]
+    ImportFile {
+        /// The file's name, if need be with the row where it breaks off.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A row of a dataset is not what its layout says.
+    #[error("{place}: {fault}")]
+    ImportRow {
+        /// The file's name and the row's number.
+        place: String,
+        /// What is wrong with the row.
+        fault: RowFault,
+    },
+    /// An import of which nothing would be left.
+    #[error(
+        "no question is left of {rows} ({dropped}); import other files, or ask for less with --min-traces"
+    )]
+    ImportEmpty {
+        /// How many rows were read.
+        rows: String,
+        /// What was dropped and why.
+        dropped: String,
     },
     /// More traces than forks: no injective assignment exists.
     #[error("question {id}: {traces} traces but only {forks} forks; drop traces or use --forks {traces}")]

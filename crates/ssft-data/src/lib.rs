@@ -1,7 +1,7 @@
 //! Text to integers: everything that happens to a question before a device sees it.
 //!
 //! ```text
-//! JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
+//! dataset of others -> JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
 //! ```
 //!
 //! No tensor and no device here: the crate compiles for the browser as it stands.
@@ -10,9 +10,12 @@ pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
+pub mod import;
+mod lines;
 pub mod model_files;
 pub mod pack;
 pub mod record;
 pub mod tasks;
 pub mod template;
 pub mod tokenizer;
+pub mod writer;

@@ -234,7 +234,16 @@ impl Tokenizer {
         &self.pad.name
     }
 
-    /// Name of the beginning of a sequence, if the tokenizer has one; only a chat template inserts it.
+    /// Id of the beginning of a sequence, if the tokenizer's own rule puts it in front of every text (Llama's does). It
+    /// stands in front of plain prompts; a chat template writes its own.
+    pub fn start(&self) -> Option<u32> {
+        let bos = self.token_id(self.bos.as_deref()?)?;
+        // The library's rule for texts, on a text of nothing.
+        let alone = self.text.encode_fast("", true).ok()?;
+        (alone.get_ids().first() == Some(&bos)).then_some(bos)
+    }
+
+    /// Name of the beginning of a sequence, if the tokenizer has one.
     pub fn bos_token(&self) -> Option<&str> {
         self.bos.as_deref()
     }
@@ -252,6 +261,15 @@ impl Tokenizer {
     /// The id of the token called `name`, if there is one.
     pub fn token_id(&self, name: &str) -> Option<u32> {
         self.text.token_to_id(name)
+    }
+
+    /// The name of a special token.
+    pub fn special_name(&self, id: u32) -> Option<String> {
+        self.text
+            .get_added_tokens_decoder()
+            .remove(&id)
+            .filter(|token| token.special)
+            .map(|token| token.content)
     }
 
     /// Names of all special tokens, forking tokens included, by id.
@@ -348,7 +366,7 @@ fn encode(
     text: &str,
     action: &'static str,
 ) -> Result<Vec<u32>, DataError> {
-    // No post-processor: a beginning of sequence is the chat template's business.
+    // No post-processor: see `Tokenizer::start`.
     let encoding = tokenizer.encode_fast(text, false).map_err(failed(action))?;
     Ok(encoding.get_ids().to_vec())
 }

@@ -1,5 +1,6 @@
-//! Arguments of `data make`, `data check` and `inspect`.
+//! Arguments of `data make`, `data check`, `data import` and `inspect`.
 
+use super::names::{LayoutName, LeadChoice, TemplateChoice};
 use crate::device::DeviceChoice;
 use clap::Args;
 use std::path::PathBuf;
@@ -49,6 +50,29 @@ pub struct CheckArgs {
     pub quiet: bool,
 }
 
+/// `data import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files of a dataset, .jsonl or .parquet; rows about the same question become one
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The JSONL file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What the columns mean [default: what they look like]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub layout: Option<LayoutName>,
+    /// Most traces of a question, the first ones: M [default: all]
+    #[arg(long, value_name = "M")]
+    pub traces: Option<usize>,
+    /// Fewest traces of a question
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub min_traces: usize,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
+}
+
 /// `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
@@ -70,6 +94,12 @@ pub struct InspectArgs {
     /// N, for a model that has no forking tokens yet
     #[arg(long, default_value_t = 6)]
     pub forks: usize,
+    /// How a question becomes a prompt
+    #[arg(long, value_enum, default_value_t)]
+    pub template: TemplateChoice,
+    /// What stands around a forking token
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub fork_lead: LeadChoice,
     /// L: how many trace tokens enter the matching cost [default: that of `train`]
     #[arg(long, value_name = "L")]
     pub match_tokens: Option<usize>,

@@ -9,10 +9,11 @@ mod train;
 
 pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
 pub use bench::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs};
-pub use data::{CheckArgs, InspectArgs, MakeArgs};
+pub use data::{CheckArgs, ImportArgs, InspectArgs, MakeArgs};
 pub use file::with_config;
 pub use names::{
-    AnswersName, DtypeChoice, LeadChoice, MatchingName, MethodName, PresetName, ScheduleName, TemplateChoice,
+    AnswersName, DtypeChoice, LayoutName, LeadChoice, MatchingName, MethodName, PresetName, ScheduleName,
+    TemplateChoice,
 };
 pub use train::TrainArgs;
 
@@ -32,7 +33,7 @@ pub struct Cli {
 pub enum Command {
     /// Train a model; without any argument: the built-in arithmetic task, a few minutes on a laptop CPU
     Train(Box<TrainArgs>),
-    /// Make or check data
+    /// Make, check or import data
     #[command(subcommand)]
     Data(DataCommand),
     /// Measure what the forks of a trained model can do, on questions that it has not seen
@@ -57,6 +58,8 @@ pub enum DataCommand {
     Make(MakeArgs),
     /// Validate a JSONL file, without training
     Check(CheckArgs),
+    /// Turn a published dataset (s1K, OpenR1-Math, OpenThoughts, chats) into JSONL, with counts of what was dropped
+    Import(ImportArgs),
 }
 
 /// Commands that measure.

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use ssft_data::forks::ForkLead;
+use ssft_data::import::Layout;
 use ssft_decode::format::AnswerFormat;
 use ssft_model::Precision;
 use ssft_model::config::Preset;
@@ -157,6 +158,32 @@ impl From<Precision> for DtypeChoice {
             Precision::F32 => Self::F32,
             Precision::F16 => Self::F16,
             Precision::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+/// `--layout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutName {
+    /// s1K and s1K-1.1: a trajectory and an attempt a teacher
+    S1k,
+    /// OpenR1-Math: a list of generations, with lists of verdicts
+    #[value(name = "openr1")]
+    OpenR1,
+    /// OpenThoughts: the same question in several rows
+    #[value(name = "openthoughts")]
+    OpenThoughts,
+    /// `messages` or `conversations`: the last answer is the trace
+    Chat,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::S1k => Self::S1k,
+            LayoutName::OpenR1 => Self::OpenR1,
+            LayoutName::OpenThoughts => Self::OpenThoughts,
+            LayoutName::Chat => Self::Chat,
         }
     }
 }

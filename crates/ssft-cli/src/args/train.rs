@@ -61,6 +61,10 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateChoice>,
+    /// Day that a chat template with a date in it names, like 2026-03-31 [default: today]
+    #[arg(long, value_name = "DAY", help_heading = "Model")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// What stands around a forking token
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]

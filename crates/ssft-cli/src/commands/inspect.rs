@@ -4,19 +4,21 @@ use crate::args::InspectArgs;
 use crate::config::{MOST_TOKENS, RunConfig, default_match_tokens};
 use crate::exit::Failure;
 use crate::model_directory::TextSide;
-use crate::setup;
+use crate::setup::{self, encoder_of};
 use crate::table;
-use crate::trained::{Trained, model_of};
+use crate::trained::model_of;
 use burn::tensor::Device;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
-use ssft_data::forks::fork_name;
+use ssft_data::forks::{ForkLead, fork_name};
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
+use ssft_data::template::messages_of;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::{Assignment, Budget, CostMatrix, Search};
+use std::path::Path;
 use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
@@ -29,15 +31,8 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
-    let (model, encoder) = match &args.model {
-        Some(directory) => {
-            let side = TextSide::read(&model_of(directory)?)?;
-            // As `train` would: a model without forking tokens is given some.
-            let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
-            let side = side.with_forks(wanted, None, args.seed)?;
-            let Trained { model, encoder, .. } = Trained::from_side(side, None, &device.device)?;
-            (model, encoder)
-        }
+    let (model, encoder, lead) = match &args.model {
+        Some(directory) => given(args, directory, &device.device)?,
         None => fresh(args, &records, &device.device)?,
     };
     let question = encoder.encode(record).map_err(Failure::usage)?;
@@ -48,11 +43,14 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let (mut costs, _) = pollster::block_on(search.costs(&[&[&question]])).map_err(Failure::run)?;
     let costs = costs.remove(0);
     let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
+    let rendered = encoder.rendered(&messages_of(record)).map_err(Failure::usage)? + &lead.before;
     if args.json {
-        print_json(record, &question, &leads, &costs, &matched);
+        print_json(record, &rendered, &question, &leads, &costs, &matched);
         return Ok(());
     }
     println!("question {}: {:?}", record.id, setup::question_text(record));
+    println!("\nprompt as rendered, up to the forking token");
+    rendered.split('\n').for_each(|line| println!("  {}", line.escape_debug()));
     println!("\nrows as trained; tokens that are targets stand in [brackets]");
     for (trace, &fork) in question.traces.iter().zip(&matched.forks) {
         println!("{}", row(&encoder, &question, &leads[fork], &trace.tokens)?);
@@ -82,13 +80,35 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
     found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", id.unwrap_or_default())))
 }
 
-/// What `train` would start from.
-fn fresh(args: &InspectArgs, records: &[Record], device: &Device) -> Result<(Decoder, Encoder), Failure> {
-    let config = RunConfig { forks: args.forks, ..RunConfig::default() };
+fn settings(args: &InspectArgs, context: usize) -> RunConfig {
+    let InspectArgs { forks, template, fork_lead, .. } = *args;
+    RunConfig { forks, context, template, fork_lead, ..RunConfig::default() }
+}
+
+/// The model of a directory; as `train` would, it gives one without forking tokens some.
+fn given(
+    args: &InspectArgs,
+    directory: &Path,
+    device: &Device,
+) -> Result<(Decoder, Encoder, ForkLead), Failure> {
+    let side = TextSide::read(&model_of(directory)?)?;
+    let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
+    let side = side.with_forks(wanted, None, args.seed)?;
+    let (encoder, lead) = encoder_of(&side, &settings(args, side.shape.max_position_embeddings))?;
+    Ok((side.load(device)?.model, encoder, lead))
+}
+
+/// What `train` would start from without a model.
+fn fresh(
+    args: &InspectArgs,
+    records: &[Record],
+    device: &Device,
+) -> Result<(Decoder, Encoder, ForkLead), Failure> {
+    let config = settings(args, RunConfig::default().context);
     let learned = args.data.is_some().then_some(config.vocab_size);
-    let (encoder, _) = setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, &config)?;
+    let (encoder, lead) = setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, &config)?;
     let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
-    Ok((Decoder::init(&shape, args.seed, device), encoder))
+    Ok((Decoder::init(&shape, args.seed, device), encoder, lead))
 }
 
 /// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.
@@ -103,8 +123,8 @@ fn row(
         if let Some(fork) = tokenizer.forks().iter().position(|id| id == token) {
             return Ok(fork_name(fork));
         }
-        if *token == tokenizer.eos() {
-            return Ok(tokenizer.eos_token().to_owned());
+        if let Some(name) = tokenizer.special_name(*token) {
+            return Ok(name);
         }
         let text = tokenizer.decode(&[*token]).map_err(Failure::usage)?;
         Ok(if text.is_empty() { format!("<{token}>") } else { text.escape_debug().to_string() })
@@ -121,6 +141,7 @@ fn row(
 
 fn print_json(
     record: &Record,
+    rendered: &str,
     question: &EncodedQuestion,
     leads: &[Vec<u32>],
     costs: &CostMatrix,
@@ -131,5 +152,8 @@ fn print_json(
         .collect();
     let matrix: Vec<&[f32]> = costs.values.chunks(costs.traces).collect();
     let forks: Vec<usize> = matched.forks.iter().map(|fork| fork + 1).collect();
-    println!("{}", json!({"id": record.id, "rows": rows, "costs": matrix, "matching": forks}));
+    println!(
+        "{}",
+        json!({"id": record.id, "prompt": rendered, "rows": rows, "costs": matrix, "matching": forks})
+    );
 }

@@ -5,6 +5,7 @@ mod data;
 mod devices;
 mod eval;
 mod generate;
+mod import;
 mod inspect;
 mod report;
 mod train;
@@ -21,6 +22,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Train(args) => train::train(&args),
         Command::Data(DataCommand::Make(args)) => data::make(&args),
         Command::Data(DataCommand::Check(args)) => data::check(&args),
+        Command::Data(DataCommand::Import(args)) => import::import(&args),
         Command::Report(args) => report::report(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),

@@ -2,6 +2,7 @@
 
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
+use crate::day;
 use crate::device::NamedDevice;
 use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer, without_samples};
 use crate::exit::{Failure, explain_panic, say};
@@ -129,6 +130,7 @@ fn check_unchanged(started: &RunConfig, asked: &RunConfig) -> Result<(), Failure
         ("--preset", started.preset == asked.preset),
         ("--model", started.model == asked.model),
         ("--template", started.template == asked.template),
+        ("--date", started.date == asked.date),
         ("--fork-lead", started.fork_lead == asked.fork_lead),
         ("--fork-init", started.fork_init == asked.fork_init),
         ("--context", started.context == asked.context),
@@ -174,6 +176,8 @@ fn prepare(
 ) -> Result<Prepared, Failure> {
     let autodiff = device.device.clone().autodiff();
     let from = checkpoint.map(PathBuf::as_path).or(resolved.config.model.as_deref());
+    // One day for the whole run, whenever it is resumed.
+    resolved.config.date.get_or_insert_with(day::today);
     let (questions, given) = setup::questions(resolved, from, &autodiff)?;
     let stored = given.as_ref().map_or(Precision::F32, |given| given.precision);
     let start = given.as_ref().and_then(new_rows);
@@ -186,6 +190,7 @@ fn prepare(
     // A model brings its own number of forks and its own room, and the run is to be repeated and resumed with that.
     config.forks = questions.encoder.tokenizer().forks().len();
     config.context = questions.encoder.context();
+    config.date = config.date.take().filter(|_| day::matters_to(questions.encoder.template()));
     config.dtype = config.dtype.precision(stored).into();
     // Another cut of the passes would round differently when the run is resumed.
     config.memory_budget.get_or_insert_with(|| device.memory_budget(model.config()));

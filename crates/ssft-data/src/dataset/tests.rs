@@ -1,4 +1,5 @@
 use super::*;
+use std::fs;
 
 const GOOD: &str = r#"{"id":"q1","question":"1+1=","traces":[{"source":"a","text":"2"}],"answer":"2"}"#;
 

@@ -1,0 +1,62 @@
+//! `data import`.
+
+use crate::args::ImportArgs;
+use crate::exit::Failure;
+use crate::files::check_target;
+use indicatif::{ProgressBar, ProgressStyle};
+use ssft_data::import::{ImportSettings, Progress, import as import_files};
+use std::io::IsTerminal;
+
+/// Rows between two moves of the bar.
+const ROWS_A_MOVE: usize = 1000;
+
+pub fn import(args: &ImportArgs) -> Result<(), Failure> {
+    for (flag, value) in [("--traces", args.traces), ("--min-traces", Some(args.min_traces))] {
+        if value == Some(0) {
+            return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
+        }
+    }
+    if let Some(most) = args.traces.filter(|&most| most < args.min_traces) {
+        return Err(Failure::Usage(format!(
+            "--traces {most} is less than --min-traces {}; no question could be kept",
+            args.min_traces
+        )));
+    }
+    check_target(Some(&args.out))?;
+    let settings = ImportSettings {
+        layout: args.layout.map(Into::into),
+        max_traces: args.traces,
+        min_traces: args.min_traces,
+        ..ImportSettings::default()
+    };
+    let bar = bar(args.quiet);
+    let counts = import_files(&args.files, &args.out, &settings, &mut |progress| show(&bar, progress));
+    bar.finish_and_clear();
+    let counts = counts.map_err(Failure::usage)?;
+    if !args.quiet {
+        println!("{}: {counts}", args.out.display());
+    }
+    Ok(())
+}
+
+fn bar(quiet: bool) -> ProgressBar {
+    if quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {msg}");
+    let bar = ProgressBar::no_length();
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    if progress.rows.is_multiple_of(ROWS_A_MOVE) {
+        bar.set_message(match progress.total {
+            None => format!("counting: {} rows", progress.rows),
+            Some(total) => format!("writing: {} of {total} rows", progress.rows),
+        });
+        bar.tick();
+    }
+}

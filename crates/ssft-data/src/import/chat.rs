@@ -1,0 +1,67 @@
+//! Chats whose last reply is the trace: `messages` or `conversations`, with one reply a row.
+
+use super::counts::QuestionDrop;
+use super::fault::RowFault;
+use super::reading::{Candidate, NoReading, Prompt, Reading};
+use super::row::{Row, text};
+use crate::record::Message;
+use serde_json::Value;
+
+/// The columns that may hold the turns, the first of them that is there.
+pub(super) const TURNS: [&str; 2] = ["messages", "conversations"];
+/// The column that may hold what the system says, where the turns do not.
+pub(super) const SYSTEM: &str = "system";
+
+/// What a turn calls its speaker and its text.
+const NAMES: [(&str, &str); 2] = [("role", "content"), ("from", "value")];
+
+/// Whether the row holds a chat.
+pub(super) fn has_turns(row: &Row) -> bool {
+    TURNS.iter().any(|column| row.has(column))
+}
+
+/// Everything that a row says.
+pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
+    let mut messages = turns(row)?;
+    let system = row.text_if_any(SYSTEM)?;
+    if !system.trim().is_empty() && messages.iter().all(|message| message.role != "system") {
+        messages.insert(0, Message { role: "system".to_owned(), content: system });
+    }
+    let reply = messages.iter().rposition(|message| message.role == "assistant");
+    let reply = reply.ok_or(NoReading::Unusable(QuestionDrop::NoReply))?;
+    messages.truncate(reply + 1);
+    let reply = messages.pop().map(|message| message.content).unwrap_or_default();
+    let prompt = Prompt::chat(messages)?;
+    Ok(Reading { prompt, traces: vec![Candidate::new(None, "", &reply, Ok(()))], answer: None })
+}
+
+/// The turns of the chat, their speakers as the trainer calls them.
+fn turns(row: &mut Row) -> Result<Vec<Message>, NoReading> {
+    let column = TURNS.into_iter().find(|column| row.has(column));
+    let column = column.ok_or_else(|| row.lacks(&TURNS.join(" or ")))?;
+    row.list(column)?.into_iter().map(|turn| message(column, turn)).collect()
+}
+
+fn message(column: &str, mut turn: Value) -> Result<Message, NoReading> {
+    let found = NAMES.into_iter().find(|(speaker, _)| turn.get(speaker).is_some());
+    let Some((speaker, content)) = found else { return Err(no_turn(column, &turn).into()) };
+    let mut part = |name: &str| turn.get_mut(name).map(Value::take).unwrap_or_default();
+    let speaker = text(column, part(speaker), "turns whose speaker is text")?;
+    let content = text(column, part(content), "turns whose content is text")?;
+    let role = role(speaker.trim()).ok_or(NoReading::Unusable(QuestionDrop::OtherRole))?;
+    Ok(Message { role: role.to_owned(), content })
+}
+
+fn no_turn(column: &str, turn: &Value) -> RowFault {
+    RowFault::wrong_type(column, turn, "turns of role and content, or of from and value")
+}
+
+/// What the trainer calls the speaker.
+fn role(speaker: &str) -> Option<&'static str> {
+    match speaker {
+        "system" => Some("system"),
+        "user" | "human" => Some("user"),
+        "assistant" | "gpt" => Some("assistant"),
+        _ => None,
+    }
+}
