@@ -12,8 +12,11 @@ use case::{Case, logits, our_shapes};
 use compare::{compare, compare_kept, compare_stated};
 use peer::Peer;
 use serde_json::{Value, json};
+use ssft_wgpu::cli::config::RunConfig;
 use ssft_wgpu::cli::model_directory::load_model;
+use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::pack::Tree;
+use ssft_wgpu::data::template::user_message;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 use templates::compare_templates;
@@ -33,30 +36,34 @@ const VARIANTS: [&str; 8] = [
     "qwen3, yarn, f32, untied, in parts",
 ];
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixture")
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name)
 }
 
-/// Needs no Python: a directory that transformers wrote, with what it computed.
+/// Needs no Python: directories that transformers wrote, with what it computed.
 #[test]
-fn a_directory_of_transformers_gives_its_logits() -> Result<()> {
-    let loaded = load_model(&fixture(), &Device::flex()).map_err(|error| anyhow!("{error}"))?;
-    let expected: Value = serde_json::from_slice(&fs::read(fixture().join("logits.json"))?)?;
-    let rows = expected["rows"].as_array().context("no rows in logits.json")?;
-    for row in rows {
-        let prompt: Vec<u32> = serde_json::from_value(row["tokens"].clone())?;
-        let theirs: Vec<f64> = serde_json::from_value(row["last_logits"].clone())?;
-        let tree = Tree { prompt: prompt.clone(), branches: Vec::new() };
-        let ours = logits(&loaded.model, &[tree])?;
-        let apart = compare::apart(&ours[prompt.len() - 1..], &[theirs]);
-        ensure!(apart < TOLERANCE, "{prompt:?}: logits are {apart:.1e} apart");
+fn directories_of_transformers_give_its_logits() -> Result<()> {
+    for (name, forks, eos) in [("fixture", 2, "<|im_end|>"), ("fixture-in-parts", 0, "</s>")] {
+        let directory = fixture(name);
+        let loaded = load_model(&directory, &Device::flex()).map_err(|error| anyhow!("{error}"))?;
+        let expected: Value = serde_json::from_slice(&fs::read(directory.join("logits.json"))?)?;
+        let rows = expected["rows"].as_array().context("no rows in logits.json")?;
+        for row in rows {
+            let prompt: Vec<u32> = serde_json::from_value(row["tokens"].clone())?;
+            let theirs: Vec<f64> = serde_json::from_value(row["last_logits"].clone())?;
+            let tree = Tree { prompt: prompt.clone(), branches: Vec::new() };
+            let ours = logits(&loaded.model, &[tree])?;
+            let apart = compare::apart(&ours[prompt.len() - 1..], &[theirs]);
+            ensure!(apart < TOLERANCE, "{name}: {prompt:?}: logits are {apart:.1e} apart");
+        }
+        let side = loaded.side;
+        let text = expected["text"].as_str().unwrap_or_default();
+        assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
+        assert_eq!((side.tokenizer.forks().len(), side.tokenizer.eos_token()), (forks, eos));
+        let (encoder, _) = encoder_of(&side, &RunConfig::default()).map_err(|error| anyhow!("{error}"))?;
+        let chat = encoder.rendered(&[user_message(" What is 12+35? ")])?;
+        assert_eq!(json!(chat), expected["chat"], "{name}");
     }
-    let side = loaded.side;
-    let text = expected["text"].as_str().unwrap_or_default();
-    assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"]);
-    assert_eq!(side.tokenizer.forks().len(), 2);
-    assert_eq!(side.tokenizer.eos_token(), "<|im_end|>");
-    assert!(side.template.is_some_and(|template| !template.is_plain()), "chat_template.jinja was not read");
     Ok(())
 }
 
@@ -72,14 +79,14 @@ fn transformers_agrees() -> Result<()> {
     };
     let home = tempfile::tempdir()?;
     let mut bench = Bench { peer: Peer::start(&python)?, problems: Vec::new() };
-    for case in our_shapes(&fixture().join("tokenizer.json"))? {
+    for case in our_shapes(&fixture("fixture").join("tokenizer.json"))? {
         bench.written_by_us(&case, &home.path().join(&case.name))?;
     }
     for variant in VARIANTS {
         bench.written_by_them(variant, home.path())?;
     }
     bench.trained_by_the_program(&home.path().join("run"))?;
-    bench.fixture_is_current()?;
+    bench.fixtures_are_current()?;
     bench.problems.extend(compare_templates(&mut bench.peer)?);
     ensure!(bench.problems.is_empty(), "transformers disagrees:\n{}", bench.problems.join("\n"));
     Ok(())
@@ -141,9 +148,12 @@ impl Bench {
         Ok(())
     }
 
-    /// What is compared without Python above is no relic: this transformers reads the fixture as we do.
-    fn fixture_is_current(&mut self) -> Result<()> {
-        self.compare(&Case::load("fixture", &fixture())?, &fixture()).map(drop)
+    /// What is compared without Python above is no relic: this transformers reads the fixtures as we do.
+    fn fixtures_are_current(&mut self) -> Result<()> {
+        for name in ["fixture", "fixture-in-parts"] {
+            self.compare(&Case::load(name, &fixture(name))?, &fixture(name))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 """Small random models of each family, saved by transformers itself.
 
-Run as a program, it writes `fixture/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes). With a shape
+Run as a program, it writes `fixture/` and `fixture-in-parts/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes). With a shape
 and a directory it makes a stand-in for a published model instead, with random weights and a small vocabulary of words:
 `python tests/parity/make_fixture.py smollm2-135m my-model`.
 """
@@ -177,20 +177,29 @@ def main() -> None:
     if len(sys.argv) == 3:
         make_stand_in(sys.argv[1], Path(sys.argv[2]))
         return
-    directory = Path(__file__).parent / "fixture"
-    make("qwen3", directory)
+    make_fixture("qwen3", Path(__file__).parent / "fixture", FORKS)
+    # No forks, several files, scaled frequencies, a table of its own for the head.
+    make_fixture("llama, llama3 rope, f32, untied, in parts", Path(__file__).parent / "fixture-in-parts", [])
+
+
+def make_fixture(variant: str, directory: Path, forks: list[str]) -> None:
+    """A model with what transformers makes of it, for the tests that do without Python."""
+    make(variant, directory)
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    forks = tokenizer.convert_tokens_to_ids(FORKS)
-    forked = [*tokenizer.encode("What is 12+35?"), forks[0], *tokenizer.encode("2+5=7")]
-    rows = [[65], forked, [3, 1, 4, 1, 5, 9, forks[1]]]
+    question = tokenizer.encode("What is 12+35?", add_special_tokens=False)
+    ids = tokenizer.convert_tokens_to_ids(forks) or [66]
+    forked = [*question, ids[0], *tokenizer.encode("2+5=7", add_special_tokens=False)]
+    rows = [[65], forked, [3, 1, 4, 1, 5, 9, ids[-1]]]
     with torch.no_grad():
         logits = [model(torch.tensor([row])).logits[0, -1].tolist() for row in rows]
     text = "Don't carry the one:\u00a0e\u0301 日本 12+35\r\n <think1>"
+    chat = [{"role": "user", "content": " What is 12+35? "}]
     expected = {
         "rows": [{"tokens": row, "last_logits": [round(x, 6) for x in last]} for row, last in zip(rows, logits)],
         "text": text,
-        "tokens": tokenizer.encode(text, split_special_tokens=True),
+        "tokens": tokenizer.encode(text, split_special_tokens=True, add_special_tokens=False),
+        "chat": tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True),
     }
     (directory / "logits.json").write_text(json.dumps(expected) + "\n")
 

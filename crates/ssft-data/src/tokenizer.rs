@@ -263,6 +263,11 @@ impl Tokenizer {
         self.text.token_to_id(name)
     }
 
+    /// How the vocabulary spells a token.
+    pub fn spelling(&self, id: u32) -> Option<String> {
+        self.text.id_to_token(id)
+    }
+
     /// The name of a special token.
     pub fn special_name(&self, id: u32) -> Option<String> {
         self.text

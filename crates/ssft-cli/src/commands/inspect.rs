@@ -15,6 +15,7 @@ use ssft_data::forks::{ForkLead, fork_name};
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
 use ssft_data::template::messages_of;
+use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::{Assignment, Budget, CostMatrix, Search};
@@ -118,25 +119,45 @@ fn row(
     lead: &[u32],
     trace: &[u32],
 ) -> Result<String, Failure> {
-    let tokenizer = encoder.tokenizer();
-    let text = |token: &u32| -> Result<String, Failure> {
-        if let Some(fork) = tokenizer.forks().iter().position(|id| id == token) {
-            return Ok(fork_name(fork));
-        }
-        if let Some(name) = tokenizer.special_name(*token) {
-            return Ok(name);
-        }
-        let text = tokenizer.decode(&[*token]).map_err(Failure::usage)?;
-        Ok(if text.is_empty() { format!("<{token}>") } else { text.escape_debug().to_string() })
-    };
+    let mut pieces = Pieces { tokenizer: encoder.tokenizer(), before: None };
     let mut line = String::new();
-    for token in question.prompt.iter().chain(lead) {
-        line += &text(token)?;
+    for &token in question.prompt.iter().chain(lead) {
+        line += &pieces.text(token)?;
     }
-    for token in trace {
-        line += &format!("[{}]", text(token)?);
+    for &token in trace {
+        line += &format!("[{}]", pieces.text(token)?);
     }
     Ok(line)
+}
+
+/// Tokens one by one as people read them.
+struct Pieces<'a> {
+    tokenizer: &'a Tokenizer,
+    /// The last token that was text: some vocabularies put the blank in front of a word, but not of the first.
+    before: Option<u32>,
+}
+
+impl Pieces<'_> {
+    /// A special token's name; the text of another, or where it has none of its own, as a part of a character, its spelling
+    /// in the vocabulary.
+    fn text(&mut self, token: u32) -> Result<String, Failure> {
+        if let Some(name) = self.tokenizer.special_name(token) {
+            return Ok(name);
+        }
+        let decode = |tokens: &[u32]| self.tokenizer.decode(tokens).map_err(Failure::usage);
+        let alone = decode(&[token])?;
+        let text = match self.before.replace(token) {
+            Some(before) => {
+                let both = decode(&[before, token])?;
+                both.strip_prefix(&decode(&[before])?).map_or(alone, str::to_owned)
+            }
+            None => alone,
+        };
+        if text.is_empty() || text.contains(char::REPLACEMENT_CHARACTER) {
+            return Ok(self.tokenizer.spelling(token).unwrap_or_else(|| format!("<{token}>")));
+        }
+        Ok(text.escape_debug().to_string())
+    }
 }
 
 fn print_json(

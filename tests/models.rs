@@ -1,0 +1,236 @@
+//! Other people's models and data, from files to files: what is read, given forks, trained, written, and refused.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod common;
+
+use common::{Home, copy_directory, names, read_json};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// A llama of `transformers` in f32: seven files, no forking tokens, 320 rows.
+const IN_PARTS: &str = "fixture-in-parts";
+/// A qwen3 of `transformers` in bf16: one file, two forking tokens, spare rows.
+const WITH_FORKS: &str = "fixture";
+
+fn fixture(home: &Home, name: &str) {
+    copy_directory(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name),
+        &home.path("model"),
+    );
+    // Not part of a model.
+    fs::remove_file(home.path("model/logits.json")).unwrap();
+}
+
+/// Chats and plain questions with two traces each, whose answers can be checked.
+fn data(home: &Home) {
+    let question = |n: usize| {
+        let traces =
+            [("up", format!("{n}+1={0} #### {0}", n + 1)), ("down", format!("1+{n} is #### {}", n + 1))];
+        let traces = traces.map(|(source, text)| json!({"source": source, "text": text}));
+        let mut record = json!({"id": format!("q{n}"), "traces": traces, "answer": (n + 1).to_string()});
+        match n % 2 {
+            0 => record["question"] = json!(format!("{n}+1=")),
+            _ => record["messages"] = json!([{"role": "user", "content": format!("What is {n}+1?")}]),
+        }
+        record.to_string()
+    };
+    home.write("data.jsonl", (1..=30).map(question).collect::<Vec<_>>().join("\n"));
+}
+
+/// A run on [`data`] from `model`, short.
+fn train(different: &str) -> String {
+    let common = "train --model model --data data.jsonl --device cpu --batch-questions 2 --match-tokens 4 --warmup-steps 0";
+    format!("{common} {different}")
+}
+
+#[test]
+fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
+    let home = Home::new();
+    fixture(&home, IN_PARTS);
+    data(&home);
+    let done = home.run(&train("--steps 4 --lr 0.001 --forks 3 --out run")).succeeded();
+    let says = "forks    3 new tokens, each starting near <s>; the vocabulary grows from 320 to 384 rows";
+    assert!(done.stderr.contains(says), "{done:#?}");
+    let config = read_json(&home.path("run/model/config.json"));
+    assert_eq!(config["vocab_size"], 384);
+    // What the model came with, known here or not.
+    let original = read_json(&home.path("model/config.json"));
+    for key in [
+        "rope_parameters",
+        "initializer_range",
+        "pretraining_tp",
+        "transformers_version",
+        "dtype",
+        "mlp_bias",
+    ] {
+        assert!(!original[key].is_null() && original[key] == config[key], "{key}");
+    }
+    assert_eq!(names(&home.path("run/model")).len(), 8, "one file of weights, and the template's own file");
+    let asked = home.run("generate --model run --prompt 3+1= --max-tokens 8 --device cpu --json").succeeded();
+    assert_eq!(asked.json()["forks"].as_array().unwrap().len(), 3);
+    home.run("eval --model run --samples 0 --max-tokens 8 --device cpu").succeeded();
+    let shown =
+        home.run("inspect --model model --data data.jsonl --id q3 --forks 3 --device cpu").succeeded();
+    for line in ["  <s>[INST] What is 3+1? [/INST]\n", "<s>▁[INST] What is 3+1? [/INST]<think", "[</s>]\n"]
+    {
+        assert!(shown.stdout.contains(line), "{line}: {}", shown.stdout);
+    }
+}
+
+#[test]
+fn forks_that_are_there_are_used_and_more_are_added() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    data(&home);
+    home.run(&train("--steps 1 --eval-questions 0 --out run")).succeeded();
+    assert_eq!(read_json(&home.path("run/model/forks.json"))["forks"].as_array().unwrap().len(), 2);
+    let more = home
+        .run(&train("--steps 1 --eval-questions 0 --forks 4 --fork-init <|im_end|> --out more"))
+        .succeeded();
+    let says = "forks    2 new tokens, each starting near <|im_end|>; in spare rows of the 304 there are";
+    assert!(more.stderr.contains(says), "{more:#?}");
+    let unknown = home.run(&train("--steps 1 --forks 4 --fork-init <|no|> --out none"));
+    assert!(
+        unknown.refusal().starts_with("model: the model has no token \"<|no|>\" for --fork-init"),
+        "{unknown:#?}"
+    );
+    // The paper's form behind ChatML, and what else can be asked for.
+    let prompt = |flags: &str| {
+        let shown =
+            home.run(&format!("inspect --model model --data data.jsonl --id q2 --device cpu --json {flags}"));
+        shown.succeeded().json()["prompt"].as_str().unwrap().to_owned()
+    };
+    let chat = "<|im_start|>user\n2+1=<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(prompt(""), format!("{chat}<|im_start|>"));
+    assert_eq!(prompt("--fork-lead bare"), chat);
+    assert_eq!(prompt("--template plain"), "2+1=");
+}
+
+#[test]
+fn what_is_stored_is_of_the_type_that_came_unless_another_is_asked_for() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    data(&home);
+    for (flags, dtype, bytes) in [
+        ("--out same", "bfloat16", 2),
+        ("--out wide --dtype f32", "float32", 4),
+        ("--out half --dtype f16", "float16", 2),
+    ] {
+        home.run(&train(&format!("--steps 1 --eval-questions 0 {flags}"))).succeeded();
+        let run = flags.split(' ').nth(1).unwrap();
+        let model = home.path(run).join("model");
+        assert_eq!(read_json(&model.join("config.json"))["dtype"], dtype);
+        // Some 11,000 numbers behind the header.
+        let length = fs::metadata(model.join("model.safetensors")).unwrap().len();
+        assert!((bytes * 10_000..bytes * 13_000).contains(&length), "{run}: {length}");
+        let kept = fs::read_to_string(home.path(run).join("config.toml")).unwrap();
+        assert!(!kept.contains("dtype = \"auto\""), "a resumed run must know: {kept}");
+    }
+}
+
+/// The checkpoint is f32 whatever the model is stored as; bf16 there would round the weights at every break.
+#[test]
+fn a_killed_run_on_a_bf16_model_resumes_bit_for_bit() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    data(&home);
+    let flags = "--steps 30 --lr 0.01 --eval-questions 0 --save-every 1 --quiet";
+    home.run(&train(&format!("{flags} --out whole"))).succeeded();
+    let mut running = home.start(&train(&format!("{flags} --out run")));
+    common::wait_until("it has saved a few steps", || {
+        home.path("run/checkpoints/step-4").exists() || !running.is_running()
+    });
+    running.signal("KILL");
+    running.wait();
+    // The model that it started from is not needed any more.
+    fs::remove_dir_all(home.path("model")).unwrap();
+    home.run("train --resume --quiet --out run").succeeded();
+    assert_eq!(home.losses("run"), home.losses("whole"));
+    assert_eq!(home.losses("run").len(), 30);
+    assert!(home.weights("run") == home.weights("whole"), "other weights");
+}
+
+#[test]
+fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
+    let home = Home::new();
+    data(&home);
+    let part = "model-00002-of-00007.safetensors";
+    let index = "model.safetensors.index.json";
+    let claim = br#"{"a":{"dtype":"F32","shape":[2500000000],"data_offsets":[0,10000000000]}}"#;
+    let huge = [&(claim.len() as u64).to_le_bytes()[..], claim].concat();
+    let traversal = json!({"weight_map": {"model.norm.weight": "../../outside.safetensors"}}).to_string();
+    let config = |home: &Home, key: &str, value: Value| {
+        let mut config = read_json(&home.path("model/config.json"));
+        config[key] = value;
+        home.write("model/config.json", config.to_string());
+    };
+    type Damage<'a> = Box<dyn Fn(&Home) + 'a>;
+    let write = |name: &'static str, bytes: Vec<u8>| -> Damage<'_> {
+        Box::new(move |home: &Home| home.write(&format!("model/{name}"), &bytes))
+    };
+    let cases: Vec<(Damage<'_>, &str)> = vec![
+        (Box::new(|home: &Home| {
+            let path = home.path("model").join(part);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+        }), "model: model-00002-of-00007.safetensors: is damaged or no safetensors file ("),
+        (write(part, [&u64::MAX.to_le_bytes()[..], b"{}"].concat()), "is damaged or no safetensors file ("),
+        (write(part, huge), "is damaged or no safetensors file ("),
+        (Box::new(|home: &Home| fs::remove_file(home.path("model").join(part)).unwrap()), "model: model-00002-of-00007.safetensors: is not there"),
+        (write(index, traversal.into_bytes()), "model: model.safetensors.index.json: \"../../outside.safetensors\" is no name of a file beside it"),
+        (Box::new(|home: &Home| config(home, "hidden_size", json!(32))), "the weights do not fit config.json: model.embed_tokens.weight has shape [320, 16], expected [320, 32]; "),
+        (Box::new(|home: &Home| config(home, "num_hidden_layers", json!(3_000_000_000u32))), "3000000000 layers cannot be in 27 tensors"),
+        (Box::new(|home: &Home| config(home, "vocab_size", json!(300))), "expected [300, 16]"),
+        (Box::new(|home: &Home| config(home, "rope_parameters", json!({"rope_type": "longrope"}))), "rope_parameters of type \"longrope\" is not supported"),
+        (write("chat_template.jinja", b"{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}".to_vec()), "it probably never ends"),
+        (write("chat_template.jinja", b"{% for %}".to_vec()), "model: chat template: syntax error"),
+        (write("tokenizer.json", b"[]".to_vec()), "model: tokenizer.json: not a JSON object"),
+    ];
+    for (damage, says) in cases {
+        fixture(&home, IN_PARTS);
+        damage(&home);
+        let done = home.run(&train("--steps 1 --out run"));
+        assert!(done.refusal().contains(says), "{says}: {done:#?}");
+        assert!(!home.path("run").exists(), "{says}");
+        fs::remove_dir_all(home.path("model")).unwrap();
+    }
+}
+
+#[test]
+fn a_dataset_becomes_questions_to_train_on() {
+    let home = Home::new();
+    let row = |n: usize| {
+        let generations =
+            [format!("It is \\boxed{{{n}}}."), format!("Thus \\boxed{{{n}}}."), "So \\boxed{0}.".into()];
+        json!({"uuid": format!("u{n}"), "problem": format!("What is {n}+0?"), "answer": n.to_string(),
+            "generations": generations, "correctness_math_verify": [true, true, false], "is_reasoning_complete": [true, true, true]})
+    };
+    home.write("rows.jsonl", (1..=20).map(|n| row(n).to_string() + "\n").collect::<String>());
+    let done = home.run("data import rows.jsonl --out data.jsonl").succeeded();
+    assert_eq!(
+        done.stdout,
+        "data.jsonl: 20 rows: 20 questions kept with 40 traces\ndropped 20 traces: 20 wrong by their grade\n"
+    );
+    home.run("data check data.jsonl --context 2048").succeeded();
+    fixture(&home, IN_PARTS);
+    home.run("data check data.jsonl --model model --forks 2").succeeded();
+    let run = home.run(&train("--steps 1 --answers boxed --forks 2 --out run")).succeeded();
+    assert!(run.stderr.contains("18 questions, 2 held out") || run.stderr.contains("2 held out"), "{run:#?}");
+    for (arguments, says) in [
+        ("data import rows.jsonl --out rows.jsonl", "rows.jsonl"),
+        ("data import nowhere.jsonl --out x.jsonl", "nowhere.jsonl: no such file"),
+        ("data import rows.jsonl --out x.jsonl --layout s1k", "rows.jsonl"),
+        ("data import rows.jsonl --out x.jsonl --traces 0", "--traces is 0; give at least 1"),
+        (
+            "data import rows.jsonl --out x.jsonl --traces 2 --min-traces 3",
+            "--traces 2 is less than --min-traces 3",
+        ),
+        ("data import rows.jsonl --out x.jsonl --min-traces 3", "20"),
+    ] {
+        let done = home.run(arguments);
+        assert!(done.refusal().contains(says), "{done:#?}");
+        assert!(!home.path("x.jsonl").exists());
+    }
+}
