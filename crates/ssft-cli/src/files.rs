@@ -23,10 +23,12 @@ pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
     fs::create_dir_all(parent)?;
     let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
     remove(&unfinished)?;
-    for (name, content) in files {
-        write_synced(&unfinished.join(name), content)?;
+    let written = files.iter().try_for_each(|(name, content)| write_synced(&unfinished.join(name), content));
+    if let Err(error) = written.and_then(|()| sync_tree(&unfinished)) {
+        // A full disk wants the room back; what cannot be removed is swept at the next start.
+        let _ = remove(&unfinished);
+        return Err(error);
     }
-    sync_tree(&unfinished)?;
     let replaced = parent.join(format!("{REPLACED}{}", file_name(target)));
     remove(&replaced)?;
     if target.exists() {
@@ -226,8 +228,7 @@ mod tests {
         ];
         publish(&target, &clash).expect_err("a file cannot be a directory");
         assert_eq!(fs::read_to_string(target.join("a.json")).expect("a"), "one");
-        sweep(home.path()).expect("sweep");
-        assert_eq!(fs::read_dir(home.path()).expect("list").count(), 1);
+        assert_eq!(fs::read_dir(home.path()).expect("list").count(), 1, "nothing unfinished is left");
     }
 
     #[test]

@@ -42,21 +42,8 @@ pub struct TextSide {
     pub forks: Option<ForkTable>,
     /// Its files, for what is written later.
     pub carried: Carried,
-    /// Tokens that were added and have no rows yet.
-    added: Option<NewForks>,
-}
-
-/// Forking tokens that a model is to be given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewForks {
-    /// Their ids.
-    pub ids: Vec<u32>,
-    /// Id of the token whose rows they start from.
-    pub like: u32,
-    /// Its name.
-    pub name: String,
-    /// Of the noise that tells them apart.
-    pub seed: u64,
+    /// Tokens that were added and have no rows yet, and the name of the one whose rows they start from.
+    added: Option<(AddedTokens, String)>,
 }
 
 /// Tokens that open a part of an answer, then those that every text has: the first that a model knows is what its forking
@@ -86,6 +73,18 @@ impl TextSide {
             template_of(tokenizer_text.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
         let forks = bytes(directory, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
         let forks = forks.transpose().map_err(|error| located(&error))?;
+        if forks.as_ref().is_some_and(|table| !table.forks.iter().map(|fork| &fork.id).eq(tokenizer.forks()))
+        {
+            return Err(located(
+                &"forks.json names other forking tokens than tokenizer.json; use the files that belong together",
+            ));
+        }
+        let (tokens, rows) = (tokenizer.vocab_size(), shape.vocab_size);
+        if tokens > rows {
+            return Err(located(&format!(
+                "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
+            )));
+        }
         let text = TextFiles {
             tokenizer_config,
             special_tokens_map: json(directory, "special_tokens_map.json")?.1,
@@ -118,14 +117,20 @@ impl TextSide {
             ))
         })?;
         self.tokenizer = self.tokenizer.with_forks(count).map_err(Failure::usage)?;
-        let ids = self.tokenizer.forks()[there..].to_vec();
-        self.added = Some(NewForks { ids, like, name, seed });
+        let (ids, tokens) = (&self.tokenizer.forks()[there..], self.tokenizer.vocab_size());
+        self.added = Some((AddedTokens::new(&self.shape, ids, like, tokens, seed), name));
         Ok(self)
     }
 
-    /// The forking tokens that the model did not come with.
-    pub fn new_forks(&self) -> Option<&NewForks> {
-        self.added.as_ref()
+    /// The forking tokens that the model did not come with, and the name of the token that they start from.
+    pub fn added(&self) -> Option<(&AddedTokens, &str)> {
+        self.added.as_ref().map(|(added, name)| (added, name.as_str()))
+    }
+
+    /// The shape of the model with the rows of added tokens.
+    pub fn grown_shape(&self) -> DecoderConfig {
+        let rows = self.added.as_ref().map_or(self.shape.vocab_size, |(added, _)| added.rows);
+        DecoderConfig { vocab_size: rows, ..self.shape.clone() }
     }
 
     /// Reads the weights on to `device`.
@@ -136,16 +141,8 @@ impl TextSide {
         let name = self.directory.display();
         let located = |error: &dyn Display| Failure::Usage(format!("{name}: {error}"));
         let stored = StoredTensors::in_directory(&self.directory).map_err(|error| located(&error))?;
-        let tokens = self.tokenizer.vocab_size();
-        let added = self.added.as_ref();
-        let added = added.map(|new| AddedTokens::new(&self.shape, &new.ids, new.like, tokens, new.seed));
-        let rows = added.as_ref().map_or(self.shape.vocab_size, |added| added.rows);
-        if tokens > rows {
-            return Err(located(&format!(
-                "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
-            )));
-        }
-        let model = load(&self.shape, &stored, added.as_ref(), device).map_err(|error| located(&error))?;
+        let added = self.added.as_ref().map(|(added, _)| added);
+        let model = load(&self.shape, &stored, added, device).map_err(|error| located(&error))?;
         Ok(LoadedModel { model, precision: stored.precision(), side: self })
     }
 }

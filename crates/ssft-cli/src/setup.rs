@@ -19,6 +19,7 @@ use ssft_data::template::{Template, messages_of};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
+use ssft_model::DecoderConfig;
 use std::path::Path;
 
 /// Questions with the encoder that made them.
@@ -48,14 +49,15 @@ pub fn task(name: &str) -> Result<&'static dyn Task, Failure> {
 }
 
 /// The questions of a run, and the model it starts from if there is one at `start` (a model directory or a
-/// checkpoint) rather than random weights.
+/// checkpoint) rather than random weights. `fits` refuses a shape before its weights are read.
 ///
 /// # Errors
-/// [`Failure::Usage`] for data or a model that cannot be used, with its place.
+/// [`Failure::Usage`] for data or a model that cannot be used, with its place; what `fits` says.
 pub fn questions(
     resolved: &Resolved,
     start: Option<&Path>,
     device: &Device,
+    fits: &dyn Fn(&DecoderConfig) -> Result<(), Failure>,
 ) -> Result<(Questions, Option<LoadedModel>), Failure> {
     let config = &resolved.config;
     let (train, eval, judge) = records(config)?;
@@ -76,6 +78,7 @@ pub fn questions(
     let train = encoder.encode_all(&train).map_err(|error| in_file(config, &error))?;
     // Held-out questions are checked now, not after an hour of training.
     encoder.encode_all(&eval).map_err(|error| in_file(config, &error))?;
+    side.as_ref().map_or(Ok(()), |side| fits(&side.grown_shape()))?;
     let model = side.map(|side| side.load(device)).transpose()?;
     Ok((Questions { train, eval, judge, encoder, lead }, model))
 }
@@ -127,10 +130,26 @@ fn judgeable(record: &Record, format: AnswerFormat) -> bool {
     record.traces.iter().any(|trace| Judge::Reference(format).judge(record, &trace.text).correct)
 }
 
+/// What opens a turn in ChatML.
+const OPENING: &str = "<|im_start|>";
+
+fn chat_lead(lead: &ForkLead) -> bool {
+    lead.before.contains(OPENING)
+}
+
 /// A model directory with the forking tokens that were asked for.
 fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
     let config = &resolved.config;
     let side = TextSide::read(directory)?;
+    let room = side.shape.max_position_embeddings;
+    let asked_context = resolved.origins.get("context").is_some_and(|origin| *origin != Origin::Default);
+    if asked_context && config.context > room {
+        return Err(Failure::Usage(format!(
+            "--context is {}, but {} has room for {room} tokens; give at most that",
+            config.context,
+            directory.display()
+        )));
+    }
     let there = side.tokenizer.forks().len();
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);
     if asked && there > config.forks {
@@ -157,11 +176,19 @@ pub fn encoder_of(side: &TextSide, config: &RunConfig) -> Result<(Encoder, ForkL
         TemplateChoice::Chatml => Template::chatml().map_err(Failure::usage)?,
     };
     let template = template.on(day::parse(&config.date.clone().unwrap_or_else(day::today))?);
-    let chat = !template.is_plain() && side.tokenizer.token_id("<|im_start|>").is_some();
+    let chat = !template.is_plain() && side.tokenizer.token_id(OPENING).is_some();
     let lead = match (config.fork_lead, &side.forks) {
         (LeadChoice::Auto, Some(forks)) => forks.lead.clone(),
         (choice, _) => choice.lead(chat),
     };
+    if (chat_lead(&lead) || config.template == TemplateChoice::Chatml)
+        && side.tokenizer.token_id(OPENING).is_none()
+    {
+        return Err(Failure::Usage(format!(
+            "{}: the tokenizer has no {OPENING}, which --template chatml and --fork-lead chat write; use auto, plain or bare",
+            side.directory.display()
+        )));
+    }
     let context = config.context.min(side.shape.max_position_embeddings);
     let encoder = Encoder::new(side.tokenizer.clone(), template, &lead, context).map_err(Failure::usage)?;
     Ok((encoder, lead))

@@ -43,19 +43,13 @@ impl Trained {
             )));
         }
         let run = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
-        Self::from_side(side, run.map(|resolved| resolved.config), device)
-    }
-
-    /// Loads a model whose text side is known.
-    ///
-    /// # Errors
-    /// [`Failure::Usage`] names the file that is missing or damaged.
-    pub fn from_side(side: TextSide, run: Option<RunConfig>, device: &Device) -> Result<Self, Failure> {
-        let whole = RunConfig { context: side.shape.max_position_embeddings, ..RunConfig::default() };
+        let run = run.map(|resolved| resolved.config);
+        // Prompts as the run had them, on its day too.
+        let date = run.as_ref().and_then(|run| run.date.clone());
+        let whole = RunConfig { context: side.shape.max_position_embeddings, date, ..RunConfig::default() };
         let (encoder, lead) = encoder_of(&side, &whole)?;
-        let ids = encoder.tokenizer().forks();
-        let unknown = || ForkTable::new(ids, lead, CoverageGraph::default());
-        let forks = side.forks.clone().filter(|_| side.new_forks().is_none()).unwrap_or_else(unknown);
+        let unknown = || ForkTable::new(encoder.tokenizer().forks(), lead, CoverageGraph::default());
+        let forks = side.forks.clone().unwrap_or_else(unknown);
         let LoadedModel { model, side, .. } = side.load(device)?;
         Ok(Self { model, encoder, forks, directory: side.directory, run })
     }

@@ -157,17 +157,29 @@ impl Tokenizer {
     /// largest id. The model needs [`Tokenizer::vocab_size`] embedding rows afterwards.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library refuses a token.
+    /// [`DataError::Tokenizer`] if the library refuses a token, [`DataError::ModelFile`] if the ids of the vocabulary have a
+    /// hole that it would fill with one that is taken.
     pub fn with_forks(self, count: usize) -> Result<Self, DataError> {
         if count <= self.forks.len() {
             return Ok(self);
         }
+        let (had, rows) = (self.forks.len(), self.rows);
         let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
         let names = Names { bos: self.bos, eos, pad, unk: self.unk };
         let mut grown = self.text;
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
         let json = serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
-        Self::assemble("tokenizer.json", json, names)
+        let grown = Self::assemble("tokenizer.json", json, names)?;
+        // The library numbers new tokens from the count of those there are; where numbers are left out, that is taken.
+        match grown.forks[had..].iter().find(|&&id| (id as usize) < rows) {
+            Some(id) => Err(broken(
+                "tokenizer.json",
+                format!(
+                    "ids are left out below {rows}, so that a new token would get {id}, which another one has"
+                ),
+            )),
+            None => Ok(grown),
+        }
     }
 
     /// The text of `tokenizer.json`, which Python's `tokenizers` and `transformers` read.

@@ -66,7 +66,10 @@ pub fn model_files(
     };
     let own_generation =
         || json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
-    let generation = carried.generation.clone().unwrap_or_else(own_generation);
+    let generation = match &carried.generation {
+        Some(original) => with_end(original.clone(), tokenizer.eos()),
+        None => own_generation(),
+    };
     let tokenizer_json =
         tokenizer.to_json().map_err(|error| TrainError::State { what: error.to_string() })?;
     let text = |name: &str, text: String| (name.to_owned(), Content::Bytes(text.into_bytes()));
@@ -88,6 +91,40 @@ pub fn model_files(
     Ok(files)
 }
 
+/// The settings with `eos`, which every trace was learned to end with, among what ends a text.
+fn with_end(mut generation: Value, eos: u32) -> Value {
+    let ends = &mut generation["eos_token_id"];
+    let known = ends.as_array().map_or(ends == &json!(eos), |ends| ends.contains(&json!(eos)));
+    if !known {
+        let mut all = ends
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| Some(ends.take()).filter(|end| !end.is_null()).into_iter().collect());
+        all.push(json!(eos));
+        *ends = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
+    }
+    generation
+}
+
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_that_was_learned_ends_a_text() {
+        for (before, after) in [
+            (json!({"eos_token_id": 7}), json!({"eos_token_id": 7})),
+            (json!({"eos_token_id": [5, 7]}), json!({"eos_token_id": [5, 7]})),
+            (json!({"eos_token_id": 5, "top_k": 3}), json!({"eos_token_id": [5, 7], "top_k": 3})),
+            (json!({"eos_token_id": [5, 6]}), json!({"eos_token_id": [5, 6, 7]})),
+            (json!({"eos_token_id": null}), json!({"eos_token_id": 7})),
+            (json!({}), json!({"eos_token_id": 7})),
+        ] {
+            assert_eq!(with_end(before, 7), after);
+        }
+    }
 }

@@ -34,8 +34,8 @@ pub struct Settings {
     pub batch_questions: usize,
     /// Batches in one optimizer step.
     pub accumulate: usize,
-    /// Bytes that the passes of a step may take beyond model and optimizer, roughly. On the CPU the search for a matching
-    /// also has the weights of the linear maps laid out a second time.
+    /// Bytes that the passes of a step may take beyond model and optimizer, roughly. Passes without gradient read the
+    /// linear maps' weights from a second copy if that takes at most a quarter of it.
     pub memory_budget: u64,
     /// Learning rates.
     pub schedule: Schedule,
@@ -256,7 +256,7 @@ impl Trainer {
 
     /// The model for passes without gradient: its weights laid out for them, as long as that second copy is small in the
     /// memory that a step may take.
-    fn for_matching(&self) -> Decoder {
+    pub fn for_reading(&self) -> Decoder {
         let model = self.model.valid();
         let copy = 4 * model.config().parameters() as u64;
         if copy <= self.settings.memory_budget / 4 { model.prepared() } else { model }
@@ -304,7 +304,7 @@ impl Trainer {
             }
             Method::Ssft => {
                 let start = (work.clock)();
-                let model = self.for_matching();
+                let model = self.for_reading();
                 let (costs, tokens) = self.search(&model, batches, work.step).costs(batches).await?;
                 let read = (work.clock)();
                 let pairs = questions().zip(&costs);
@@ -326,7 +326,7 @@ impl Trainer {
         step: usize,
         batches: &[&[&EncodedQuestion]],
     ) -> Result<Vec<CostMatrix>, TrainError> {
-        let model = self.for_matching();
+        let model = self.for_reading();
         Ok(self.search(&model, batches, step).costs(batches).await?.0)
     }
 
@@ -370,7 +370,7 @@ impl Trainer {
         work: &mut Work<'_>,
     ) -> Result<Vec<Assignment>, TrainError> {
         let start = (work.clock)();
-        let model = self.for_matching();
+        let model = self.for_reading();
         work.ms_cost += (work.clock)() - start;
         let search = self.search(&model, batches, work.step);
         let budget = search.budget;

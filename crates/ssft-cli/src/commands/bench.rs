@@ -227,7 +227,9 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
     };
     let resolved = Resolved::new(&settings, None)?;
     let (data, model) =
-        setup::questions(&resolved, args.model.as_deref(), &device.device.clone().autodiff())?;
+        setup::questions(&resolved, args.model.as_deref(), &device.device.clone().autodiff(), &|shape| {
+            device.check_fits(shape)
+        })?;
     let forks = data.encoder.tokenizer().forks().len();
     let mut workloads = Vec::new();
     for &questions in &args.questions {

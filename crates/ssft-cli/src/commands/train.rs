@@ -178,14 +178,14 @@ fn prepare(
     let from = checkpoint.map(PathBuf::as_path).or(resolved.config.model.as_deref());
     // One day for the whole run, whenever it is resumed.
     resolved.config.date.get_or_insert_with(day::today);
-    let (questions, given) = setup::questions(resolved, from, &autodiff)?;
+    let fits = |shape: &DecoderConfig| device.check_fits(shape);
+    let (questions, given) = setup::questions(resolved, from, &autodiff, &fits)?;
     let stored = given.as_ref().map_or(Precision::F32, |given| given.precision);
     let start = given.as_ref().and_then(new_rows);
     let (model, carried) = match given {
         Some(given) => (given.model, given.side.carried),
         None => (fresh(&resolved.config, &questions, &autodiff), Carried::default()),
     };
-    device.check_fits(model.config())?;
     let config = &mut resolved.config;
     // A model brings its own number of forks and its own room, and the run is to be repeated and resumed with that.
     config.forks = questions.encoder.tokenizer().forks().len();
@@ -218,7 +218,7 @@ fn prepare(
 
 /// What was done to a model without enough forking tokens, for people.
 fn new_rows(loaded: &LoadedModel) -> Option<String> {
-    let new = loaded.side.new_forks()?;
+    let (new, name) = loaded.side.added()?;
     let (before, after) = (loaded.side.shape.vocab_size, loaded.model.config().vocab_size);
     let rows = match before == after {
         true => format!("in spare rows of the {before} there are"),
@@ -226,7 +226,7 @@ fn new_rows(loaded: &LoadedModel) -> Option<String> {
     };
     let count = new.ids.len();
     let tokens = if count == 1 { "token" } else { "tokens" };
-    Some(format!("forks    {count} new {tokens}, each starting near {}; {rows}", new.name))
+    Some(format!("forks    {count} new {tokens}, each starting near {name}; {rows}"))
 }
 
 fn fresh(config: &RunConfig, questions: &Questions, device: &burn::tensor::Device) -> Decoder {
@@ -422,7 +422,7 @@ impl Session {
         if records.is_empty() {
             return Ok(None);
         }
-        let model = self.trainer.frozen().prepared();
+        let model = self.trainer.for_reading();
         let protocol = self.protocol();
         let future = evaluate(&model, &self.questions.encoder, records, &protocol, |_| ());
         pollster::block_on(future).map(Some).map_err(Failure::run)
@@ -472,7 +472,7 @@ impl Session {
                 println!("null");
             }
             self.voice.say(
-                "nothing was held out to evaluate: that is at most a tenth of the questions, of those whose traces end in `#### ANSWER`",
+                "nothing was held out to evaluate: that is at most a tenth of the questions, of those whose traces end in their answer (--answers says where it stands)",
             );
             return Ok(());
         };

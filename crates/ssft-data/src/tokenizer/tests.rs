@@ -190,6 +190,21 @@ fn forks_are_added_behind_the_largest_id() {
     assert_eq!(grown.encode_text("<think4>").unwrap().len(), 8);
 }
 
+/// The library numbers new tokens from the count of those there are: behind a hole that number is taken.
+#[test]
+fn a_hole_in_the_ids_is_no_place_for_a_fork() {
+    let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    json["added_tokens"] = Value::Array(Vec::new());
+    let vocab = json["model"]["vocab"].as_object_mut().unwrap();
+    vocab.insert(END_OF_TEXT.to_owned(), 300.into());
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), None).unwrap();
+    let error = tokenizer.with_forks(2).unwrap_err().to_string();
+    assert!(
+        error.starts_with("tokenizer.json: ids are left out below 301, so that a new token would get 2"),
+        "{error}"
+    );
+}
+
 #[test]
 fn broken_files_say_so() {
     let remedy = "use the tokenizer files of a Hugging Face model as they were published";
