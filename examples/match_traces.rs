@@ -3,7 +3,7 @@
 //! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
 
 use anyhow::{Context, Result};
-use ssft_wgpu::cli::model_directory::load_model;
+use ssft_wgpu::cli::{config::RunConfig, model_directory::TextSide, setup::encoder_of};
 use ssft_wgpu::data::tasks::{TaskSpec, by_name};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
 use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
@@ -12,20 +12,20 @@ use ssft_wgpu::train::{Assignment, Budget, Search};
 
 fn main() -> Result<()> {
     let device = burn::tensor::Device::flex();
-    let (model, tokenizer, template, lead) = match std::env::args().nth(1) {
+    let (model, encoder) = match std::env::args().nth(1) {
         Some(directory) => {
-            let loaded = load_model(directory.as_ref(), &device)?;
-            let side = loaded.side;
-            let lead = side.forks.context("the model has no forks.json: train it first")?.lead;
-            (loaded.model, side.tokenizer, side.template.unwrap_or_else(Template::plain), lead)
+            let side = TextSide::read(directory.as_ref())?;
+            side.forks.as_ref().context("the model has no forks.json: train it first")?;
+            let (encoder, _) = encoder_of(&side, &RunConfig::default())?;
+            (side.load(&device)?.model, encoder)
         }
         None => {
             let tokenizer = Tokenizer::bytes(6)?;
             let shape = DecoderConfig::preset(Preset::Tiny, tokenizer.vocab_size());
-            (Decoder::init(&shape, 1, &device), tokenizer, Template::plain(), ForkLead::bare())
+            let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 512)?;
+            (Decoder::init(&shape, 1, &device), encoder)
         }
     };
-    let encoder = Encoder::new(tokenizer, template, &lead, 512)?;
     let leads: Vec<Vec<u32>> =
         (0..encoder.tokenizer().forks().len()).map(|fork| encoder.lead(fork)).collect();
 

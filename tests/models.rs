@@ -230,6 +230,11 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
         (write("tokenizer.json", b"[]".to_vec()), "model: tokenizer.json: not a JSON object"),
         (write("forks.json", br#"{"forks":[{"index":1,"token":"<think1>","id":9}],"chosen_fork":null}"#.to_vec()), "model: forks.json names other forking tokens than tokenizer.json"),
     ];
+    // Nobody has to use the template of a model.
+    fixture(&home, IN_PARTS);
+    home.write("model/chat_template.jinja", "{% for %}");
+    home.run(&train("--steps 1 --eval-questions 0 --template plain --out plain")).succeeded();
+    fs::remove_dir_all(home.path("model")).unwrap();
     for (damage, says) in cases {
         fixture(&home, IN_PARTS);
         damage(&home);
@@ -261,15 +266,18 @@ fn a_dataset_becomes_questions_to_train_on() {
     let run = home.run(&train("--steps 1 --answers boxed --forks 2 --out run")).succeeded();
     assert!(run.stderr.contains("data.jsonl: 18 questions, 2 held out"), "{run:#?}");
     for (arguments, says) in [
-        ("data import rows.jsonl --out rows.jsonl", "rows.jsonl"),
+        ("data import rows.jsonl --out rows.jsonl", "rows.jsonl: one of the files to import"),
         ("data import nowhere.jsonl --out x.jsonl", "nowhere.jsonl: no such file"),
-        ("data import rows.jsonl --out x.jsonl --layout s1k", "rows.jsonl"),
+        (
+            "data import rows.jsonl --out x.jsonl --layout s1k",
+            "rows.jsonl:1: no column question; the layout s1k needs it",
+        ),
         ("data import rows.jsonl --out x.jsonl --traces 0", "--traces is 0; give at least 1"),
         (
             "data import rows.jsonl --out x.jsonl --traces 2 --min-traces 3",
             "--traces 2 is less than --min-traces 3",
         ),
-        ("data import rows.jsonl --out x.jsonl --min-traces 3", "20"),
+        ("data import rows.jsonl --out x.jsonl --min-traces 3", "20 with fewer traces than --min-traces"),
     ] {
         let done = home.run(arguments);
         assert!(done.refusal().contains(says), "{done:#?}");

@@ -4,8 +4,7 @@ use crate::exit::Failure;
 use burn::tensor::Device;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
-use ssft_data::model_files::{TextFiles, template_of};
-use ssft_data::template::Template;
+use ssft_data::model_files::{TextFiles, template_text};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::added::AddedTokens;
 use ssft_model::checkpoint::load;
@@ -36,8 +35,8 @@ pub struct TextSide {
     pub shape: DecoderConfig,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
-    /// Its chat template, if it has one.
-    pub template: Option<Template>,
+    /// The text of its chat template, if it has one.
+    pub template: Option<String>,
     /// Its forks, if it was trained with any.
     pub forks: Option<ForkTable>,
     /// Its files, for what is written later.
@@ -69,8 +68,7 @@ impl TextSide {
             Tokenizer::from_json(&tokenizer, tokenizer_text.as_deref()).map_err(|error| located(&error))?;
         let jinja = bytes(directory, "chat_template.jinja")?.map(String::from_utf8).transpose();
         let jinja = jinja.map_err(|_| located(&"chat_template.jinja is no UTF-8; save it as UTF-8"))?;
-        let template =
-            template_of(tokenizer_text.as_deref(), jinja.as_deref()).map_err(|error| located(&error))?;
+        let template = template_text(tokenizer_config.as_ref(), jinja.as_deref()).map(str::to_owned);
         let forks = bytes(directory, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
         let forks = forks.transpose().map_err(|error| located(&error))?;
         if forks.as_ref().is_some_and(|table| !table.forks.iter().map(|fork| &fork.id).eq(tokenizer.forks()))
@@ -139,7 +137,12 @@ impl TextSide {
     /// [`Failure::Usage`] names what is missing or damaged.
     pub fn load(self, device: &Device) -> Result<LoadedModel, Failure> {
         let name = self.directory.display();
-        let located = |error: &dyn Display| Failure::Usage(format!("{name}: {error}"));
+        let checkpoint = self.directory.join("trainer").exists();
+        let remedy = match checkpoint {
+            true => "remove this checkpoint to resume from an earlier one",
+            false => "fetch the model again, or let save_pretrained write it as safetensors",
+        };
+        let located = |error: &dyn Display| Failure::Usage(format!("{name}: {error}; {remedy}"));
         let stored = StoredTensors::in_directory(&self.directory).map_err(|error| located(&error))?;
         let added = self.added.as_ref().map(|(added, _)| added);
         let model = load(&self.shape, &stored, added, device).map_err(|error| located(&error))?;

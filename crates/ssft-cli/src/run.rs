@@ -181,7 +181,7 @@ pub fn restore(trainer: &mut Trainer, checkpoint: &Path) -> Result<(), Failure> 
     };
     let located = |error: &dyn std::fmt::Display| {
         Failure::Usage(format!(
-            "{}: {error}; if it is damaged, remove this checkpoint to resume from an earlier one",
+            "{}: {error}; remove this checkpoint to resume from an earlier one",
             checkpoint.display()
         ))
     };

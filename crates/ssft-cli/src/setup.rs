@@ -169,9 +169,11 @@ fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
 /// # Errors
 /// [`Failure::Usage`] if the text around the forks cannot be encoded.
 pub fn encoder_of(side: &TextSide, config: &RunConfig) -> Result<(Encoder, ForkLead), Failure> {
-    let own = || side.template.as_ref().map(|template| Template::new(template.source()));
+    let located = |error: DataError| Failure::Usage(format!("{}: {error}", side.directory.display()));
     let template = match config.template {
-        TemplateChoice::Auto => own().transpose().map_err(Failure::usage)?.unwrap_or_else(Template::plain),
+        TemplateChoice::Auto => {
+            side.template.as_deref().map_or_else(|| Ok(Template::plain()), Template::new).map_err(located)?
+        }
         TemplateChoice::Plain => Template::plain(),
         TemplateChoice::Chatml => Template::chatml().map_err(Failure::usage)?,
     };

@@ -1,7 +1,6 @@
 //! The text side of a Hugging Face model directory besides `tokenizer.json`: `tokenizer_config.json`,
 //! `special_tokens_map.json`, and the chat template in either of its places.
 
-use crate::error::{DataError, one_line};
 use crate::forks::fork_name;
 use crate::template::Template;
 use crate::tokenizer::Tokenizer;
@@ -107,26 +106,10 @@ fn set_template(value: &mut Value, source: &str) {
     }
 }
 
-/// The chat template of a model directory: the text of `chat_template.jinja` if there is that file (where
-/// newer versions of transformers put it), else `chat_template` in `tokenizer_config.json`; nothing if
-/// neither has one.
-///
-/// # Errors
-/// [`DataError::ModelFile`] if `tokenizer_config.json` is no JSON, [`DataError::TemplateSyntax`] if the
-/// template does not compile.
-pub fn template_of(config: Option<&[u8]>, jinja: Option<&str>) -> Result<Option<Template>, DataError> {
-    if let Some(jinja) = jinja {
-        return Template::new(jinja).map(Some);
-    }
-    let Some(config) = config else {
-        return Ok(None);
-    };
-    let config: Value = serde_json::from_slice(config).map_err(|error| DataError::ModelFile {
-        file: "tokenizer_config.json".to_owned(),
-        reason: format!("not JSON ({})", one_line(&error.to_string())),
-        remedy: "use the tokenizer files of a Hugging Face model as they were published",
-    })?;
-    template_source(&config["chat_template"]).map(Template::new).transpose()
+/// The text of the chat template of a model directory: that of `chat_template.jinja` if there is that file (where
+/// newer versions of transformers put it), else `chat_template` in `tokenizer_config.json`; nothing if neither has one.
+pub fn template_text<'a>(config: Option<&'a Value>, jinja: Option<&'a str>) -> Option<&'a str> {
+    jinja.or_else(|| template_source(&config?["chat_template"]))
 }
 
 /// One template, or the one called `default` of a list of named ones.
@@ -199,21 +182,12 @@ mod tests {
 
     #[test]
     fn template_has_two_places() {
-        let source = |config: &str, jinja| {
-            let template = template_of(Some(config.as_bytes()), jinja).unwrap();
-            template.map(|template| template.source().to_owned())
-        };
-        let inside = json!({ "chat_template": CHATML }).to_string();
+        let inside = json!({ "chat_template": CHATML });
         let named = json!({ "chat_template": [{"name":"tool_use","template":"t"},{"name":"default","template":"d"}] });
-        assert_eq!(source(&inside, None).as_deref(), Some(CHATML));
-        assert_eq!(source(&inside, Some("j")).as_deref(), Some("j"));
-        assert_eq!(source(&named.to_string(), None).as_deref(), Some("d"));
-        assert_eq!(source("{}", None), None);
-        assert!(template_of(None, None).unwrap().is_none());
-        let message = template_of(Some(b"{"), None).unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "tokenizer_config.json: not JSON (EOF while parsing an object at line 1 column 1); use the tokenizer files of a Hugging Face model as they were published"
-        );
+        assert_eq!(template_text(Some(&inside), None), Some(CHATML));
+        assert_eq!(template_text(Some(&inside), Some("j")), Some("j"));
+        assert_eq!(template_text(Some(&named), None), Some("d"));
+        assert_eq!(template_text(Some(&json!({})), None), None);
+        assert_eq!(template_text(None, None), None);
     }
 }

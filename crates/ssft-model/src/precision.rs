@@ -17,6 +17,9 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
     /// As `dtype` of a `config.json` names it.
     pub fn hugging_face(self) -> &'static str {
         match self {
@@ -40,7 +43,7 @@ impl Precision {
     }
 
     pub(crate) fn of(dtype: Dtype) -> Option<Self> {
-        [Self::F32, Self::F16, Self::Bf16].into_iter().find(|precision| precision.dtype() == dtype)
+        Self::ALL.into_iter().find(|precision| precision.dtype() == dtype)
     }
 
     /// Appends the numbers in `bytes`, whole ones.

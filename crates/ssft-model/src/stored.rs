@@ -103,10 +103,8 @@ impl StoredTensors {
     #[cfg(not(target_family = "wasm"))]
     pub fn in_directory(directory: &Path) -> Result<Self, CheckpointError> {
         let single = directory.join(WEIGHTS_FILE);
-        match crate::index::ShardIndex::read(directory)? {
-            Some(index) if !single.exists() => index.open(directory),
-            _ => Self::in_file(&single),
-        }
+        let index = if single.exists() { None } else { crate::index::ShardIndex::read(directory)? };
+        index.map_or_else(|| Self::in_file(&single), |index| index.open(directory))
     }
 
     /// Names of all tensors, in order.
@@ -135,14 +133,15 @@ impl StoredTensors {
         Some(Precision::of(dtype).ok_or_else(|| format!("{dtype:?}")))
     }
 
-    /// The type that most of the bytes are of.
+    /// The type that most of the bytes are of; f32 where there is nothing.
     pub fn precision(&self) -> Precision {
         let bytes = |precision: Precision| -> usize {
             let ours = self.tensors.values().filter(|place| place.info.dtype == precision.dtype());
             ours.map(|place| place.info.data_offsets.1 - place.info.data_offsets.0).sum()
         };
-        let all = [Precision::F32, Precision::F16, Precision::Bf16];
-        all.into_iter().max_by_key(|&precision| bytes(precision)).unwrap_or_default()
+        // Of equals the last is taken.
+        let all = Precision::ALL.into_iter().rev();
+        all.max_by_key(|&precision| bytes(precision)).unwrap_or_default()
     }
 
     /// The file that a tensor is in.
@@ -233,7 +232,7 @@ fn damaged(name: &str, error: SafeTensorError) -> CheckpointError {
     let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     CheckpointError::Weights {
         file: name.to_owned(),
-        what: format!("is damaged or no safetensors file ({reason}); fetch or write it again"),
+        what: format!("is damaged or no safetensors file ({reason})"),
     }
 }
 
@@ -243,10 +242,7 @@ pub(crate) fn open(name: String, path: &Path) -> Result<(StoredFile, Infos), Che
     let failed = |error: std::io::Error| CheckpointError::Weights {
         file: name.clone(),
         what: match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "is not there; a model needs its weights as safetensors (save_pretrained writes them)"
-                    .to_owned()
-            }
+            std::io::ErrorKind::NotFound => "is not there".to_owned(),
             _ => format!("cannot be read ({error})"),
         },
     };

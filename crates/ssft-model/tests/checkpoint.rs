@@ -209,7 +209,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
             error.starts_with("model.safetensors: is damaged or no safetensors file ("),
             "{length}: {error}"
         );
-        assert!(error.ends_with("); fetch or write it again") && !error.contains('\n'), "{length}: {error}");
+        assert!(error.ends_with(')') && !error.contains('\n'), "{length}: {error}");
     }
     damage(&[whole.as_slice(), b"more"].concat());
 }
@@ -262,10 +262,7 @@ fn an_index_that_leads_elsewhere_is_refused() {
         let error = refuse(&[("a", name)]);
         assert_eq!(error, format!("model.safetensors.index.json: {name:?} is no name of a file beside it"));
     }
-    assert_eq!(
-        refuse(&[("a", "gone.safetensors")]),
-        "gone.safetensors: is not there; a model needs its weights as safetensors (save_pretrained writes them)"
-    );
+    assert_eq!(refuse(&[("a", "gone.safetensors")]), "gone.safetensors: is not there");
     fs::write(home.path().join("model.safetensors.index.json"), "[]").expect("written");
     let error = StoredTensors::in_directory(home.path()).expect_err("no index").to_string();
     assert!(error.starts_with("model.safetensors.index.json: no index ("), "{error}");

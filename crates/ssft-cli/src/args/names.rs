@@ -97,7 +97,7 @@ pub enum TemplateChoice {
     Auto,
     /// The question's text and nothing else
     Plain,
-    /// ChatML: <|im_start|>role, content, <|im_end|>
+    /// ChatML: `<|im_start|>role`, content, `<|im_end|>`
     Chatml,
 }
 
@@ -105,10 +105,10 @@ pub enum TemplateChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeadChoice {
-    /// That of --model if it has forks; else chat behind a template with <|im_start|>, and bare otherwise
+    /// That of --model if it has forks; else chat behind a template with `<|im_start|>`, and bare otherwise
     #[default]
     Auto,
-    /// The paper's form: <|im_start|><think1> and a line end
+    /// The paper's form: `<|im_start|><think1>` and a line end
     Chat,
     /// The forking token alone
     Bare,

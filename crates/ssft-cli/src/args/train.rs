@@ -8,6 +8,9 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 
+const FORK_INIT_HELP: &str = "Token of --model whose rows new forking tokens start from, with a little noise \
+    [default: the first it has of <think>, <|im_start|>, the beginning and the end of a sequence]";
+
 /// Which questions, from which model, with which method, how long. All optional: the defaults are a complete run.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,9 +72,9 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "FORM", help_heading = "Model")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork_lead: Option<LeadChoice>,
-    /// Token of --model whose rows new forking tokens start from, with a little noise [default: the first it has of <think>,
-    /// <|im_start|>, the beginning and the end of a sequence]
-    #[arg(long, value_name = "TOKEN", help_heading = "Model")]
+    /// Token of --model whose rows new forking tokens start from, with a little noise.
+    // As help the default would be a link to rustdoc.
+    #[arg(long, value_name = "TOKEN", help_heading = "Model", help = FORK_INIT_HELP)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fork_init: Option<String>,
     /// Type of the numbers in the final model; training and checkpoints are f32

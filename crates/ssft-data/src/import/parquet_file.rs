@@ -1,7 +1,8 @@
 //! Rows of a Parquet file.
 //!
-//! The file may be damaged or made to do harm. Every length is checked against the file before memory is asked for,
-//! and should the library panic all the same, that is an error like any other.
+//! The file may be damaged or made to do harm. What is asked for is checked against the file's length before
+//! there is memory for it, and should the library panic all the same, that is an error like any other. What a page unpacks
+//! to is the library's business: up to 2 GiB.
 
 use super::parquet_footer::is_sound;
 use super::row::Columns;
@@ -13,12 +14,10 @@ use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use serde_json::{Number, Value};
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Once;
 
 /// Longest message of the library that is passed on, in characters: it quotes whole cells.
 const REASON_CHARS: usize = 160;
@@ -88,36 +87,14 @@ fn no_columns(
 
 /// Runs the library: what it returns, or what went wrong.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    keep_quiet();
-    RUNS_LIBRARY.set(true);
-    // The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves
+    // How loud a panic is, is the program's business. The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves
     // half done is dropped with the reader: nothing of it is used again.
     let result = catch_unwind(AssertUnwindSafe(run));
-    RUNS_LIBRARY.set(false);
     match result {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("its parts contradict each other".to_owned()),
     }
-}
-
-thread_local! {
-    /// Whether this thread is inside [`guarded`].
-    static RUNS_LIBRARY: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Keeps a panic that [`guarded`] turns into an error from being told on the terminal as well. Every other one is
-/// told as before.
-fn keep_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !RUNS_LIBRARY.get() {
-                before(panic);
-            }
-        }));
-    });
 }
 
 fn damaged(file: &str, reason: &str) -> DataError {
@@ -230,7 +207,6 @@ mod tests {
     fn a_panic_of_the_library_is_an_error() {
         let result: Result<(), String> = guarded(|| panic!("as on some damaged files"));
         assert_eq!(result, Err("its parts contradict each other".to_owned()));
-        assert!(!RUNS_LIBRARY.get());
     }
 
     #[test]
