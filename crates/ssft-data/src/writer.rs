@@ -7,11 +7,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes records under a temporary name in the folder of the file to come. [`finish`](Self::finish) syncs and
-/// renames; a writer that is dropped before leaves nothing behind, and what was at the path stays.
+/// renames; a writer that is dropped before leaves nothing behind, and what was at the path stays. A link is followed, and
+/// a device or a pipe, which nothing could stand in for, is written to as it is.
 #[derive(Debug)]
 pub struct RecordWriter {
     path: PathBuf,
-    temporary: PathBuf,
+    /// Nothing for a device or a pipe.
+    temporary: Option<PathBuf>,
     /// Nothing once the file is closed.
     output: Option<BufWriter<File>>,
 }
@@ -22,9 +24,15 @@ impl RecordWriter {
     /// # Errors
     /// [`DataError::Write`] if the system refuses.
     pub fn create(path: &Path) -> Result<Self, DataError> {
-        let temporary = temporary_name(path);
-        let file = File::create(&temporary).map_err(|error| refused(path, &error))?;
-        Ok(Self { path: path.to_owned(), temporary, output: Some(BufWriter::new(file)) })
+        let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let replaceable = !path.exists() || path.is_file() || path.is_dir();
+        let temporary = replaceable.then(|| temporary_name(path));
+        let file = match &temporary {
+            Some(temporary) => File::create(temporary),
+            None => File::options().write(true).open(path),
+        };
+        let output = Some(BufWriter::new(file.map_err(|error| refused(path, &error))?));
+        Ok(Self { path: path.to_owned(), temporary, output })
     }
 
     /// Appends a record.
@@ -42,7 +50,11 @@ impl RecordWriter {
     /// [`DataError::Write`] if the system refuses; the temporary file is removed.
     pub fn finish(mut self) -> Result<(), DataError> {
         let Some(output) = self.output.take() else { return Ok(()) };
-        let placed = sync(output).and_then(|()| fs::rename(&self.temporary, &self.path));
+        let placed = match &self.temporary {
+            Some(temporary) => sync(output).and_then(|()| fs::rename(temporary, &self.path)),
+            // A pipe cannot be synced.
+            None => output.into_inner().map(drop).map_err(io::IntoInnerError::into_error),
+        };
         placed.map_err(|error| {
             self.remove();
             refused(&self.path, &error)
@@ -51,7 +63,9 @@ impl RecordWriter {
 
     fn remove(&self) {
         // What went wrong before is the one worth telling; that the leftover cannot be removed either follows.
-        let _ = fs::remove_file(&self.temporary);
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
     }
 }
 
@@ -109,6 +123,33 @@ mod tests {
         drop(writer);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    }
+
+    /// `data import --out LINK` made a file of the link.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_a_pipe_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target.jsonl"), folder.path().join("link.jsonl"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let mut writer = RecordWriter::create(&link).unwrap();
+        writer.write(&record("a")).unwrap();
+        writer.finish().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::read_to_string(&target).unwrap().starts_with(r#"{"id":"a""#));
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        let mut writer = RecordWriter::create(&pipe).unwrap();
+        writer.write(&record("b")).unwrap();
+        writer.finish().unwrap();
+        assert!(reader.join().unwrap().starts_with(r#"{"id":"b""#));
+        assert!(!pipe.is_file());
     }
 
     #[test]

@@ -193,6 +193,9 @@ impl DecoderConfig {
             "qwen2" => (32, hidden_size / heads),
             _ => (32, 128),
         };
+        // Null is as many as there are query heads.
+        let kv_heads =
+            if fields.0.get("num_key_value_heads").is_some_and(Value::is_null) { heads } else { kv_heads };
         let shape = Self {
             vocab_size: fields.size("vocab_size")?,
             hidden_size,
@@ -341,6 +344,23 @@ mod tests {
             let json = config.to_hugging_face(7, Precision::F32);
             assert_eq!(json["model_type"], family);
             assert_eq!(DecoderConfig::from_hugging_face(&json).expect("reads back"), config);
+        }
+    }
+
+    /// As the classes of transformers 5.23 have it.
+    #[test]
+    fn key_heads_that_are_not_given() {
+        for (family, absent) in [("llama", Some(4)), ("qwen2", None), ("qwen3", None)] {
+            let mut config = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7, Precision::F32);
+            config["model_type"] = json!(family);
+            config["num_key_value_heads"] = Value::Null;
+            let read = |config: &Value| {
+                DecoderConfig::from_hugging_face(config).map(|shape| shape.num_key_value_heads)
+            };
+            assert_eq!(read(&config).ok(), Some(4), "{family}");
+            config.as_object_mut().expect("an object").remove("num_key_value_heads");
+            // 32 does not divide the 4 heads of this one.
+            assert_eq!(read(&config).ok(), absent, "{family}");
         }
     }
 
