@@ -1,27 +1,12 @@
 //! Packing changes where numbers stand, never what they are.
 
-use burn::tensor::{Device, Tensor};
-use ssft_data::pack::{Branch, PackedTrees, Tree};
-use ssft_model::cache::Growth;
-use ssft_model::{Decoder, DecoderConfig, config::Preset};
+mod shapes;
 
-/// Shapes of all three families, with grouped queries and without.
-fn shapes() -> Vec<DecoderConfig> {
-    let base = DecoderConfig {
-        hidden_size: 24,
-        intermediate_size: 40,
-        num_hidden_layers: 2,
-        num_attention_heads: 6,
-        num_key_value_heads: 6,
-        head_dim: 4,
-        ..DecoderConfig::preset(Preset::Tiny, 50)
-    };
-    vec![
-        base.clone(),
-        DecoderConfig { num_key_value_heads: 2, qkv_bias: true, tie_word_embeddings: false, ..base.clone() },
-        DecoderConfig { num_key_value_heads: 3, qk_norm: true, head_dim: 8, ..base },
-    ]
-}
+use burn::tensor::{Device, Tensor};
+use shapes::shapes;
+use ssft_data::pack::{Branch, PackedTrees, Tree};
+use ssft_model::Decoder;
+use ssft_model::cache::Growth;
 
 fn trees() -> Vec<Tree> {
     let branch = |lead: &[u32], trace: &[u32]| Branch::new(lead, trace, usize::MAX);

@@ -6,7 +6,8 @@
 use crate::directory::{Content, Files};
 use crate::error::TrainError;
 use crate::method::Method;
-use crate::step::{EpochCoverage, Settings, Trainer};
+use crate::report::EpochCoverage;
+use crate::step::{Settings, Trainer};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::StoredTensors;

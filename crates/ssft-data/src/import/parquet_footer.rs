@@ -54,7 +54,7 @@ impl Thrift<'_> {
             match (field, kind) {
                 (SCHEMA, LIST) => nest &= nests(&self.elements()?),
                 (SCHEMA, _) => return None,
-                _ => self.skip(kind, 0)?,
+                _ => self.pass_over(kind, 0)?,
             }
         }
         Some(nest)
@@ -73,7 +73,7 @@ impl Thrift<'_> {
             match (field, kind) {
                 (CHILDREN, NUMBER) => children = self.number()? as i32,
                 (CHILDREN, _) => return None,
-                _ => self.skip(kind, 0)?,
+                _ => self.pass_over(kind, 0)?,
             }
         }
         Some(children)
@@ -98,7 +98,7 @@ impl Thrift<'_> {
         Some((count, header & 15))
     }
 
-    fn skip(&mut self, kind: u8, nesting: usize) -> Option<()> {
+    fn pass_over(&mut self, kind: u8, nesting: usize) -> Option<()> {
         if nesting > MOST_NESTING {
             return None;
         }
@@ -112,12 +112,12 @@ impl Thrift<'_> {
                 let (count, kind) = self.list()?;
                 // A truth value in a list takes a byte of its own.
                 let kind = if kind <= 2 { 3 } else { kind };
-                (0..count).try_for_each(|_| self.skip(kind, nesting + 1))
+                (0..count).try_for_each(|_| self.pass_over(kind, nesting + 1))
             }
             12 => {
                 let mut id = 0;
                 while let Some(kind) = self.field(&mut id)? {
-                    self.skip(kind, nesting + 1)?;
+                    self.pass_over(kind, nesting + 1)?;
                 }
                 Some(())
             }
