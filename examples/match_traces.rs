@@ -16,7 +16,7 @@ fn main() -> Result<()> {
         Some(directory) => {
             let side = TextSide::read(directory.as_ref())?;
             side.forks.as_ref().context("the model has no forks.json: train it first")?;
-            let (encoder, _) = encoder_of(&side, &RunConfig::default())?;
+            let (encoder, _) = encoder_of(&side, &RunConfig::default(), false)?;
             (side.load(&device)?.model, encoder)
         }
         None => {

@@ -45,11 +45,11 @@ pub struct Case {
     pub precision: Precision,
 }
 
-/// Shapes of every family, with random weights. `qwen` is the path of a Qwen `tokenizer.json`: transformers
+/// Shapes of every family, with random weights. `qwen` is the directory of a Qwen model: transformers
 /// gives a qwen2 directory Qwen's normaliser and splitter whatever else its `tokenizer.json` asks for.
 pub fn our_shapes(qwen: &Path) -> Result<Vec<Case>> {
     let bytes = || Tokenizer::bytes(6);
-    let qwen = Tokenizer::from_file(qwen)?.with_forks(6)?;
+    let qwen = TextSide::read(qwen)?.tokenizer.with_forks(6)?;
     let words =
         Tokenizer::train_bytes(&["12+35=47 and 100", "the question, the answer", "Don't don't"], 290, 6)?;
     let base = DecoderConfig {
@@ -109,7 +109,7 @@ impl Case {
         let failed = |error| anyhow!("{error}");
         let side = TextSide::read(directory).map_err(failed)?.with_forks(count, None, 1).map_err(failed)?;
         let whole = RunConfig { context: usize::MAX, ..RunConfig::default() };
-        let (encoder, lead) = encoder_of(&side, &whole).map_err(failed)?;
+        let (encoder, lead) = encoder_of(&side, &whole, false).map_err(failed)?;
         let loaded = side.load(&Device::flex()).map_err(failed)?;
         let (model, carried, precision) = (loaded.model, loaded.side.carried, loaded.precision);
         Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })

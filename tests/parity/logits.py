@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from make_fixture import make
+from make_fixture import VARIANTS, make
 from templates import render_all
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -63,6 +63,8 @@ def examine(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
+    if "variants" in request:
+        return {"variants": list(VARIANTS)}
     if "make" in request:
         make(request["make"], Path(request["directory"]))
         return {}

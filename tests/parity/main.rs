@@ -13,7 +13,7 @@ use compare::{compare, compare_kept, compare_stated};
 use peer::Peer;
 use serde_json::{Value, json};
 use ssft_wgpu::cli::config::RunConfig;
-use ssft_wgpu::cli::model_directory::load_model;
+use ssft_wgpu::cli::model_directory::TextSide;
 use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::user_message;
@@ -24,18 +24,6 @@ use templates::compare_templates;
 /// Two orders of summation in f32 of the same numbers, on logits of magnitude 1 to 10.
 const TOLERANCE: f64 = 1e-4;
 
-/// Models that `make_fixture.py` knows to make.
-const VARIANTS: [&str; 8] = [
-    "llama",
-    "llama, llama3 rope, f32, untied, in parts",
-    "llama, linear rope, f16, tied",
-    "llama, dynamic rope, one key head",
-    "qwen2",
-    "qwen2, yarn, f32, tied, in parts",
-    "qwen3",
-    "qwen3, yarn, f32, untied, in parts",
-];
-
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name)
 }
@@ -45,7 +33,8 @@ fn fixture(name: &str) -> PathBuf {
 fn directories_of_transformers_give_its_logits() -> Result<()> {
     for (name, forks, eos) in [("fixture", 2, "<|im_end|>"), ("fixture-in-parts", 0, "</s>")] {
         let directory = fixture(name);
-        let loaded = load_model(&directory, &Device::flex()).map_err(|error| anyhow!("{error}"))?;
+        let side = TextSide::read(&directory).map_err(|error| anyhow!("{error}"))?;
+        let loaded = side.load(&Device::flex()).map_err(|error| anyhow!("{error}"))?;
         let expected: Value = serde_json::from_slice(&fs::read(directory.join("logits.json"))?)?;
         let rows = expected["rows"].as_array().context("no rows in logits.json")?;
         for row in rows {
@@ -60,7 +49,7 @@ fn directories_of_transformers_give_its_logits() -> Result<()> {
         let text = expected["text"].as_str().unwrap_or_default();
         assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
         assert_eq!((side.tokenizer.forks().len(), side.tokenizer.eos_token()), (forks, eos));
-        let (encoder, _) = encoder_of(&side, &RunConfig::default()).map_err(|error| anyhow!("{error}"))?;
+        let (encoder, _) = encoder_of(&side, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
         let chat = encoder.rendered(&[user_message(" What is 12+35? ")])?;
         assert_eq!(json!(chat), expected["chat"], "{name}");
     }
@@ -79,11 +68,11 @@ fn transformers_agrees() -> Result<()> {
     };
     let home = tempfile::tempdir()?;
     let mut bench = Bench { peer: Peer::start(&python)?, problems: Vec::new() };
-    for case in our_shapes(&fixture("fixture").join("tokenizer.json"))? {
+    for case in our_shapes(&fixture("fixture"))? {
         bench.written_by_us(&case, &home.path().join(&case.name))?;
     }
-    for variant in VARIANTS {
-        bench.written_by_them(variant, home.path())?;
+    for variant in bench.variants()? {
+        bench.written_by_them(&variant, home.path())?;
     }
     bench.trained_by_the_program(&home.path().join("run"))?;
     bench.fixtures_are_current()?;
@@ -110,6 +99,14 @@ impl Bench {
         let reply = self.compare(case, directory)?;
         self.problems.extend(compare_stated(case, &reply));
         Ok(())
+    }
+
+    /// Models that `make_fixture.py` knows to make.
+    fn variants(&mut self) -> Result<Vec<String>> {
+        let reply = self.peer.ask(&json!({"variants": true}))?;
+        let variants: Vec<String> = serde_json::from_value(reply["variants"].clone())?;
+        ensure!(variants.len() >= 8, "every family is made in several variants: {variants:?}");
+        Ok(variants)
     }
 
     /// We read what they wrote; then they read what five steps of SSFT make of it, with a fork more than it had.

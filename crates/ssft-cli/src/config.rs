@@ -285,7 +285,6 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
         day::parse(day)?;
     }
     let positive = [
-        ("--forks", config.forks),
         ("--match-tokens", config.match_tokens),
         ("--batch-questions", config.batch_questions),
         ("--accumulate", config.accumulate),
@@ -320,13 +319,22 @@ fn check(config: &RunConfig) -> Result<(), Failure> {
     if let Some((flag, value)) = sizes.iter().find(|(_, value)| *value > MOST_TOKENS) {
         return Err(Failure::Usage(format!("{flag} is {value}; at most {MOST_TOKENS} is supported")));
     }
-    if config.forks > MOST_FORKS {
-        return Err(Failure::Usage(format!(
-            "--forks is {}; at most {MOST_FORKS} are supported",
-            config.forks
-        )));
+    if config.fork_init.is_some() && config.model.is_none() {
+        return Err(Failure::Usage("--fork-init is for a --model; leave it out".to_owned()));
     }
-    Ok(())
+    check_number_of_forks(config.forks)
+}
+
+/// Refuses a number of forking tokens that nobody can mean.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub fn check_number_of_forks(forks: usize) -> Result<(), Failure> {
+    match forks {
+        0 => Err(Failure::Usage("--forks is 0; give at least 1".to_owned())),
+        1..=MOST_FORKS => Ok(()),
+        _ => Err(Failure::Usage(format!("--forks is {forks}; at most {MOST_FORKS} are supported"))),
+    }
 }
 
 /// More forks than anyone has traces for; keeps a slip of the finger from reserving a huge vocabulary.

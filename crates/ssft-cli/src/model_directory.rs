@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use burn::tensor::Device;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
-use ssft_data::model_files::{TextFiles, template_text};
+use ssft_data::model_files::TextFiles;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::added::AddedTokens;
 use ssft_model::checkpoint::load;
@@ -56,19 +56,22 @@ impl TextSide {
     /// [`Failure::Usage`] names the file that is missing or damaged.
     pub fn read(directory: &Path) -> Result<Self, Failure> {
         let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", directory.display()));
-        let (_, config) = json(directory, "config.json")?;
-        let config = config
+        let config = json(directory, "config.json")?
             .ok_or_else(|| located(&"there is no config.json; give the directory of a Hugging Face model"))?;
         let shape = DecoderConfig::from_hugging_face(&config).map_err(|error| located(&error))?;
-        let (tokenizer_text, tokenizer_config) = json(directory, "tokenizer_config.json")?;
+        let jinja = bytes(directory, "chat_template.jinja")?.map(String::from_utf8).transpose();
+        let text = TextFiles {
+            tokenizer_config: json(directory, "tokenizer_config.json")?,
+            special_tokens_map: json(directory, "special_tokens_map.json")?,
+            template_file: jinja
+                .map_err(|_| located(&"chat_template.jinja is no UTF-8; save it as UTF-8"))?,
+        };
         let tokenizer = bytes(directory, "tokenizer.json")?.ok_or_else(|| {
             located(&"there is no tokenizer.json; let transformers write one (AutoTokenizer.from_pretrained, then save_pretrained)")
         })?;
         let tokenizer =
-            Tokenizer::from_json(&tokenizer, tokenizer_text.as_deref()).map_err(|error| located(&error))?;
-        let jinja = bytes(directory, "chat_template.jinja")?.map(String::from_utf8).transpose();
-        let jinja = jinja.map_err(|_| located(&"chat_template.jinja is no UTF-8; save it as UTF-8"))?;
-        let template = template_text(tokenizer_config.as_ref(), jinja.as_deref()).map(str::to_owned);
+            Tokenizer::from_json(&tokenizer, text.roles(&config)).map_err(|error| located(&error))?;
+        let template = text.template().map_err(|error| located(&error))?.map(str::to_owned);
         let forks = bytes(directory, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
         let forks = forks.transpose().map_err(|error| located(&error))?;
         if forks.as_ref().is_some_and(|table| !table.forks.iter().map(|fork| &fork.id).eq(tokenizer.forks()))
@@ -83,12 +86,7 @@ impl TextSide {
                 "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
             )));
         }
-        let text = TextFiles {
-            tokenizer_config,
-            special_tokens_map: json(directory, "special_tokens_map.json")?.1,
-            template_file: jinja.is_some(),
-        };
-        let generation = json(directory, "generation_config.json")?.1;
+        let generation = json(directory, "generation_config.json")?;
         let carried = Carried { config: Some(config), generation, text };
         Ok(Self { directory: directory.to_owned(), shape, tokenizer, template, forks, carried, added: None })
     }
@@ -150,14 +148,6 @@ impl TextSide {
     }
 }
 
-/// Reads a model directory or a checkpoint, and puts the weights on `device`.
-///
-/// # Errors
-/// [`Failure::Usage`] names the file that is missing or damaged.
-pub fn load_model(directory: &Path, device: &Device) -> Result<LoadedModel, Failure> {
-    TextSide::read(directory)?.load(device)
-}
-
 /// The bytes of a file, if it is there.
 fn bytes(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
     let path = directory.join(name);
@@ -171,14 +161,13 @@ fn bytes(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-/// The bytes of a JSON file and what they mean, if it is there.
-fn json(directory: &Path, name: &str) -> Result<(Option<Vec<u8>>, Option<Value>), Failure> {
-    let Some(bytes) = bytes(directory, name)? else { return Ok((None, None)) };
-    let value = serde_json::from_slice(&bytes).map_err(|error| {
+/// What a JSON file says, if it is there.
+fn json(directory: &Path, name: &str) -> Result<Option<Value>, Failure> {
+    let value = bytes(directory, name)?.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+    value.map_err(|error| {
         Failure::Usage(format!(
             "{}: not JSON ({error}); fetch or write the model again",
             directory.join(name).display()
         ))
-    })?;
-    Ok((Some(bytes), Some(value)))
+    })
 }

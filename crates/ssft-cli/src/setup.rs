@@ -20,6 +20,7 @@ use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
 use ssft_model::DecoderConfig;
+use std::fmt::Display;
 use std::path::Path;
 
 /// Questions with the encoder that made them.
@@ -68,7 +69,7 @@ pub fn questions(
         check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
     }
     let (encoder, lead) = match &side {
-        Some(side) => encoder_of(side, config)?,
+        Some(side) => encoder_of(side, config, any_chat(train.iter().chain(&eval)))?,
         None => {
             let learned = config.data.is_some().then_some(config.vocab_size);
             let all: Vec<&Record> = train.iter().chain(&eval).collect();
@@ -160,35 +161,49 @@ fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
         )));
     }
     let wanted = if there == 0 || asked { config.forks } else { there };
+    // A resumed run has it in its file, and its tokens by now.
+    if wanted <= there && resolved.origins.get("fork-init") == Some(&Origin::Flag) {
+        return Err(Failure::Usage(format!(
+            "{}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks",
+            directory.display()
+        )));
+    }
     side.with_forks(wanted, config.fork_init.as_deref(), config.seed)
 }
 
 /// The encoder of a model that came from somewhere, and the text around its forking tokens: what `config` asks for, or
-/// else its own template and, for a new model whose template is ChatML's, the paper's chat form.
+/// else its own template (ChatML if it has none and there are `chats` to render) and, for a new model whose template is
+/// ChatML's, the paper's chat form.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the text around the forks cannot be encoded.
-pub fn encoder_of(side: &TextSide, config: &RunConfig) -> Result<(Encoder, ForkLead), Failure> {
-    let located = |error: DataError| Failure::Usage(format!("{}: {error}", side.directory.display()));
-    let template = match config.template {
-        TemplateChoice::Auto => {
-            side.template.as_deref().map_or_else(|| Ok(Template::plain()), Template::new).map_err(located)?
+/// [`Failure::Usage`] if the text around the forks cannot be encoded, or nothing says how a chat is to be rendered.
+pub fn encoder_of(
+    side: &TextSide,
+    config: &RunConfig,
+    chats: bool,
+) -> Result<(Encoder, ForkLead), Failure> {
+    let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", side.directory.display()));
+    let speaks_chatml = side.tokenizer.token_id(OPENING).is_some();
+    let template = match (config.template, &side.template) {
+        (TemplateChoice::Auto, Some(own)) => Template::new(own).map_err(|error| located(&error))?,
+        (TemplateChoice::Auto, None) if chats && !speaks_chatml => {
+            return Err(located(
+                &"the model has no chat template, but there are chats (\"messages\"); --template plain joins their messages without roles",
+            ));
         }
-        TemplateChoice::Plain => Template::plain(),
-        TemplateChoice::Chatml => Template::chatml().map_err(Failure::usage)?,
+        (TemplateChoice::Auto, None) if chats => Template::chatml().map_err(Failure::usage)?,
+        (TemplateChoice::Auto, None) | (TemplateChoice::Plain, _) => Template::plain(),
+        (TemplateChoice::Chatml, _) => Template::chatml().map_err(Failure::usage)?,
     };
     let template = template.on(day::parse(&config.date.clone().unwrap_or_else(day::today))?);
-    let chat = !template.is_plain() && side.tokenizer.token_id(OPENING).is_some();
+    let chat = !template.is_plain() && speaks_chatml;
     let lead = match (config.fork_lead, &side.forks) {
         (LeadChoice::Auto, Some(forks)) => forks.lead.clone(),
         (choice, _) => choice.lead(chat),
     };
-    if (chat_lead(&lead) || config.template == TemplateChoice::Chatml)
-        && side.tokenizer.token_id(OPENING).is_none()
-    {
-        return Err(Failure::Usage(format!(
-            "{}: the tokenizer has no {OPENING}, which --template chatml and --fork-lead chat write; use auto, plain or bare",
-            side.directory.display()
+    if (chat_lead(&lead) || config.template == TemplateChoice::Chatml) && !speaks_chatml {
+        return Err(located(&format!(
+            "the tokenizer has no {OPENING}, which --template chatml and --fork-lead chat write; use auto, plain or bare"
         )));
     }
     let context = config.context.min(side.shape.max_position_embeddings);
@@ -214,7 +229,7 @@ pub fn fresh_encoder(
         None => Tokenizer::bytes(config.forks),
     };
     let chat = match config.template {
-        TemplateChoice::Auto => records.iter().any(|record| record.messages.is_some()),
+        TemplateChoice::Auto => any_chat(records.iter().copied()),
         choice => choice == TemplateChoice::Chatml,
     };
     let template = if chat { Template::chatml().map_err(Failure::usage)? } else { Template::plain() };
@@ -222,6 +237,11 @@ pub fn fresh_encoder(
     let tokenizer = tokenizer.map_err(Failure::usage)?;
     let encoder = Encoder::new(tokenizer, template, &lead, config.context).map_err(Failure::usage)?;
     Ok((encoder, lead))
+}
+
+/// Whether a question among `records` is a chat.
+pub fn any_chat<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
+    records.into_iter().any(|record| record.messages.is_some())
 }
 
 fn texts_of(record: &Record) -> impl Iterator<Item = &str> {

@@ -2,11 +2,11 @@
 
 use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
+use crate::device::NamedDevice;
 use crate::exit::Failure;
 use crate::files;
 use crate::model_directory::{LoadedModel, TextSide};
 use crate::setup::encoder_of;
-use burn::tensor::Device;
 use ssft_data::encode::Encoder;
 use ssft_data::forks::{CoverageGraph, ForkTable};
 use ssft_model::Decoder;
@@ -32,8 +32,9 @@ impl Trained {
     /// its newest checkpoint.
     ///
     /// # Errors
-    /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks.
-    pub fn load(place: &Path, device: &Device) -> Result<Self, Failure> {
+    /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks or does not fit
+    /// the device.
+    pub fn load(place: &Path, device: &NamedDevice) -> Result<Self, Failure> {
         let directory = model_of(place)?;
         let side = TextSide::read(&directory)?;
         if side.tokenizer.forks().is_empty() {
@@ -42,15 +43,15 @@ impl Trained {
                 "{name}: the model has no forking tokens; train it first (`train --model {name}`)"
             )));
         }
-        let run = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
-        let run = run.map(|resolved| resolved.config);
+        let run = settings_of(place)?;
         // Prompts as the run had them, on its day too.
         let date = run.as_ref().and_then(|run| run.date.clone());
         let whole = RunConfig { context: side.shape.max_position_embeddings, date, ..RunConfig::default() };
-        let (encoder, lead) = encoder_of(&side, &whole)?;
+        let (encoder, lead) = encoder_of(&side, &whole, false)?;
         let unknown = || ForkTable::new(encoder.tokenizer().forks(), lead, CoverageGraph::default());
         let forks = side.forks.clone().unwrap_or_else(unknown);
-        let LoadedModel { model, side, .. } = side.load(device)?;
+        device.check_fits(&side.shape)?;
+        let LoadedModel { model, side, .. } = side.load(&device.device)?;
         Ok(Self { model, encoder, forks, directory: side.directory, run })
     }
 }
@@ -74,6 +75,15 @@ pub fn model_of(place: &Path) -> Result<PathBuf, Failure> {
             place.display()
         ))
     })
+}
+
+/// Settings of the run that `place` is, or is the model or a checkpoint of.
+///
+/// # Errors
+/// [`Failure::Usage`] if they cannot be read.
+pub fn settings_of(place: &Path) -> Result<Option<RunConfig>, Failure> {
+    let resolved = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
+    Ok(resolved.map(|resolved| resolved.config))
 }
 
 /// The `config.toml` of the run that `place` is, or is the model or a checkpoint of.

@@ -1,9 +1,10 @@
 //! The text side of a Hugging Face model directory besides `tokenizer.json`: `tokenizer_config.json`,
 //! `special_tokens_map.json`, and the chat template in either of its places.
 
+use crate::error::DataError;
 use crate::forks::fork_name;
 use crate::template::Template;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Roles, Tokenizer};
 use serde_json::{Map, Value, json};
 
 /// The text side's files as a model came with them; what is written goes on from them.
@@ -13,8 +14,57 @@ pub struct TextFiles {
     pub tokenizer_config: Option<Value>,
     /// `special_tokens_map.json`.
     pub special_tokens_map: Option<Value>,
-    /// The chat template lay in a file of its own, `chat_template.jinja`.
-    pub template_file: bool,
+    /// `chat_template.jinja`, which newer versions of transformers write.
+    pub template_file: Option<String>,
+}
+
+impl TextFiles {
+    /// Who plays which part among the special tokens: as `tokenizer_config.json` says, or else `special_tokens_map.json`, as
+    /// strings or as objects with a `content`; for the end of a sequence the first `eos_token_id` of `config`, the model's
+    /// `config.json`, is the last resort.
+    pub fn roles(&self, config: &Value) -> Roles {
+        let files = [&self.tokenizer_config, &self.special_tokens_map];
+        let name = |key: &str| {
+            files.into_iter().flatten().find_map(|file| {
+                let value = &file[key];
+                value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+            })
+        };
+        let id = &config["eos_token_id"];
+        let id = id.as_u64().or_else(|| id[0].as_u64());
+        Roles {
+            bos: name("bos_token"),
+            eos: name("eos_token"),
+            eos_id: id.and_then(|id| u32::try_from(id).ok()),
+            pad: name("pad_token"),
+            unk: name("unk_token"),
+        }
+    }
+
+    /// The chat template: the file of its own, or else `chat_template` in `tokenizer_config.json`, of several named ones that
+    /// called `default`; nothing if there is neither.
+    ///
+    /// # Errors
+    /// [`DataError::ModelFile`] if none of several is the default.
+    pub fn template(&self) -> Result<Option<&str>, DataError> {
+        if let Some(text) = &self.template_file {
+            return Ok(Some(text));
+        }
+        let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
+            return Ok(None);
+        };
+        let Some(named) = value.as_array().filter(|named| !named.is_empty()) else { return Ok(value.as_str()) };
+        let default = named.iter().find(|entry| entry["name"] == "default");
+        if let Some(text) = default.and_then(|entry| entry["template"].as_str()) {
+            return Ok(Some(text));
+        }
+        let names: Vec<&str> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
+        Err(DataError::ModelFile {
+            file: "tokenizer_config.json".to_owned(),
+            reason: format!("the chat templates are called {}, and none default", names.join(", ")),
+            remedy: "rename the one to train with to default",
+        })
+    }
 }
 
 /// The content of `tokenizer_config.json` for a model with room for `context` tokens; what a model came with is kept, with
@@ -78,22 +128,22 @@ fn fork_names(tokenizer: &Tokenizer) -> Vec<String> {
 
 /// Adds the forking tokens to the list of special tokens that have no role of their own.
 fn add_special(map: &mut Map<String, Value>, tokenizer: &Tokenizer) {
-    const LIST: &str = "additional_special_tokens";
-    let renamed = map.get("extra_special_tokens").is_some_and(Value::is_array);
-    let listed = match renamed {
-        true => map.remove("extra_special_tokens"),
-        false => map.get(LIST).cloned(),
-    };
-    let mut list = listed.and_then(|list| list.as_array().cloned()).unwrap_or_default();
-    // Names, or objects with the name as their content.
-    let known =
-        |list: &[Value], name: &str| list.iter().any(|token| token == name || token["content"] == name);
-    for name in fork_names(tokenizer) {
-        if !known(&list, &name) {
-            list.push(json!(name));
+    const NEWER: &str = "extra_special_tokens";
+    let newer = map.get(NEWER).is_some_and(Value::is_array).then(|| map.shift_remove(NEWER)).flatten();
+    let list = map.entry("additional_special_tokens").or_insert_with(|| json!([]));
+    let listed = [Some(list.take()), newer, Some(json!(fork_names(tokenizer)))];
+    let mut all: Vec<Value> = Vec::new();
+    for token in listed.iter().flatten().filter_map(Value::as_array).flatten() {
+        if !all.iter().any(|known| content(known) == content(token)) {
+            all.push(token.clone());
         }
     }
-    map.insert(LIST.to_owned(), Value::Array(list));
+    *list = Value::Array(all);
+}
+
+/// A token of a list is a name, or an object with the name as its content.
+fn content(token: &Value) -> &Value {
+    token.get("content").unwrap_or(token)
 }
 
 /// One template, or the one called `default` of a list of named ones.
@@ -104,18 +154,6 @@ fn set_template(value: &mut Value, source: &str) {
         Some(entry) => entry["template"] = json!(source),
         None => *value = json!(source),
     }
-}
-
-/// The text of the chat template of a model directory: that of `chat_template.jinja` if there is that file (where
-/// newer versions of transformers put it), else `chat_template` in `tokenizer_config.json`; nothing if neither has one.
-pub fn template_text<'a>(config: Option<&'a Value>, jinja: Option<&'a str>) -> Option<&'a str> {
-    jinja.or_else(|| template_source(&config?["chat_template"]))
-}
-
-/// One template, or the one called `default` of a list of named ones.
-fn template_source(value: &Value) -> Option<&str> {
-    let named = || value.as_array()?.iter().find(|entry| entry["name"] == "default");
-    value.as_str().or_else(|| named()?["template"].as_str())
 }
 
 #[cfg(test)]
@@ -182,12 +220,53 @@ mod tests {
 
     #[test]
     fn template_has_two_places() {
+        let read = |config: Option<Value>, file: Option<&str>| {
+            let files = TextFiles {
+                tokenizer_config: config,
+                template_file: file.map(str::to_owned),
+                ..TextFiles::default()
+            };
+            files.template().map(|text| text.map(str::to_owned)).map_err(|error| error.to_string())
+        };
+        let some = |text: &str| Ok(Some(text.to_owned()));
         let inside = json!({ "chat_template": CHATML });
-        let named = json!({ "chat_template": [{"name":"tool_use","template":"t"},{"name":"default","template":"d"}] });
-        assert_eq!(template_text(Some(&inside), None), Some(CHATML));
-        assert_eq!(template_text(Some(&inside), Some("j")), Some("j"));
-        assert_eq!(template_text(Some(&named), None), Some("d"));
-        assert_eq!(template_text(Some(&json!({})), None), None);
-        assert_eq!(template_text(None, None), None);
+        let named = |name: &str| json!({ "chat_template": [{"name": "tool_use", "template": "t"}, {"name": name, "template": "d"}] });
+        assert_eq!(read(Some(inside.clone()), None), some(CHATML));
+        assert_eq!(read(Some(inside), Some("j")), some("j"));
+        assert_eq!(read(Some(named("default")), None), some("d"));
+        assert_eq!(read(Some(json!({})), None), Ok(None));
+        assert_eq!(read(Some(json!({"chat_template": []})), None), Ok(None));
+        assert_eq!(read(None, None), Ok(None));
+        let says = "tokenizer_config.json: the chat templates are called tool_use, rag, and none default; rename the one to train with to default";
+        assert_eq!(read(Some(named("rag")), None), Err(says.to_owned()));
+    }
+
+    #[test]
+    fn roles_are_looked_for_in_three_files() {
+        let files = TextFiles {
+            tokenizer_config: Some(json!({"bos_token": {"content": "<s>"}, "eos_token": null})),
+            special_tokens_map: Some(json!({"bos_token": "<b>", "eos_token": "</s>", "unk_token": "<unk>"})),
+            template_file: None,
+        };
+        let expected = Roles {
+            bos: Some("<s>".to_owned()),
+            eos: Some("</s>".to_owned()),
+            eos_id: Some(7),
+            pad: None,
+            unk: Some("<unk>".to_owned()),
+        };
+        assert_eq!(files.roles(&json!({"eos_token_id": 7})), expected);
+        assert_eq!(files.roles(&json!({"eos_token_id": [7, 8]})), expected);
+        assert_eq!(TextFiles::default().roles(&json!({"eos_token_id": null})), Roles::default());
+    }
+
+    /// transformers 5 writes the one list, version 4 the other; a file that was edited may have both.
+    #[test]
+    fn both_lists_of_special_tokens_are_kept() {
+        let map = json!({"additional_special_tokens": ["<a>"], "extra_special_tokens": [{"content": "<b>"}, "<a>"]});
+        let carried = TextFiles { special_tokens_map: Some(map), ..TextFiles::default() };
+        let written = special_tokens_map(&Tokenizer::bytes(1).unwrap(), &carried);
+        let expected = json!({"additional_special_tokens": ["<a>", {"content": "<b>"}, "<think1>"]});
+        assert_eq!(written, expected);
     }
 }

@@ -13,8 +13,6 @@ mod build;
 use crate::error::{DataError, one_line};
 use crate::forks::{fork_index, fork_name};
 use serde_json::Value;
-use std::fs;
-use std::path::Path;
 use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
@@ -41,22 +39,32 @@ struct Special {
     id: u32,
 }
 
-/// Names of the special tokens, as `tokenizer_config.json` gives them.
+/// Names of the special tokens with a role, which `tokenizer.json` does not tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Names {
-    bos: Option<String>,
-    eos: Option<String>,
-    pad: Option<String>,
-    unk: Option<String>,
+pub struct Roles {
+    /// Beginning of a sequence.
+    pub bos: Option<String>,
+    /// End of a sequence.
+    pub eos: Option<String>,
+    /// The end's id, for models of which no file has its name.
+    pub eos_id: Option<u32>,
+    /// Fills unused places.
+    pub pad: Option<String>,
+    /// Stands for what the vocabulary lacks.
+    pub unk: Option<String>,
 }
 
-/// End of sequence where no `tokenizer_config.json` names one, and in the tokenizers made here.
+/// End of sequence of a model that names none, and of the tokenizers made here.
 const END_OF_TEXT: &str = "<|endoftext|>";
 
 const REMEDY: &str = "use the tokenizer files of a Hugging Face model as they were published";
 
-fn broken(file: &str, reason: String) -> DataError {
-    DataError::ModelFile { file: file.to_owned(), reason, remedy: REMEDY }
+fn broken(reason: String) -> DataError {
+    damaged(reason, REMEDY)
+}
+
+fn damaged(reason: String, remedy: &'static str) -> DataError {
+    DataError::ModelFile { file: "tokenizer.json".to_owned(), reason, remedy }
 }
 
 fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
@@ -103,54 +111,35 @@ impl TextStream<'_> {
 }
 
 impl Tokenizer {
-    /// Reads the content of a `tokenizer.json` and, if there is one, of the `tokenizer_config.json` beside
-    /// it, which names the end of sequence. Forking tokens `<think1>` .. `<thinkN>` in it are recognised.
+    /// Reads the content of a `tokenizer.json`; [`TextFiles::roles`](crate::model_files::TextFiles::roles) finds the roles in
+    /// the files beside it. Forking tokens `<think1>` .. `<thinkN>` are recognised.
     ///
     /// # Errors
-    /// [`DataError::ModelFile`] if a file is not what its name says, the forking tokens have a gap, or no
-    /// end of sequence is known.
-    pub fn from_json(json: &[u8], config: Option<&[u8]>) -> Result<Self, DataError> {
-        Self::from_named("tokenizer.json", json, config)
-    }
-
-    /// Reads the `tokenizer.json` at `path` and the `tokenizer_config.json` beside it, if there is one.
-    ///
-    /// # Errors
-    /// [`DataError::Missing`] and [`DataError::Read`] for files; otherwise as [`Tokenizer::from_json`].
-    pub fn from_file(path: &Path) -> Result<Self, DataError> {
-        let json = read(path)?;
-        let config = match read(&path.with_file_name("tokenizer_config.json")) {
-            Err(DataError::Missing { .. }) => None,
-            config => Some(config?),
-        };
-        Self::from_named(&path.display().to_string(), &json, config.as_deref())
-    }
-
-    fn from_named(file: &str, json: &[u8], config: Option<&[u8]>) -> Result<Self, DataError> {
+    /// [`DataError::ModelFile`] if it is no tokenizer, the forking tokens have a gap, or no end of sequence is known.
+    pub fn from_json(json: &[u8], roles: Roles) -> Result<Self, DataError> {
         let json: Value = serde_json::from_slice(json)
-            .map_err(|error| broken(file, format!("not JSON ({})", one_line(&error.to_string()))))?;
+            .map_err(|error| broken(format!("not JSON ({})", one_line(&error.to_string()))))?;
         if !json.is_object() {
-            return Err(broken(file, "not a JSON object".to_owned()));
+            return Err(broken("not a JSON object".to_owned()));
         }
-        let names = config.map_or(Ok(Names::default()), names_in)?;
-        Self::assemble(file, json, names)
+        Self::assemble(json, roles)
     }
 
     /// Both tokenizers from the value of a `tokenizer.json`.
-    fn assemble(file: &str, mut json: Value, names: Names) -> Result<Self, DataError> {
+    fn assemble(mut json: Value, roles: Roles) -> Result<Self, DataError> {
         // Settings for batches of some other program: they would cut or pad a trace without a word.
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
         mark_special(&mut json, |fork, special| fork || special);
-        let text = load(file, &json)?;
+        let text = load(&json)?;
         mark_special(&mut json, |fork, _| fork);
-        let template = load(file, &json)?;
-        check_ids(file, &json, &text)?;
-        let eos = end_of_sequence(file, &text, names.eos)?;
-        let pad = names.pad.and_then(|name| special(&text, name)).unwrap_or_else(|| eos.clone());
-        let forks = forks_of(file, &text)?;
+        let template = load(&json)?;
+        check_ids(&json, &text)?;
+        let eos = end_of_sequence(&text, roles.eos, roles.eos_id)?;
+        let pad = roles.pad.and_then(|name| special(&text, name)).unwrap_or_else(|| eos.clone());
+        let forks = forks_of(&text)?;
         let rows = text.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { text, template, forks, bos: names.bos, unk: names.unk, eos, pad, rows })
+        Ok(Self { text, template, forks, bos: roles.bos, unk: roles.unk, eos, pad, rows })
     }
 
     /// The same tokenizer with at least `count` forking tokens: those it has, and new ones behind the
@@ -165,19 +154,16 @@ impl Tokenizer {
         }
         let (had, rows) = (self.forks.len(), self.rows);
         let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
-        let names = Names { bos: self.bos, eos, pad, unk: self.unk };
+        let roles = Roles { bos: self.bos, eos, eos_id: None, pad, unk: self.unk };
         let mut grown = self.text;
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
-        let json = serde_json::to_value(&grown).map_err(|e| broken("tokenizer.json", e.to_string()))?;
-        let grown = Self::assemble("tokenizer.json", json, names)?;
+        let json = serde_json::to_value(&grown).map_err(|e| broken(e.to_string()))?;
+        let grown = Self::assemble(json, roles)?;
         // The library numbers new tokens from the count of those there are; where numbers are left out, that is taken.
         match grown.forks[had..].iter().find(|&&id| (id as usize) < rows) {
-            Some(id) => Err(broken(
-                "tokenizer.json",
-                format!(
-                    "ids are left out below {rows}, so that a new token would get {id}, which another one has"
-                ),
-            )),
+            Some(id) => Err(broken(format!(
+                "ids are left out below {rows}, so that a new token would get {id}, which another one has"
+            ))),
             None => Ok(grown),
         }
     }
@@ -297,10 +283,6 @@ impl Tokenizer {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    fs::read(path).map_err(|error| DataError::reading(path.display().to_string(), &error))
-}
-
 /// Sets the `special` flag of each added token from whether it is a forking token and the present flag.
 fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
     let tokens = json.get_mut("added_tokens").and_then(Value::as_array_mut);
@@ -313,15 +295,15 @@ fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
     }
 }
 
-fn load(file: &str, json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
+fn load(json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
     let mut tokenizer: tokenizers::Tokenizer = serde_json::from_value(json.clone())
-        .map_err(|error| broken(file, format!("not a tokenizer ({})", one_line(&error.to_string()))))?;
+        .map_err(|error| broken(format!("not a tokenizer ({})", one_line(&error.to_string()))))?;
     tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
 }
 
 /// The library numbers added tokens anew and only logs where that contradicts the file.
-fn check_ids(file: &str, json: &Value, loaded: &tokenizers::Tokenizer) -> Result<(), DataError> {
+fn check_ids(json: &Value, loaded: &tokenizers::Tokenizer) -> Result<(), DataError> {
     for token in json["added_tokens"].as_array().into_iter().flatten() {
         let name = token["content"].as_str().unwrap_or_default();
         let listed = token["id"].as_u64();
@@ -329,10 +311,7 @@ fn check_ids(file: &str, json: &Value, loaded: &tokenizers::Tokenizer) -> Result
         if let (Some(listed), Some(given)) = (listed, given)
             && listed != given
         {
-            return Err(broken(
-                file,
-                format!("token {name:?} is listed with id {listed} but loads as {given}"),
-            ));
+            return Err(broken(format!("token {name:?} is listed with id {listed} but loads as {given}")));
         }
     }
     Ok(())
@@ -342,21 +321,21 @@ fn special(tokenizer: &tokenizers::Tokenizer, name: String) -> Option<Special> {
     tokenizer.token_to_id(&name).map(|id| Special { name, id })
 }
 
+/// The end that a name, or else an id, or else nothing in particular stands for.
 fn end_of_sequence(
-    file: &str,
     tokenizer: &tokenizers::Tokenizer,
-    named: Option<String>,
+    name: Option<String>,
+    id: Option<u32>,
 ) -> Result<Special, DataError> {
-    let name = named.unwrap_or_else(|| END_OF_TEXT.to_owned());
-    special(tokenizer, name.clone()).ok_or_else(|| DataError::ModelFile {
-        file: file.to_owned(),
-        reason: format!("the vocabulary has no end-of-sequence token {name:?}"),
-        remedy: "name the right one as \"eos_token\" in tokenizer_config.json beside it",
-    })
+    const REMEDY: &str = "name the right one as \"eos_token\" in tokenizer_config.json beside it";
+    let by_id = || id.and_then(|id| tokenizer.id_to_token(id));
+    let name = name.or_else(by_id).unwrap_or_else(|| END_OF_TEXT.to_owned());
+    let missing = format!("the vocabulary has no end-of-sequence token {name:?}");
+    special(tokenizer, name).ok_or_else(|| damaged(missing, REMEDY))
 }
 
 /// Ids of `<think1>` .. `<thinkN>`, which must have no gap.
-fn forks_of(file: &str, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, DataError> {
+fn forks_of(tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, DataError> {
     let added = tokenizer.get_added_tokens_decoder();
     let mut forks: Vec<(usize, u32)> =
         added.into_iter().filter_map(|(id, token)| Some((fork_index(&token.content)?, id))).collect();
@@ -364,11 +343,10 @@ fn forks_of(file: &str, tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, D
     for (row, &(index, _)) in forks.iter().enumerate() {
         if row != index {
             let (there, missing) = (fork_name(index), fork_name(row));
-            return Err(DataError::ModelFile {
-                file: file.to_owned(),
-                reason: format!("there is a forking token {there} but no {missing}"),
-                remedy: "number the forking tokens from 1 without gaps",
-            });
+            return Err(damaged(
+                format!("there is a forking token {there} but no {missing}"),
+                "number the forking tokens from 1 without gaps",
+            ));
         }
     }
     Ok(forks.into_iter().map(|(_, id)| id).collect())
@@ -386,23 +364,6 @@ fn encode(
     // No post-processor: see `Tokenizer::start`.
     let encoding = tokenizer.encode_fast(text, false).map_err(failed(action))?;
     Ok(encoding.get_ids().to_vec())
-}
-
-/// The special tokens that `tokenizer_config.json` names, as strings or as objects with a `content`.
-fn names_in(config: &[u8]) -> Result<Names, DataError> {
-    let config: Value = serde_json::from_slice(config).map_err(|error| {
-        broken("tokenizer_config.json", format!("not JSON ({})", one_line(&error.to_string())))
-    })?;
-    let name = |key: &str| {
-        let value = &config[key];
-        value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
-    };
-    Ok(Names {
-        bos: name("bos_token"),
-        eos: name("eos_token"),
-        pad: name("pad_token"),
-        unk: name("unk_token"),
-    })
 }
 
 #[cfg(test)]

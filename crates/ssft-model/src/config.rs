@@ -297,10 +297,21 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| bad(&format!("\"{key}\" is no JSON object")))
     }
 
-    /// transformers 5 nests what version 4 kept at the top.
+    /// Settings of the rotary embedding with their key: `rope_scaling` (transformers 4) or else `rope_parameters` (5). Version 5
+    /// reads both, too, and has the older one win.
+    pub(crate) fn rope(&self) -> Result<Option<(&'static str, Fields<'a>)>, CheckpointError> {
+        for key in ["rope_scaling", "rope_parameters"] {
+            if let Some(rope) = self.object(key)?.filter(|rope| !rope.0.is_empty()) {
+                return Ok(Some((key, rope)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Version 5 nests what version 4 kept at the top.
     fn rope_theta(&self) -> Result<f64, CheckpointError> {
-        match self.object("rope_parameters")?.filter(|rope| rope.given("rope_theta").is_some()) {
-            Some(nested) => nested.positive("rope_theta"),
+        match self.rope()?.filter(|(_, rope)| rope.given("rope_theta").is_some()) {
+            Some((_, nested)) => nested.positive("rope_theta"),
             None => self.positive_or("rope_theta", 10_000.0),
         }
     }
@@ -385,6 +396,7 @@ mod tests {
             ),
             ("rope_theta", json!(0), "\"rope_theta\" is 0, not above 0"),
             ("rope_scaling", json!("yarn"), "\"rope_scaling\" is no JSON object"),
+            ("partial_rotary_factor", json!(0.5), "a partial_rotary_factor is not supported"),
             ("num_key_value_heads", json!(3), "num_key_value_heads does not divide num_attention_heads"),
             (
                 "rope_scaling",
@@ -393,7 +405,7 @@ mod tests {
             ),
         ] {
             let mut config = good.clone();
-            // As version 4 wrote it: what is nested wins.
+            // As version 4 wrote it: `rope_theta` at the top counts.
             config.as_object_mut().expect("an object").remove("rope_parameters");
             config[key] = value;
             let error = DecoderConfig::from_hugging_face(&config).expect_err(key);

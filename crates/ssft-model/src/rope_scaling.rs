@@ -54,23 +54,20 @@ pub enum RopeScaling {
 }
 
 impl RopeScaling {
-    /// Reads `rope_parameters` (transformers 5) or `rope_scaling` (4) of a `config.json`; nothing means [`RopeScaling::Default`].
+    /// Reads the settings of the rotary embedding of a `config.json`; none means [`RopeScaling::Default`].
     ///
     /// # Errors
     /// [`CheckpointError::Config`] for a method that is not here, or a number that is missing or of no use.
     pub(crate) fn from_config(config: &Fields<'_>) -> Result<Self, CheckpointError> {
-        let Some((key, rope)) = ["rope_parameters", "rope_scaling"]
-            .into_iter()
-            .find_map(|key| config.object(key).transpose().map(|found| found.map(|rope| (key, rope))))
-            .transpose()?
-        else {
-            return Ok(Self::Default);
+        let whole = |fields: &Fields<'_>, place: &str| match fields.positive_or("partial_rotary_factor", 1.0)? {
+            1.0 => Ok(()),
+            _ => Err(bad(&format!("{place}a partial_rotary_factor is not supported"))),
         };
+        whole(config, "")?;
+        let Some((key, rope)) = config.rope()? else { return Ok(Self::Default) };
+        whole(&rope, &format!("{key}: "))?;
         let kind =
             rope.optional_text("rope_type").or_else(|| rope.optional_text("type")).unwrap_or("default");
-        if rope.positive_or("partial_rotary_factor", 1.0)? != 1.0 {
-            return Err(bad(&format!("{key}: a partial_rotary_factor is not supported")));
-        }
         let original = || match rope.optional_size("original_max_position_embeddings")? {
             Some(original) => Ok(original),
             None => config.size("max_position_embeddings"),
@@ -183,6 +180,8 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{DecoderConfig, Preset};
+    use crate::precision::Precision;
 
     fn read(rope: Value) -> Result<RopeScaling, String> {
         let config = json!({"max_position_embeddings": 256, "rope_parameters": rope});
@@ -232,6 +231,21 @@ mod tests {
             assert_eq!(read(scaling.to_json(10_000.0)).expect("reads back"), scaling);
         }
         assert_eq!(read(Value::Null), Ok(RopeScaling::Default));
+    }
+
+    /// `AutoConfig` of transformers 5.23 makes the same of these.
+    #[test]
+    fn of_two_settings_the_older_wins() {
+        let old = json!({"type": "linear", "factor": 2.0});
+        let new = json!({"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5});
+        for (old, factor, theta) in [(old, 2.0, 10_000.0), (Value::Null, 8.0, 5e5), (json!({}), 8.0, 5e5)] {
+            let mut config = DecoderConfig::preset(Preset::Tiny, 9).to_hugging_face(0, Precision::F32);
+            config.as_object_mut().expect("an object").remove("rope_theta");
+            config["rope_scaling"] = old;
+            config["rope_parameters"] = new.clone();
+            let shape = DecoderConfig::from_hugging_face(&config).expect("is read");
+            assert_eq!((shape.rope_scaling, shape.rope_theta), (RopeScaling::Linear { factor }, theta));
+        }
     }
 
     #[test]

@@ -61,14 +61,15 @@ pub fn model_files(
 ) -> Result<Files, TrainError> {
     let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
     let config = match &carried.config {
-        Some(original) => model.config().carry(original.clone(), precision),
+        Some(original) => with_end(model.config().carry(original.clone(), precision), tokenizer.eos()),
         None => model.config().to_hugging_face(tokenizer.eos(), precision),
     };
-    let own_generation =
-        || json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false});
-    let generation = match &carried.generation {
-        Some(original) => with_end(original.clone(), tokenizer.eos()),
-        None => own_generation(),
+    let generation = match (&carried.generation, &carried.config) {
+        (Some(original), _) => with_end(original.clone(), tokenizer.eos()),
+        (None, Some(_)) => generation_in(&config),
+        (None, None) => {
+            json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false})
+        }
     };
     let tokenizer_json =
         tokenizer.to_json().map_err(|error| TrainError::State { what: error.to_string() })?;
@@ -85,15 +86,23 @@ pub fn model_files(
         text("generation_config.json", pretty(&generation)),
         text("forks.json", forks.to_json()),
     ];
-    if carried.text.template_file {
+    if carried.text.template_file.is_some() {
         files.push(text("chat_template.jinja", template.source().to_owned()));
     }
     Ok(files)
 }
 
-/// The settings with `eos`, which every trace was learned to end with, among what ends a text.
-fn with_end(mut generation: Value, eos: u32) -> Value {
-    let ends = &mut generation["eos_token_id"];
+/// The settings that transformers takes from a `config.json` that has no `generation_config.json` beside it.
+fn generation_in(config: &Value) -> Value {
+    let ids = ["bos_token_id", "eos_token_id", "pad_token_id"].into_iter();
+    let given = ids.filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
+    Value::Object(given.filter(|(_, id)| !id.is_null()).collect())
+}
+
+/// The settings of a `config.json` or a `generation_config.json`, with `eos`, which every trace was learned to end with,
+/// among what ends a text.
+fn with_end(mut settings: Value, eos: u32) -> Value {
+    let ends = &mut settings["eos_token_id"];
     let known = ends.as_array().map_or(ends == &json!(eos), |ends| ends.contains(&json!(eos)));
     if !known {
         let mut all = ends
@@ -103,7 +112,7 @@ fn with_end(mut generation: Value, eos: u32) -> Value {
         all.push(json!(eos));
         *ends = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
     }
-    generation
+    settings
 }
 
 fn pretty(value: &Value) -> String {
@@ -126,5 +135,11 @@ mod tests {
         ] {
             assert_eq!(with_end(before, 7), after);
         }
+    }
+
+    #[test]
+    fn generation_follows_from_the_config_where_a_model_has_no_settings_for_it() {
+        let config = json!({"bos_token_id": 1, "eos_token_id": [2, 7], "pad_token_id": null, "hidden_size": 8});
+        assert_eq!(generation_in(&config), json!({"bos_token_id": 1, "eos_token_id": [2, 7]}));
     }
 }

@@ -76,7 +76,8 @@ pub struct ImportArgs {
 /// `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A model directory or a checkpoint, given forking tokens if it has none; without one, a fresh model with random weights
+    /// A model directory, a checkpoint or a run, given forking tokens if it has none; without one, a fresh model with random
+    /// weights
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// JSONL file to take the question from
@@ -97,9 +98,15 @@ pub struct InspectArgs {
     /// How a question becomes a prompt
     #[arg(long, value_enum, default_value_t)]
     pub template: TemplateChoice,
+    /// Day that a chat template with a date in it names, like 2026-03-31 [default: that of the run, or today]
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<String>,
     /// What stands around a forking token
     #[arg(long, value_enum, value_name = "FORM", default_value_t)]
     pub fork_lead: LeadChoice,
+    /// Token of --model that new forking tokens start from [default: that of `train`]
+    #[arg(long, value_name = "TOKEN", requires = "model")]
+    pub fork_init: Option<String>,
     /// L: how many trace tokens enter the matching cost [default: that of `train`]
     #[arg(long, value_name = "L")]
     pub match_tokens: Option<usize>,

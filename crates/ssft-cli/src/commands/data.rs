@@ -1,7 +1,7 @@
 //! `data make` and `data check`.
 
 use crate::args::{CheckArgs, MakeArgs};
-use crate::config::RunConfig;
+use crate::config::{RunConfig, check_number_of_forks};
 use crate::exit::{Failure, say};
 use crate::model_directory::TextSide;
 use crate::setup;
@@ -29,6 +29,7 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
 }
 
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
+    check_number_of_forks(args.forks)?;
     let checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
     let name = args.file.display();
@@ -65,7 +66,7 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
         Some(directory) => {
             let side = TextSide::read(&model_of(directory)?)?.with_forks(args.forks, None, default.seed)?;
             let context = args.context.unwrap_or(side.shape.max_position_embeddings);
-            setup::encoder_of(&side, &RunConfig { context, ..default })?
+            setup::encoder_of(&side, &RunConfig { context, ..default }, setup::any_chat(records))?
         }
         None => {
             let context = args.context.unwrap_or(default.context);

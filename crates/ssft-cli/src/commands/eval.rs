@@ -24,7 +24,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     check(args)?;
     check_target(args.json.as_deref())?;
     let device = args.who.device.open()?;
-    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.who.model, &device.device)?;
+    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.who.model, &device)?;
     let Questions { records, like, judge, asked } = questions(args, run.as_ref())?;
     let chosen = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     // At a temperature of 0 every draw is the greedy answer.

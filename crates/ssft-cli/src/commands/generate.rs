@@ -28,7 +28,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
     }
     let device = args.who.device.open()?;
-    let trained = Trained::load(&args.who.model, &device.device)?;
+    let trained = Trained::load(&args.who.model, &device)?;
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
     let asked = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;

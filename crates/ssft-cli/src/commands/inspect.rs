@@ -1,13 +1,13 @@
 //! `inspect`: what training sees of one question.
 
 use crate::args::InspectArgs;
-use crate::config::{MOST_TOKENS, RunConfig, default_match_tokens};
+use crate::config::{MOST_TOKENS, RunConfig, check_number_of_forks, default_match_tokens};
+use crate::device::NamedDevice;
 use crate::exit::Failure;
 use crate::model_directory::TextSide;
 use crate::setup::{self, encoder_of};
 use crate::table;
-use crate::trained::model_of;
-use burn::tensor::Device;
+use crate::trained::{model_of, settings_of};
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
@@ -24,21 +24,21 @@ use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
-    for (flag, value) in [("--forks", args.forks), ("--match-tokens", match_tokens)] {
-        if value == 0 || value > MOST_TOKENS {
-            return Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}")));
-        }
+    check_number_of_forks(args.forks)?;
+    if match_tokens == 0 || match_tokens > MOST_TOKENS {
+        return Err(Failure::Usage(format!("--match-tokens is {match_tokens}; give 1 to {MOST_TOKENS}")));
     }
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
-    let (model, encoder, lead) = match &args.model {
-        Some(directory) => given(args, directory, &device.device)?,
-        None => fresh(args, &records, &device.device)?,
+    let (start, encoder, lead) = match &args.model {
+        Some(place) => given(args, place, record)?,
+        None => fresh(args, &records)?,
     };
     let question = encoder.encode(record).map_err(Failure::usage)?;
     let forks = encoder.tokenizer().forks().len();
     check_forks(slice::from_ref(record), forks).map_err(Failure::usage)?;
+    let model = start.weights(args.seed, &device)?;
     let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
     let search = Search { model: &model, leads: &leads, match_tokens, budget: Budget::unlimited(), step: 0 };
     let (mut costs, _) = pollster::block_on(search.costs(&[&[&question]])).map_err(Failure::run)?;
@@ -83,33 +83,47 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
 
 fn settings(args: &InspectArgs, context: usize) -> RunConfig {
     let InspectArgs { forks, template, fork_lead, .. } = *args;
-    RunConfig { forks, context, template, fork_lead, ..RunConfig::default() }
+    RunConfig { forks, context, template, fork_lead, date: args.date.clone(), ..RunConfig::default() }
+}
+
+/// A model but for its weights, which are read when the question is known to be one.
+enum Start {
+    Given(Box<TextSide>),
+    Fresh(DecoderConfig),
+}
+
+impl Start {
+    fn weights(self, seed: u64, device: &NamedDevice) -> Result<Decoder, Failure> {
+        match self {
+            Self::Given(side) => {
+                device.check_fits(&side.grown_shape())?;
+                Ok(side.load(&device.device)?.model)
+            }
+            Self::Fresh(shape) => Ok(Decoder::init(&shape, seed, &device.device)),
+        }
+    }
 }
 
 /// The model of a directory; as `train` would, it gives one without forking tokens some.
-fn given(
-    args: &InspectArgs,
-    directory: &Path,
-    device: &Device,
-) -> Result<(Decoder, Encoder, ForkLead), Failure> {
-    let side = TextSide::read(&model_of(directory)?)?;
+fn given(args: &InspectArgs, place: &Path, record: &Record) -> Result<(Start, Encoder, ForkLead), Failure> {
+    let side = TextSide::read(&model_of(place)?)?;
     let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
-    let side = side.with_forks(wanted, None, args.seed)?;
-    let (encoder, lead) = encoder_of(&side, &settings(args, side.shape.max_position_embeddings))?;
-    Ok((side.load(device)?.model, encoder, lead))
+    let side = side.with_forks(wanted, args.fork_init.as_deref(), args.seed)?;
+    let mut settings = settings(args, side.shape.max_position_embeddings);
+    if settings.date.is_none() {
+        settings.date = settings_of(place)?.and_then(|run| run.date);
+    }
+    let (encoder, lead) = encoder_of(&side, &settings, record.messages.is_some())?;
+    Ok((Start::Given(Box::new(side)), encoder, lead))
 }
 
 /// What `train` would start from without a model.
-fn fresh(
-    args: &InspectArgs,
-    records: &[Record],
-    device: &Device,
-) -> Result<(Decoder, Encoder, ForkLead), Failure> {
+fn fresh(args: &InspectArgs, records: &[Record]) -> Result<(Start, Encoder, ForkLead), Failure> {
     let config = settings(args, RunConfig::default().context);
     let learned = args.data.is_some().then_some(config.vocab_size);
     let (encoder, lead) = setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, &config)?;
     let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
-    Ok((Decoder::init(&shape, args.seed, device), encoder, lead))
+    Ok((Start::Fresh(shape), encoder, lead))
 }
 
 /// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.

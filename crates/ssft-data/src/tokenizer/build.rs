@@ -1,6 +1,6 @@
 //! Tokenizers made here: plain bytes, and byte-level BPE trained on a user's text.
 
-use super::{END_OF_TEXT, Names, Tokenizer, broken, failed, special_tokens};
+use super::{END_OF_TEXT, Roles, Tokenizer, broken, failed, special_tokens};
 use crate::error::DataError;
 use crate::forks::fork_name;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
@@ -84,9 +84,9 @@ fn finish(mut tokenizer: tokenizers::Tokenizer, forks: usize) -> Result<Tokenize
     tokenizer.with_decoder(Some(ByteLevel::default()));
     let names = MARKERS.map(str::to_owned).into_iter().chain((0..forks).map(fork_name));
     tokenizer.add_special_tokens(special_tokens(names)).map_err(failed("add its special tokens"))?;
-    let json = serde_json::to_value(&tokenizer).map_err(|e| broken("tokenizer.json", e.to_string()))?;
+    let json = serde_json::to_value(&tokenizer).map_err(|e| broken(e.to_string()))?;
     let end = Some(END_OF_TEXT.to_owned());
-    Tokenizer::assemble("tokenizer.json", json, Names { eos: end.clone(), pad: end, ..Names::default() })
+    Tokenizer::assemble(json, Roles { eos: end.clone(), pad: end, ..Roles::default() })
 }
 
 /// The printable stand-in of a byte in a byte-level vocabulary.

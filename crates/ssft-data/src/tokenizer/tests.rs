@@ -122,13 +122,10 @@ fn training_on_little_text_ends_early() {
 #[test]
 fn files_come_back() {
     for tokenizer in [&*BYTES, &*TRAINED] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tokenizer.json");
         let json = tokenizer.to_json().unwrap();
-        fs::write(&path, &json).unwrap();
         let config = tokenizer_config(tokenizer, &Template::plain(), 64, &TextFiles::default());
-        fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
-        let loaded = Tokenizer::from_file(&path).unwrap();
+        let files = TextFiles { tokenizer_config: Some(config), ..TextFiles::default() };
+        let loaded = Tokenizer::from_json(json.as_bytes(), files.roles(&Value::Null)).unwrap();
         assert_eq!(loaded.to_json().unwrap(), json);
         assert_eq!(
             (loaded.forks(), loaded.eos(), loaded.pad()),
@@ -160,11 +157,14 @@ fn foreign() -> Value {
     json
 }
 
-const STOP: &[u8] = br#"{"eos_token":{"content":"<|stop|>"},"pad_token":null,"bos_token":"<s>"}"#;
+/// The roles of that model.
+fn stop() -> Roles {
+    Roles { bos: Some("<s>".to_owned()), eos: Some("<|stop|>".to_owned()), ..Roles::default() }
+}
 
 #[test]
 fn foreign_files_keep_their_ids() {
-    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
+    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), stop()).unwrap();
     assert_eq!(tokenizer.forks(), [256, 257]);
     assert_eq!((tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()), (258, 258, Some("<s>")));
     assert_eq!(tokenizer.vocab_size(), 260);
@@ -181,7 +181,7 @@ fn foreign_files_keep_their_ids() {
 
 #[test]
 fn forks_are_added_behind_the_largest_id() {
-    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(STOP)).unwrap();
+    let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), stop()).unwrap();
     let before = tokenizer.vocab_size();
     assert_eq!(tokenizer.clone().with_forks(1).unwrap().vocab_size(), before);
     let grown = tokenizer.with_forks(4).unwrap();
@@ -197,7 +197,7 @@ fn a_hole_in_the_ids_is_no_place_for_a_fork() {
     json["added_tokens"] = Value::Array(Vec::new());
     let vocab = json["model"]["vocab"].as_object_mut().unwrap();
     vocab.insert(END_OF_TEXT.to_owned(), 300.into());
-    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), None).unwrap();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), Roles::default()).unwrap();
     let error = tokenizer.with_forks(2).unwrap_err().to_string();
     assert!(
         error.starts_with("tokenizer.json: ids are left out below 301, so that a new token would get 2"),
@@ -231,18 +231,18 @@ fn broken_files_say_so() {
         ),
     ];
     for (json, reason) in cases {
-        let message = Tokenizer::from_json(json.as_bytes(), Some(STOP)).unwrap_err().to_string();
+        let message = Tokenizer::from_json(json.as_bytes(), stop()).unwrap_err().to_string();
         assert_eq!(message, format!("tokenizer.json: {reason}"));
     }
-    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), Some(b"x")).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        format!("tokenizer_config.json: not JSON (expected value at line 1 column 1); {remedy}")
-    );
-    let message = Tokenizer::from_json(foreign().to_string().as_bytes(), None).unwrap_err().to_string();
+    let nameless = |eos_id: Option<u32>| {
+        Tokenizer::from_json(foreign().to_string().as_bytes(), Roles { eos_id, ..Roles::default() })
+            .map(|tokenizer| tokenizer.eos_token().to_owned())
+            .map_err(|error| error.to_string())
+    };
+    let message = nameless(None).unwrap_err();
     assert!(message.contains("no end-of-sequence token \"<|endoftext|>\""), "{message}");
-    let message = Tokenizer::from_file(Path::new("/absent/tokenizer.json")).unwrap_err().to_string();
-    assert!(message.starts_with("/absent/tokenizer.json: no such file; "), "{message}");
+    assert_eq!(nameless(Some(9999)), Err(message), "an id that no token has is no help");
+    assert_eq!(nameless(Some(258)), Ok("<|stop|>".to_owned()));
 }
 
 #[test]
