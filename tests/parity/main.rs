@@ -49,7 +49,8 @@ fn directories_of_transformers_give_its_logits() -> Result<()> {
         let text = expected["text"].as_str().unwrap_or_default();
         assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
         assert_eq!((side.tokenizer.forks().len(), side.tokenizer.eos_token()), (forks, eos));
-        let (encoder, _) = encoder_of(&side, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
+        let (encoder, _) =
+            encoder_of(&side, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
         let chat = encoder.rendered(&[user_message(" What is 12+35? ")])?;
         assert_eq!(json!(chat), expected["chat"], "{name}");
     }

@@ -1,9 +1,9 @@
 //! What a run is made of: defaults, overridden by a file, overridden by flags, each value with its origin.
 
 use crate::args::{DtypeChoice, LeadChoice, TemplateChoice, TrainArgs};
-use crate::day;
 use crate::device::DeviceChoice;
 use crate::exit::Failure;
+use crate::limits::{MOST_TOKENS, check};
 use serde::{Deserialize, Serialize};
 use ssft_decode::format::AnswerFormat;
 use ssft_model::config::Preset;
@@ -121,6 +121,13 @@ pub struct Resolved {
 /// Names the default of each setting in the help of `train`, from the one place where defaults are.
 pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
     let defaults = to_table(&RunConfig::default()).unwrap_or_default();
+    // What else is given decides.
+    let elsewhere = |key: &str| match key {
+        "context" => ", or what --model has room for".to_owned(),
+        "lr" => format!(", or {FINE_TUNING_RATE} for --model"),
+        "match-tokens" => format!(" for built-in tasks, {} for --data", default_match_tokens(true)),
+        _ => String::new(),
+    };
     command.mut_subcommand("train", |train| {
         // A script may repeat a flag to override it, and `--lr -1` deserves the message about its range.
         let train = train.allow_negative_numbers(true).args_override_self(true);
@@ -128,7 +135,7 @@ pub fn with_defaults_in_help(command: clap::Command) -> clap::Command {
             let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             train.mut_arg(key.replace('-', "_"), |arg| {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-                if help.contains("[default") { arg } else { arg.help(format!("{help} [default: {shown}]")) }
+                arg.help(format!("{help} [default: {shown}{}]", elsewhere(key)))
             })
         })
     })
@@ -279,69 +286,6 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
     }
     Ok(table)
 }
-
-fn check(config: &RunConfig) -> Result<(), Failure> {
-    if let Some(day) = &config.date {
-        day::parse(day)?;
-    }
-    let positive = [
-        ("--match-tokens", config.match_tokens),
-        ("--batch-questions", config.batch_questions),
-        ("--accumulate", config.accumulate),
-        ("--keep", config.keep),
-        ("--context", config.context),
-        ("--train-questions", config.train_questions),
-        ("--steps", config.steps.unwrap_or(1)),
-        ("--memory-budget", config.memory_budget.unwrap_or(1)),
-    ];
-    if let Some((flag, _)) = positive.iter().find(|(_, value)| *value == 0) {
-        return Err(Failure::Usage(format!("{flag} is 0; give at least 1")));
-    }
-    let numbers = [
-        ("--lr", config.lr, f64::MIN_POSITIVE),
-        ("--weight-decay", config.weight_decay, 0.0),
-        ("--clip-norm", config.clip_norm, 0.0),
-        ("--epochs", config.epochs.unwrap_or(1.0), f64::MIN_POSITIVE),
-    ];
-    if let Some((flag, value, least)) =
-        numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least)
-    {
-        let least = if *least == 0.0 { "0 or more" } else { "a number above 0" };
-        return Err(Failure::Usage(format!("{flag} is {value}; give {least}")));
-    }
-    let sizes = [
-        ("--vocab-size", config.vocab_size),
-        ("--context", config.context),
-        ("--batch-questions", config.batch_questions),
-        ("--accumulate", config.accumulate),
-        ("--memory-budget", config.memory_budget.unwrap_or(1)),
-    ];
-    if let Some((flag, value)) = sizes.iter().find(|(_, value)| *value > MOST_TOKENS) {
-        return Err(Failure::Usage(format!("{flag} is {value}; at most {MOST_TOKENS} is supported")));
-    }
-    if config.fork_init.is_some() && config.model.is_none() {
-        return Err(Failure::Usage("--fork-init is for a --model; leave it out".to_owned()));
-    }
-    check_number_of_forks(config.forks)
-}
-
-/// Refuses a number of forking tokens that nobody can mean.
-///
-/// # Errors
-/// [`Failure::Usage`].
-pub fn check_number_of_forks(forks: usize) -> Result<(), Failure> {
-    match forks {
-        0 => Err(Failure::Usage("--forks is 0; give at least 1".to_owned())),
-        1..=MOST_FORKS => Ok(()),
-        _ => Err(Failure::Usage(format!("--forks is {forks}; at most {MOST_FORKS} are supported"))),
-    }
-}
-
-/// More forks than anyone has traces for; keeps a slip of the finger from reserving a huge vocabulary.
-const MOST_FORKS: usize = 256;
-
-/// Larger than any vocabulary, context or batch there is; keeps a slip of the finger from asking for all memory.
-pub const MOST_TOKENS: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

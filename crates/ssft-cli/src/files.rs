@@ -1,14 +1,13 @@
 //! Directories that appear whole or not at all.
 
 use crate::exit::Failure;
+use ssft_data::whole_file::{UNFINISHED, WholeFile, sync_directory, unfinished};
 use ssft_model::checkpoint::CheckpointError;
 use ssft_train::directory::{Content, Files};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Leads the name of a directory that is still being written.
-const UNFINISHED: &str = ".unfinished-";
 /// Leads the name of a directory that was moved aside for its successor.
 const REPLACED: &str = ".replaced-";
 
@@ -16,49 +15,43 @@ const REPLACED: &str = ".replaced-";
 /// that was there before is moved aside and removed once the new one is complete.
 ///
 /// # Errors
-/// Whatever the file system says, or a [`CheckpointError`] inside of an [`io::Error`] if there is nothing right to write;
-/// `target` is then as it was.
-pub fn publish(target: &Path, files: &Files) -> io::Result<()> {
-    let parent = target.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
-    let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
-    remove(&unfinished)?;
+/// [`CheckpointError::Write`] with whatever the file system says, or another if there is nothing right to write; `target` is
+/// then as it was.
+pub fn publish(target: &Path, files: &Files) -> Result<(), CheckpointError> {
+    let failed = |error| CheckpointError::Write { error };
+    let unfinished = unfinished(target);
+    fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))
+        .and_then(|()| remove(&unfinished))
+        .map_err(failed)?;
     let written = files.iter().try_for_each(|(name, content)| write_synced(&unfinished.join(name), content));
-    if let Err(error) = written.and_then(|()| sync_tree(&unfinished)) {
+    if let Err(error) = written.and_then(|()| sync_tree(&unfinished).map_err(failed)) {
         // A full disk wants the room back; what cannot be removed is swept at the next start.
         let _ = remove(&unfinished);
         return Err(error);
     }
-    let replaced = parent.join(format!("{REPLACED}{}", file_name(target)));
+    put_in_place(&unfinished, target).map_err(failed)
+}
+
+fn put_in_place(unfinished: &Path, target: &Path) -> io::Result<()> {
+    let replaced = target.with_file_name(format!("{REPLACED}{}", file_name(target)));
     remove(&replaced)?;
     if target.exists() {
         fs::rename(target, &replaced)?;
     }
-    fs::rename(&unfinished, target)?;
-    sync(parent)?;
+    fs::rename(unfinished, target)?;
+    sync_directory(target.parent().unwrap_or(Path::new(".")))?;
     remove(&replaced)
 }
 
-/// Writes one file under a temporary name, synced, then renamed.
+/// Writes one file, whole or not at all, with the directories it is to lie in.
 ///
 /// # Errors
 /// Whatever the file system says; `target` is then as it was.
 pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link stays one, and what it leads to is written; a device or a pipe is no file that could be replaced.
-    let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
-    if target.exists() && !target.is_file() && !target.is_dir() {
-        return File::options().write(true).open(target)?.write_all(bytes);
-    }
-    let parent = target.parent().unwrap_or(Path::new("."));
-    let unfinished = parent.join(format!("{UNFINISHED}{}", file_name(target)));
-    let content = Content::Bytes(bytes.to_vec());
-    let written = write_synced(&unfinished, &content).and_then(|()| fs::rename(&unfinished, target));
-    if written.is_err() {
-        // What cannot be removed is swept at the next start.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written?;
-    sync(parent)
+    fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))?;
+    let mut file = WholeFile::create(target)?;
+    file.write_all(bytes)?;
+    file.finish()
 }
 
 /// Removes what a run that was killed left half written in `parent`, and puts back what was moved aside for a
@@ -87,16 +80,12 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn write_synced(path: &Path, content: &Content) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    let mut file = BufWriter::new(File::create(path)?);
-    pollster::block_on(content.write(&mut file)).map_err(|error| match error {
-        CheckpointError::Write { error } => error,
-        other => io::Error::other(other),
-    })?;
-    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+fn write_synced(path: &Path, content: &Content) -> Result<(), CheckpointError> {
+    let failed = |error| CheckpointError::Write { error };
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    pollster::block_on(content.write(&mut file))?;
+    file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all()).map_err(failed)
 }
 
 fn sync_tree(directory: &Path) -> io::Result<()> {
@@ -106,16 +95,7 @@ fn sync_tree(directory: &Path) -> io::Result<()> {
             sync_tree(&path)?;
         }
     }
-    sync(directory)
-}
-
-/// Makes a rename survive a power cut. Windows keeps directories in order by itself and cannot open them.
-fn sync(directory: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
+    sync_directory(directory)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

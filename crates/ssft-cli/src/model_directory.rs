@@ -1,6 +1,7 @@
 //! Reading a Hugging Face directory: first what it is and how it reads text, then its weights.
 
 use crate::exit::Failure;
+use crate::files;
 use burn::tensor::Device;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
@@ -50,11 +51,13 @@ pub struct TextSide {
 const OPENINGS: [&str; 2] = ["<think>", "<|im_start|>"];
 
 impl TextSide {
-    /// Reads the directory of a model or a checkpoint.
+    /// Reads what `place` names: the directory of a model, of a checkpoint, or of a run, which stands for its final model or
+    /// else its newest checkpoint.
     ///
     /// # Errors
     /// [`Failure::Usage`] names the file that is missing or damaged.
-    pub fn read(directory: &Path) -> Result<Self, Failure> {
+    pub fn read(place: &Path) -> Result<Self, Failure> {
+        let directory = &model_of(place)?;
         let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", directory.display()));
         let config = json(directory, "config.json")?
             .ok_or_else(|| located(&"there is no config.json; give the directory of a Hugging Face model"))?;
@@ -146,6 +149,24 @@ impl TextSide {
         let model = load(&self.shape, &stored, added, device).map_err(|error| located(&error))?;
         Ok(LoadedModel { model, precision: stored.precision(), side: self })
     }
+}
+
+/// The model directory that `place` stands for.
+fn model_of(place: &Path) -> Result<PathBuf, Failure> {
+    if !place.join("config.toml").exists() {
+        return Ok(place.to_owned());
+    }
+    let model = place.join("model");
+    if model.exists() {
+        return Ok(model);
+    }
+    let newest = files::checkpoints(place).ok().and_then(|mut checkpoints| checkpoints.pop());
+    newest.map(|(_, path)| path).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{}: the run has neither a model nor a checkpoint yet; let it go on",
+            place.display()
+        ))
+    })
 }
 
 /// The bytes of a file, if it is there.

@@ -110,7 +110,7 @@ impl Run {
         let mut content = contents(trainer, questions, carried, Precision::F32)?;
         content.extend(trainer.state_files().map_err(Failure::run)?);
         let target = files::checkpoint(&self.directory, step);
-        files::publish(&target, &content).map_err(|error| self.failed("checkpoints", error))?;
+        files::publish(&target, &content).map_err(|error| self.unsaved("checkpoints", error))?;
         files::rotate(&self.directory, keep).map_err(|error| self.failed("checkpoints", error))?;
         Ok(target)
     }
@@ -128,7 +128,7 @@ impl Run {
     ) -> Result<PathBuf, Failure> {
         let target = self.file("model");
         files::publish(&target, &contents(trainer, questions, carried, precision)?)
-            .map_err(|error| self.failed("model", error))?;
+            .map_err(|error| self.unsaved("model", error))?;
         Ok(target)
     }
 
@@ -140,12 +140,20 @@ impl Run {
         files::publish_file(&self.file(name), bytes).map_err(|error| self.failed(name, error))
     }
 
+    /// A part of the run that could not be written, or was not right to be written.
+    fn unsaved(&self, name: &str, error: CheckpointError) -> Failure {
+        match error {
+            CheckpointError::Write { error } => self.failed(name, error),
+            CheckpointError::TooLarge { .. } => Failure::Run(format!(
+                "{error}; store the model with: ssft-wgpu train --out {} --resume --dtype f32",
+                self.directory.display()
+            )),
+            error => Failure::run(error),
+        }
+    }
+
     /// A failed read or write of a part of the run.
     pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
-        // Not the file system's fault.
-        if let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<CheckpointError>()) {
-            return Failure::run(error);
-        }
         let path = self.file(name);
         Failure::Run(format!(
             "{}: cannot be read or written ({error}); mend that, then add --resume",

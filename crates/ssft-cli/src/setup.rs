@@ -49,8 +49,8 @@ pub fn task(name: &str) -> Result<&'static dyn Task, Failure> {
     })
 }
 
-/// The questions of a run, and the model it starts from if there is one at `start` (a model directory or a
-/// checkpoint) rather than random weights. `fits` refuses a shape before its weights are read.
+/// The questions of a run, and the model it starts from if there is one at `start` (a model directory, a
+/// checkpoint or a run) rather than random weights. `fits` refuses a shape before its weights are read.
 ///
 /// # Errors
 /// [`Failure::Usage`] for data or a model that cannot be used, with its place; what `fits` says.
@@ -139,24 +139,23 @@ fn chat_lead(lead: &ForkLead) -> bool {
 }
 
 /// A model directory with the forking tokens that were asked for.
-fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
+fn forked(resolved: &Resolved, place: &Path) -> Result<TextSide, Failure> {
     let config = &resolved.config;
-    let side = TextSide::read(directory)?;
+    let side = TextSide::read(place)?;
+    let name = side.directory.display().to_string();
     let room = side.shape.max_position_embeddings;
     let asked_context = resolved.origins.get("context").is_some_and(|origin| *origin != Origin::Default);
     if asked_context && config.context > room {
         return Err(Failure::Usage(format!(
-            "--context is {}, but {} has room for {room} tokens; give at most that",
-            config.context,
-            directory.display()
+            "--context is {}, but {name} has room for {room} tokens; give at most that",
+            config.context
         )));
     }
     let there = side.tokenizer.forks().len();
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);
     if asked && there > config.forks {
         return Err(Failure::Usage(format!(
-            "{}: the model has {there} forking tokens, more than --forks {}; leave out --forks to use them all",
-            directory.display(),
+            "{name}: the model has {there} forking tokens, more than --forks {}; leave out --forks to use them all",
             config.forks
         )));
     }
@@ -164,8 +163,7 @@ fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
     // A resumed run has it in its file, and its tokens by now.
     if wanted <= there && resolved.origins.get("fork-init") == Some(&Origin::Flag) {
         return Err(Failure::Usage(format!(
-            "{}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks",
-            directory.display()
+            "{name}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks"
         )));
     }
     side.with_forks(wanted, config.fork_init.as_deref(), config.seed)
@@ -177,11 +175,7 @@ fn forked(resolved: &Resolved, directory: &Path) -> Result<TextSide, Failure> {
 ///
 /// # Errors
 /// [`Failure::Usage`] if the text around the forks cannot be encoded, or nothing says how a chat is to be rendered.
-pub fn encoder_of(
-    side: &TextSide,
-    config: &RunConfig,
-    chats: bool,
-) -> Result<(Encoder, ForkLead), Failure> {
+pub fn encoder_of(side: &TextSide, config: &RunConfig, chats: bool) -> Result<(Encoder, ForkLead), Failure> {
     let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", side.directory.display()));
     let speaks_chatml = side.tokenizer.token_id(OPENING).is_some();
     let template = match (config.template, &side.template) {

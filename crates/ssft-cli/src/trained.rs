@@ -4,7 +4,6 @@ use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
-use crate::files;
 use crate::model_directory::{LoadedModel, TextSide};
 use crate::setup::encoder_of;
 use ssft_data::encode::Encoder;
@@ -28,17 +27,15 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Loads what `place` names: a model directory, a checkpoint, or a run, which stands for its final model or else
-    /// its newest checkpoint.
+    /// Loads what `place` names, as [`TextSide::read`] finds it.
     ///
     /// # Errors
     /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks or does not fit
     /// the device.
     pub fn load(place: &Path, device: &NamedDevice) -> Result<Self, Failure> {
-        let directory = model_of(place)?;
-        let side = TextSide::read(&directory)?;
+        let side = TextSide::read(place)?;
         if side.tokenizer.forks().is_empty() {
-            let name = directory.display();
+            let name = side.directory.display();
             return Err(Failure::Usage(format!(
                 "{name}: the model has no forking tokens; train it first (`train --model {name}`)"
             )));
@@ -54,27 +51,6 @@ impl Trained {
         let LoadedModel { model, side, .. } = side.load(&device.device)?;
         Ok(Self { model, encoder, forks, directory: side.directory, run })
     }
-}
-
-/// The model directory that `place` stands for.
-///
-/// # Errors
-/// [`Failure::Usage`] if it is a run that has none yet.
-pub fn model_of(place: &Path) -> Result<PathBuf, Failure> {
-    if !place.join("config.toml").exists() {
-        return Ok(place.to_owned());
-    }
-    let model = place.join("model");
-    if model.exists() {
-        return Ok(model);
-    }
-    let newest = files::checkpoints(place).ok().and_then(|mut checkpoints| checkpoints.pop());
-    newest.map(|(_, path)| path).ok_or_else(|| {
-        Failure::Usage(format!(
-            "{}: the run has neither a model nor a checkpoint yet; let it go on",
-            place.display()
-        ))
-    })
 }
 
 /// Settings of the run that `place` is, or is the model or a checkpoint of.

@@ -18,4 +18,5 @@ pub mod record;
 pub mod tasks;
 pub mod template;
 pub mod tokenizer;
+pub mod whole_file;
 pub mod writer;

@@ -53,7 +53,9 @@ impl TextFiles {
         let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
             return Ok(None);
         };
-        let Some(named) = value.as_array().filter(|named| !named.is_empty()) else { return Ok(value.as_str()) };
+        let Some(named) = value.as_array().filter(|named| !named.is_empty()) else {
+            return Ok(value.as_str());
+        };
         let default = named.iter().find(|entry| entry["name"] == "default");
         if let Some(text) = default.and_then(|entry| entry["template"].as_str()) {
             return Ok(Some(text));

@@ -10,7 +10,7 @@ const LARGEST_MULTIPLE: usize = 128;
 
 /// How far a new row is from the one that it is copied from: deviation of its noise, times the root mean square of that
 /// row. Enough that no two forks are the same to a matching, little enough that each still means what the token meant.
-pub const NOISE: f64 = 0.1;
+const NOISE: f64 = 0.1;
 
 /// Tokens to make rows for while a model is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +38,12 @@ impl AddedTokens {
     }
 
     /// Grows a table `[rows there, width]` to `[rows, width]`: rows of the tokens from that of `like` with noise, the padding
-    /// behind them from the mean of all rows there, which is as unlikely as a token is on average.
-    pub(crate) fn grow(&self, table: &mut Vec<f32>, width: usize) {
+    /// behind them from the mean of all rows there, which is as unlikely as a token is on average. Tables of different
+    /// `number` have noise that is independent.
+    ///
+    /// # Panics
+    /// If the row of `like` is not finite.
+    pub(crate) fn grow(&self, table: &mut Vec<f32>, width: usize, number: u64) {
         let there = table.len() / width;
         let like = table[self.like as usize * width..][..width].to_vec();
         let mut mean = vec![0f64; width];
@@ -52,9 +56,10 @@ impl AddedTokens {
         }
         let squares: f64 = like.iter().map(|&value| f64::from(value).powi(2)).sum();
         let deviation = NOISE * (squares / width as f64).sqrt();
-        // A row that is not finite is refused when the model is saved or a loss is read; here it means no noise.
-        let Ok(noise) = Normal::new(0.0, if deviation.is_finite() { deviation } else { 0.0 }) else { return };
+        let noise = Normal::new(0.0, deviation)
+            .unwrap_or_else(|_| panic!("token {} has a row that is not finite", self.like));
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(number);
         for &id in &self.ids {
             let row = &mut table[id as usize * width..][..width];
             row.iter_mut().zip(&like).for_each(|(new, &old)| *new = old + noise.sample(&mut rng) as f32);
@@ -91,7 +96,7 @@ mod tests {
         let table: Vec<f32> = (0..10 * width).map(|index| (index as f32).sin()).collect();
         let added = AddedTokens { ids: vec![9, 10], like: 3, rows: 12, seed: 5 };
         let mut grown = table.clone();
-        added.grow(&mut grown, width);
+        added.grow(&mut grown, width, 0);
         let row = |index: usize| &grown[index * width..][..width];
         assert_eq!(grown[..9 * width], table[..9 * width], "other rows stay");
         assert_eq!(grown.len(), 12 * width);
@@ -107,7 +112,10 @@ mod tests {
         let mean: f32 = table.chunks(width).map(|row| row[0]).sum::<f32>() / 10.0;
         assert!((row(11)[0] - mean).abs() < 1e-6, "padding is the mean of the rows that were there");
         let mut again = table.clone();
-        added.grow(&mut again, width);
+        added.grow(&mut again, width, 0);
         assert_eq!(again, grown, "a seed gives the same rows");
+        let mut other = table.clone();
+        added.grow(&mut other, width, 1);
+        assert_ne!(other[9 * width..], grown[9 * width..], "another table has noise of its own");
     }
 }

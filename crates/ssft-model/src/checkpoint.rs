@@ -2,9 +2,10 @@
 
 use crate::added::AddedTokens;
 use crate::initializer::Initializer;
+use crate::parameters::{Replace, replace, shapes};
 use crate::stored::StoredTensors;
 use crate::{Decoder, DecoderConfig};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -45,7 +46,7 @@ pub enum CheckpointError {
         name: String,
     },
     /// A weight is too large for the type it is to be stored in.
-    #[error("{name} holds a number that is too large for {dtype}; nothing was saved, try --dtype f32")]
+    #[error("{name} holds a number that is too large for {dtype}; nothing was saved")]
     TooLarge {
         /// The tensor.
         name: String,
@@ -80,12 +81,12 @@ pub struct NamedTensor {
 /// A model of the shape that `config` says, with the weights that are `stored`, and rows for tokens that are `added`.
 ///
 /// One tensor at a time is read, widened to f32 and handed to `device`, so that no more than the model itself is in memory.
-/// A head that is tied may be stored all the same; it is the embedding. Frequencies of the rotary embedding, which
+/// A head that is tied may be stored all the same, if it is the embedding. Frequencies of the rotary embedding, which
 /// old checkpoints store, follow from `config` and are not read.
 ///
 /// # Errors
 /// [`CheckpointError::Mismatch`] lists every tensor that is missing, left over, of another shape or of a type that is not
-/// read here; [`CheckpointError::Weights`] if a file cannot be read any more.
+/// read here; [`CheckpointError::Weights`] if a number is not finite, or a file cannot be read any more.
 pub fn load(
     config: &DecoderConfig,
     stored: &StoredTensors,
@@ -98,62 +99,60 @@ pub fn load(
         let problem = format!("{layers} layers cannot be in {tensors} tensors");
         return Err(CheckpointError::Mismatch { problems: vec![problem] });
     }
-    check(&Decoder::build(config, &mut Initializer::Later, device), stored)?;
+    let outline = Decoder::build(config, &mut Initializer::Later, device);
+    check(&outline, stored)?;
+    if outline.lm_head.is_none() && stored.shape(HEAD).is_some() {
+        check_tied(stored)?;
+    }
     let grown =
         DecoderConfig { vocab_size: added.map_or(config.vocab_size, |added| added.rows), ..config.clone() };
-    let mut loader = Loader { path: Vec::new(), stored, added, failed: None, device };
-    let model = Decoder::build(&grown, &mut Initializer::Later, device).map(&mut loader);
+    let mut loader = Loader { stored, added, failed: None, device };
+    let model = replace(Decoder::build(&grown, &mut Initializer::Later, device), &mut loader);
     loader.failed.map_or(Ok(model), Err)
 }
 
+/// The names of the two tables with one row a token.
+const EMBEDDING: &str = "model.embed_tokens.weight";
+const HEAD: &str = "lm_head.weight";
+
 /// Compares every parameter of `outline` with what is stored.
 fn check(outline: &Decoder, stored: &StoredTensors) -> Result<(), CheckpointError> {
-    let mut inventory = Inventory { path: Vec::new(), stored, seen: BTreeSet::new(), problems: Vec::new() };
-    outline.visit(&mut inventory);
-    let Inventory { seen, mut problems, .. } = inventory;
+    let (mut places, mut problems) = (BTreeSet::new(), Vec::new());
+    for (name, expected) in shapes(outline) {
+        match (stored.shape(&name), stored.precision_of(&name)) {
+            (Some(found), _) if found != expected => {
+                problems.push(format!("{name} has shape {found:?}, expected {expected:?}"));
+            }
+            (Some(_), Some(Err(dtype))) => {
+                problems.push(format!("{name} is of type {dtype}, expected F32, F16 or BF16"));
+            }
+            (Some(_), _) => {}
+            (None, _) => problems.push(format!("{name} is missing")),
+        }
+        places.insert(name);
+    }
     let tied = outline.lm_head.is_none();
-    let harmless = |name: &str| tied && name == "lm_head.weight" || name.ends_with(".rotary_emb.inv_freq");
-    let extra = stored.names().filter(|name| !seen.contains(*name) && !harmless(name));
+    let harmless = |name: &str| tied && name == HEAD || name.ends_with(".rotary_emb.inv_freq");
+    let extra = stored.names().filter(|name| !places.contains(*name) && !harmless(name));
     problems.extend(extra.map(|name| format!("{name} has no place in the model")));
     if problems.is_empty() { Ok(()) } else { Err(CheckpointError::Mismatch { problems }) }
 }
 
-struct Inventory<'a> {
-    path: Vec<String>,
-    stored: &'a StoredTensors,
-    seen: BTreeSet<String>,
-    problems: Vec<String>,
-}
-
-impl ModuleVisitor for Inventory<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
+/// Compares the head that is stored with the embedding that it is tied to: of two that differ, transformers ties neither.
+fn check_tied(stored: &StoredTensors) -> Result<(), CheckpointError> {
+    let same = stored.shape(HEAD) == stored.shape(EMBEDDING)
+        && stored.read(HEAD, 0)? == stored.read(EMBEDDING, 0)?;
+    if same {
+        return Ok(());
     }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.join(".");
-        let expected = param.lazy_shape().to_vec();
-        match (self.stored.shape(&name), self.stored.precision_of(&name)) {
-            (Some(found), _) if found != expected => {
-                self.problems.push(format!("{name} has shape {found:?}, expected {expected:?}"));
-            }
-            (Some(_), Some(Err(dtype))) => {
-                self.problems.push(format!("{name} is of type {dtype}, expected F32, F16 or BF16"));
-            }
-            (Some(_), _) => {}
-            (None, _) => self.problems.push(format!("{name} is missing")),
-        }
-        self.seen.insert(name);
-    }
+    let problem = format!(
+        "{HEAD} differs from {EMBEDDING}, although tie_word_embeddings is true; to use it, set that to false"
+    );
+    Err(CheckpointError::Mismatch { problems: vec![problem] })
 }
 
 /// Puts weights in their places.
 struct Loader<'a> {
-    path: Vec<String>,
     stored: &'a StoredTensors,
     added: Option<&'a AddedTokens>,
     failed: Option<CheckpointError>,
@@ -162,31 +161,27 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CheckpointError> {
-        let table = name == "model.embed_tokens.weight" || name == "lm_head.weight";
-        let Some(added) = self.added.filter(|_| table) else { return self.stored.read(name, 0) };
-        let (rows, width) = (shape[0], shape[1]);
-        let there = self.stored.shape(name).map_or(rows, |shape| shape[0]);
-        let mut values = self.stored.read(name, (rows - there) * width)?;
-        added.grow(&mut values, width);
+        let there = self.stored.shape(name).map_or(0, |shape| shape.iter().product());
+        let mut values = self.stored.read(name, shape.iter().product::<usize>().saturating_sub(there))?;
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(self.stored.failed(name, "holds a number that is not finite"));
+        }
+        match self.added {
+            Some(added) if name == EMBEDDING => added.grow(&mut values, shape[1], 0),
+            Some(added) if name == HEAD => added.grow(&mut values, shape[1], 1),
+            _ => {}
+        }
         Ok(values)
     }
 }
 
-impl ModuleMapper for Loader<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl Replace for Loader<'_> {
+    fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.lazy_shape().to_vec();
         if self.failed.is_some() {
             return param;
         }
-        match self.values(&self.path.join("."), &shape) {
+        match self.values(&name, &shape) {
             Ok(values) => {
                 let values = TensorData::new(values, shape);
                 Param::initialized(param.id, Tensor::from_data(values, self.device)).set_require_grad(true)

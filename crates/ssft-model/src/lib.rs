@@ -15,11 +15,12 @@ pub mod decoder;
 pub mod feed_forward;
 #[cfg(not(target_family = "wasm"))]
 mod index;
-pub mod initializer;
+mod initializer;
 pub mod linear;
 #[cfg(not(target_family = "wasm"))]
 mod mapped;
 pub mod norm;
+pub mod parameters;
 pub mod precision;
 pub mod rope_scaling;
 pub mod rotary;

@@ -30,7 +30,7 @@ impl Precision {
     }
 
     /// Bytes of one number.
-    pub fn bytes(self) -> usize {
+    pub(crate) fn bytes(self) -> usize {
         if self == Self::F32 { 4 } else { 2 }
     }
 

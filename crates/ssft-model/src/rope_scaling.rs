@@ -59,10 +59,11 @@ impl RopeScaling {
     /// # Errors
     /// [`CheckpointError::Config`] for a method that is not here, or a number that is missing or of no use.
     pub(crate) fn from_config(config: &Fields<'_>) -> Result<Self, CheckpointError> {
-        let whole = |fields: &Fields<'_>, place: &str| match fields.positive_or("partial_rotary_factor", 1.0)? {
-            1.0 => Ok(()),
-            _ => Err(bad(&format!("{place}a partial_rotary_factor is not supported"))),
-        };
+        let whole =
+            |fields: &Fields<'_>, place: &str| match fields.positive_or("partial_rotary_factor", 1.0)? {
+                1.0 => Ok(()),
+                _ => Err(bad(&format!("{place}a partial_rotary_factor is not supported"))),
+            };
         whole(config, "")?;
         let Some((key, rope)) = config.rope()? else { return Ok(Self::Default) };
         whole(&rope, &format!("{key}: "))?;

@@ -6,9 +6,11 @@
 
 use crate::checkpoint::{CheckpointError, NamedTensor};
 use crate::precision::Precision;
-use safetensors::tensor::{TensorInfo, TensorView};
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo, TensorView};
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::Read;
 
 #[cfg(not(target_family = "wasm"))]
 use std::{fs::File, path::Path};
@@ -55,7 +57,7 @@ impl StoredTensors {
     /// # Errors
     /// [`CheckpointError::Weights`] if it is no safetensors file, or not a whole one.
     pub fn in_memory(name: &str, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
-        let (data, infos) = header(name, &bytes)?;
+        let (data, infos) = header(name, bytes.as_slice(), bytes.len() as u64)?;
         let mut stored = Self::default();
         stored.add(StoredFile { name: name.to_owned(), data, bytes: Bytes::Memory(bytes) }, infos);
         Ok(stored)
@@ -71,7 +73,7 @@ impl StoredTensors {
             .iter()
             .map(|tensor| tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect())
             .collect();
-        let failed = |error| damaged(NAME, error);
+        let failed = |error| damaged(NAME, &error);
         let mut views = Vec::with_capacity(tensors.len());
         for (tensor, bytes) in tensors.iter().zip(&bytes) {
             views.push((
@@ -155,24 +157,28 @@ impl StoredTensors {
     /// [`CheckpointError::Weights`] if there is no such tensor, it is of a type that is not read here, or the file cannot be
     /// read any more.
     pub fn read(&self, name: &str, more: usize) -> Result<Vec<f32>, CheckpointError> {
-        let missing = || CheckpointError::Weights {
-            file: self.files.first().map_or_else(String::new, |file| file.name.clone()),
-            what: format!("holds no tensor {name}"),
-        };
-        let place = self.tensors.get(name).ok_or_else(missing)?;
-        let file = &self.files[place.file];
-        let precision = Precision::of(place.info.dtype).ok_or_else(|| CheckpointError::Weights {
-            file: file.name.clone(),
-            what: format!(
-                "tensor {name} is of type {:?}; only F32, F16 and BF16 can be read",
-                place.info.dtype
-            ),
+        let place = self.tensors.get(name).ok_or_else(|| self.failed(name, "is missing"))?;
+        let precision = Precision::of(place.info.dtype).ok_or_else(|| {
+            self.failed(
+                name,
+                &format!("is of type {:?}; only F32, F16 and BF16 can be read", place.info.dtype),
+            )
         })?;
+        let file = &self.files[place.file];
         let (start, end) = place.info.data_offsets;
         // The file is at least this long, which was checked against its header.
         let mut values = Vec::with_capacity((end - start) / precision.bytes() + more);
         file.each_window(file.data + start..file.data + end, |bytes| precision.widen(bytes, &mut values))?;
         Ok(values)
+    }
+
+    /// An error that says `what` of a tensor.
+    pub(crate) fn failed(&self, name: &str, what: &str) -> CheckpointError {
+        let file = self.file_of(name).or_else(|| self.files.first().map(|file| file.name.as_str()));
+        CheckpointError::Weights {
+            file: file.unwrap_or_default().to_owned(),
+            what: format!("tensor {name} {what}"),
+        }
     }
 
     /// Adds a file's tensors; names that were there before are returned.
@@ -220,15 +226,30 @@ impl StoredFile {
 /// The tensors of one file, as its header has them.
 pub(crate) type Infos = BTreeMap<String, TensorInfo>;
 
-/// Where the numbers of a file start, and what its header says about them.
-fn header(name: &str, bytes: &[u8]) -> Result<(usize, Infos), CheckpointError> {
-    let (length, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(name, error))?;
-    // Behind eight bytes that say how long the header is.
+/// The most bytes of a header that the world's own library reads.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Where the numbers of a file of `length` bytes start, and what its header says about them.
+fn header(name: &str, mut file: impl Read, length: u64) -> Result<(usize, Infos), CheckpointError> {
+    let cut = |_| damaged(name, &"it ends in its header");
+    let mut size = [0; 8];
+    file.read_exact(&mut size).map_err(cut)?;
+    let size = u64::from_le_bytes(size);
+    if size > LONGEST_HEADER.min(length.saturating_sub(8)) {
+        return Err(damaged(name, &format!("a header of {size} bytes in {length}")));
+    }
+    let mut text = vec![0; size as usize];
+    file.read_exact(&mut text).map_err(cut)?;
+    // Checks that the tensors lie side by side, each as long as its shape says.
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| damaged(name, &error))?;
+    let data = 8 + text.len();
+    let end = data.checked_add(metadata.data_len()).filter(|&end| end as u64 == length);
+    end.ok_or_else(|| damaged(name, &"its tensors are not as long as the file"))?;
     let infos = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
-    Ok((length + 8, infos))
+    Ok((data, infos))
 }
 
-fn damaged(name: &str, error: SafeTensorError) -> CheckpointError {
+fn damaged(name: &str, error: &dyn Display) -> CheckpointError {
     let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     CheckpointError::Weights {
         file: name.to_owned(),
@@ -247,11 +268,7 @@ pub(crate) fn open(name: String, path: &Path) -> Result<(StoredFile, Infos), Che
         },
     };
     let file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len() as usize;
-    // All of it, but only the pages of the header are ever touched. An empty file cannot be mapped.
-    let (data, infos) = match length {
-        0 => header(&name, &[])?,
-        _ => header(&name, &crate::mapped::map(&file, 0, length).map_err(failed)?)?,
-    };
+    let length = file.metadata().map_err(failed)?.len();
+    let (data, infos) = header(&name, &file, length)?;
     Ok((StoredFile { name, data, bytes: Bytes::Disk(file) }, infos))
 }

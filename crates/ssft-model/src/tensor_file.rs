@@ -5,8 +5,9 @@
 
 use crate::Decoder;
 use crate::checkpoint::{CheckpointError, NamedTensor};
+use crate::parameters::{Visit, visit};
 use crate::precision::Precision;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::tensor::Tensor;
 use serde_json::{Map, json};
 use std::io::Write;
@@ -26,9 +27,9 @@ impl TensorFile {
 
     /// All parameters of `model`, as they are now.
     pub fn of_model(model: &Decoder, precision: Precision) -> Self {
-        let mut parameters = Parameters { path: Vec::new(), file: Self::new(precision) };
-        model.visit(&mut parameters);
-        parameters.file
+        let mut file = Self::new(precision);
+        visit(model, &mut file);
+        file
     }
 
     /// Adds a tensor without gradient.
@@ -99,22 +100,9 @@ async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, CheckpointError> {
     data.try_to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))
 }
 
-/// Collects parameters by name, without reading them.
-struct Parameters {
-    path: Vec<String>,
-    file: TensorFile,
-}
-
-impl ModuleVisitor for Parameters {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.file.push(self.path.join("."), param.val().inner());
+/// Collects parameters, without reading them.
+impl Visit for TensorFile {
+    fn visit<const D: usize>(&mut self, name: String, parameter: &Param<Tensor<D>>) {
+        self.push(name, parameter.val().inner());
     }
 }

@@ -104,12 +104,6 @@ fn every_misfit_is_listed() {
         load(config, &stored, None, &Device::flex()).expect_err("misfits").to_string()
     };
     let mut saved = weights(&model(config));
-    // A tied head that is stored all the same, and what old checkpoints keep of the rotary embedding.
-    saved.push(NamedTensor { name: "lm_head.weight".into(), shape: vec![1], values: vec![0.0] });
-    let old = "model.layers.0.self_attn.rotary_emb.inv_freq";
-    saved.push(NamedTensor { name: old.into(), shape: vec![2], values: vec![1.0, 0.1] });
-    let stored = StoredTensors::of_host(&saved).expect("a file");
-    load(config, &stored, None, &Device::flex()).expect("both are harmless");
     saved.retain(|tensor| tensor.name != "model.norm.weight");
     saved[0].shape = vec![saved[0].values.len()];
     saved.push(NamedTensor { name: "extra".into(), shape: vec![1], values: vec![0.0] });
@@ -120,8 +114,43 @@ fn every_misfit_is_listed() {
     let deep = DecoderConfig { num_hidden_layers: 4_000_000_000, ..config.clone() };
     assert_eq!(
         refuse(&saved, &deep),
-        "the weights do not fit config.json: 4000000000 layers cannot be in 22 tensors"
+        "the weights do not fit config.json: 4000000000 layers cannot be in 20 tensors"
     );
+}
+
+/// A tied head that is stored all the same, and what old checkpoints keep of the rotary embedding.
+#[test]
+fn what_says_nothing_new_may_be_stored() {
+    let config = &shapes()[0];
+    let mut saved = weights(&model(config));
+    saved.push(NamedTensor { name: "lm_head.weight".into(), ..saved[0].clone() });
+    let old = "model.layers.0.self_attn.rotary_emb.inv_freq";
+    saved.push(NamedTensor { name: old.into(), shape: vec![2], values: vec![1.0, 0.1] });
+    let loaded = |saved: &[NamedTensor]| {
+        let stored = StoredTensors::of_host(saved).expect("a file");
+        load(config, &stored, None, &Device::flex()).map(|model| weights(&model))
+    };
+    assert_eq!(loaded(&saved).expect("both are harmless"), saved[..saved.len() - 2]);
+    // transformers would take it, and not what is tied.
+    let head = saved.iter_mut().find(|tensor| tensor.name == "lm_head.weight").expect("is there");
+    head.values[7] += 1.0;
+    assert_eq!(
+        loaded(&saved).expect_err("another head").to_string(),
+        "the weights do not fit config.json: lm_head.weight differs from model.embed_tokens.weight, although tie_word_embeddings is true; to use it, set that to false"
+    );
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    let config = &shapes()[0];
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut saved = weights(&model(config));
+        *saved[3].values.last_mut().expect("some") = value;
+        let stored = StoredTensors::of_host(&saved).expect("a file");
+        let error = load(config, &stored, None, &Device::flex()).expect_err("refused").to_string();
+        let name = &saved[3].name;
+        assert_eq!(error, format!("tensors in memory: tensor {name} holds a number that is not finite"));
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What loading and saving take, counted by the allocator: one test, since all threads of a process are counted together.
+//! What loading and saving take, counted by the allocator: one test at a time, since all threads of a process are counted
+//! together.
 
 use burn::tensor::Device;
 use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
@@ -7,9 +8,17 @@ use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile, c
 use std::alloc::System;
 use std::fs::{self, File};
 use std::io::BufWriter;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
 static HEAP: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Held by the test that is counted.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Most bytes that `work` held beyond what was there before.
 fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
@@ -19,25 +28,40 @@ fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     (HEAP.get_peak_memory() - before, done)
 }
 
+fn config() -> DecoderConfig {
+    DecoderConfig { tie_word_embeddings: false, ..DecoderConfig::preset(Preset::Small, 8192) }
+}
+
+fn file_of(model: &Decoder, precision: Precision, path: &Path) -> usize {
+    let mut out = BufWriter::new(File::create(path).expect("a file"));
+    let file = TensorFile::of_model(model, precision);
+    let (saving, written) = peak(|| pollster::block_on(file.write(&mut out)));
+    written.expect("written");
+    saving
+}
+
 #[test]
-fn a_model_is_all_that_loading_it_takes() {
-    let config = DecoderConfig { tie_word_embeddings: false, ..DecoderConfig::preset(Preset::Small, 8192) };
-    let model_bytes = 4 * config.parameters();
-    let home = tempfile::tempdir().expect("a directory");
-    let path = home.path().join("model.safetensors");
+fn saving_takes_the_largest_tensor() {
+    let (_alone, config, home) = (alone(), config(), tempfile::tempdir().expect("a directory"));
     let model = Decoder::init(&config, 1, &Device::flex());
     let table = 4 * config.vocab_size * config.hidden_size;
     for precision in [Precision::F32, Precision::Bf16] {
-        let mut out = BufWriter::new(File::create(&path).expect("a file"));
-        let file = TensorFile::of_model(&model, precision);
-        let (saving, written) = peak(|| pollster::block_on(file.write(&mut out)));
-        written.expect("written");
-        drop(out);
-        // The largest tensor, once as it was read back and once as it is written.
+        let saving = file_of(&model, precision, &home.path().join("model.safetensors"));
+        // Once as it was read back and once as it is written.
         assert!(
             saving < 2 * table + (1 << 20),
             "saving {precision:?} held {saving} bytes, a table has {table}"
         );
+    }
+}
+
+#[test]
+fn a_model_is_all_that_loading_it_takes() {
+    let (_alone, config, home) = (alone(), config(), tempfile::tempdir().expect("a directory"));
+    let model_bytes = 4 * config.parameters();
+    let model = Decoder::init(&config, 1, &Device::flex());
+    for precision in [Precision::F32, Precision::Bf16] {
+        file_of(&model, precision, &home.path().join("model.safetensors"));
         let (loading, loaded) = peak(|| {
             let stored = StoredTensors::in_directory(home.path()).expect("whole");
             load(&config, &stored, None, &Device::flex().autodiff()).expect("fits")
@@ -48,17 +72,31 @@ fn a_model_is_all_that_loading_it_takes() {
         );
         drop(loaded);
     }
-    // Ten gigabytes on the word of a small file.
+}
+
+/// Ten gigabytes, of which a small file tells in its header.
+#[test]
+fn nothing_is_taken_on_the_word_of_a_header() {
+    let (_alone, home) = (alone(), tempfile::tempdir().expect("a directory"));
+    let path = home.path().join("model.safetensors");
     let header = r#"{"model.embed_tokens.weight":{"dtype":"F32","shape":[2500000000],"data_offsets":[0,10000000000]}}"#;
-    let padded = format!("{header:<1016}");
-    fs::write(&path, [&1016u64.to_le_bytes()[..], padded.as_bytes()].concat()).expect("written");
-    let (claimed, opened) = peak(|| StoredTensors::in_directory(home.path()));
-    let error = opened.expect_err("ten gigabytes").to_string();
-    assert!(error.starts_with("model.safetensors: is damaged or no safetensors file ("), "{error}");
-    assert!(claimed < 1 << 20, "{claimed} bytes on the word of a header");
-    // The same claim by a config: nothing is laid out before the files are known to fit.
-    fs::write(&path, [&2u64.to_le_bytes()[..], b"{}"].concat()).expect("written");
-    let wide = DecoderConfig { hidden_size: 1 << 31, vocab_size: 1 << 31, num_hidden_layers: 0, ..config };
+    let long = [&90_000_000u64.to_le_bytes()[..], b"{}"].concat();
+    for bytes in [[&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat(), long] {
+        fs::write(&path, bytes).expect("written");
+        let (claimed, opened) = peak(|| StoredTensors::in_directory(home.path()));
+        let error = opened.expect_err("not there").to_string();
+        assert!(error.starts_with("model.safetensors: is damaged or no safetensors file ("), "{error}");
+        assert!(claimed < 1 << 20, "{claimed} bytes on the word of a header");
+    }
+}
+
+/// Nothing is laid out before the files are known to fit.
+#[test]
+fn nothing_is_taken_on_the_word_of_a_config() {
+    let (_alone, home) = (alone(), tempfile::tempdir().expect("a directory"));
+    let empty = [&2u64.to_le_bytes()[..], b"{}"].concat();
+    fs::write(home.path().join("model.safetensors"), empty).expect("written");
+    let wide = DecoderConfig { hidden_size: 1 << 31, vocab_size: 1 << 31, num_hidden_layers: 0, ..config() };
     let (claimed, refused) = peak(|| {
         let stored = StoredTensors::in_directory(home.path()).expect("an empty file");
         load(&wide, &stored, None, &Device::flex()).map(drop).map_err(|error| error.to_string())

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn generation_follows_from_the_config_where_a_model_has_no_settings_for_it() {
-        let config = json!({"bos_token_id": 1, "eos_token_id": [2, 7], "pad_token_id": null, "hidden_size": 8});
+        let config =
+            json!({"bos_token_id": 1, "eos_token_id": [2, 7], "pad_token_id": null, "hidden_size": 8});
         assert_eq!(generation_in(&config), json!({"bos_token_id": 1, "eos_token_id": [2, 7]}));
     }
 }

@@ -4,11 +4,12 @@
 //! a state that survives a restart: names are stable, burn's parameter ids are not.
 
 use crate::error::TrainError;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ssft_kernels::{AdamW, Moments, adamw, sum_of_squares};
+use ssft_model::parameters::{Replace, Visit, replace, shapes, visit};
 use ssft_model::{Decoder, Precision, StoredTensors, TensorFile};
 use std::collections::BTreeMap;
 
@@ -64,7 +65,7 @@ impl Optimizer {
             scale: if clipped { (clip_norm / norm) as f32 } else { 1.0 },
             time: self.updates,
         };
-        model.map(&mut Update { moments: &mut self.moments, gradients, rule, path: Vec::new() })
+        replace(model, &mut Update { moments: &mut self.moments, gradients, rule })
     }
 
     /// The moments as a file, with the number of updates they have seen.
@@ -89,9 +90,8 @@ impl Optimizer {
         updates: usize,
         device: &Device,
     ) -> Result<(), TrainError> {
-        let mut sizes = Sizes::default();
-        model.visit(&mut sizes);
-        for (name, size) in sizes.sizes {
+        for (name, shape) in shapes(model) {
+            let size: usize = shape.iter().product();
             let moment = |kind: &str| -> Result<Tensor<1>, TrainError> {
                 let stored_name = format!("{kind}.{name}");
                 if stored.shape(&stored_name) != Some(&[size]) {
@@ -118,7 +118,7 @@ const SECOND: &str = "exp_avg_sq";
 /// Euclidean norm of all gradients together, still on the device, `[1]`.
 pub fn gradient_norm(model: &Decoder, gradients: &GradientsParams) -> Tensor<1> {
     let mut squares = Squares { gradients, sums: Vec::new() };
-    model.visit(&mut squares);
+    visit(model, &mut squares);
     Tensor::cat(squares.sums, 0).sum().sqrt()
 }
 
@@ -127,8 +127,8 @@ struct Squares<'a> {
     sums: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl Visit for Squares<'_> {
+    fn visit<const D: usize>(&mut self, _name: String, param: &Param<Tensor<D>>) {
         self.sums.extend(self.gradients.get::<D>(param.id).map(sum_of_squares));
     }
 }
@@ -137,21 +137,11 @@ struct Update<'a> {
     moments: &'a mut BTreeMap<String, Moments<1>>,
     gradients: GradientsParams,
     rule: AdamW,
-    path: Vec<String>,
 }
 
-impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl Replace for Update<'_> {
+    fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let name = self.path.join(".");
         let (id, value, mapper) = param.consume();
         let (shape, value) = (value.shape(), value.inner().flatten::<1>(0, D - 1));
         let zeros = || Tensor::zeros([shape.num_elements()], &value.device());
@@ -164,25 +154,5 @@ impl ModuleMapper for Update<'_> {
         self.moments.insert(name, moments);
         let value = Tensor::from_inner(value.reshape(shape)).require_grad();
         Param::from_mapped_value(id, value, mapper)
-    }
-}
-
-#[derive(Default)]
-struct Sizes {
-    path: Vec<String>,
-    sizes: Vec<(String, usize)>,
-}
-
-impl ModuleVisitor for Sizes {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.sizes.push((self.path.join("."), param.lazy_shape().num_elements()));
     }
 }

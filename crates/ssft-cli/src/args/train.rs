@@ -43,7 +43,7 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<AnswersName>,
-    /// Longest row, in tokens [default: 512, or what --model has room for]
+    /// Longest row, in tokens
     #[arg(long, value_name = "TOKENS", help_heading = "Data")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<usize>,
@@ -90,7 +90,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", help_heading = "Method")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forks: Option<usize>,
-    /// L: how many trace tokens enter the matching cost [default: 8 for built-in tasks, 1000 for --data]
+    /// L: how many trace tokens enter the matching cost
     #[arg(long, value_name = "L", help_heading = "Method")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub match_tokens: Option<usize>,
@@ -120,7 +120,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MIB", help_heading = "Run")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<usize>,
-    /// Highest learning rate [default: 0.004, or 0.00001 for --model]
+    /// Highest learning rate
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,

@@ -7,16 +7,19 @@ use crate::bench::decode::{Lengths, measure, table};
 use crate::bench::output::{self, Origin};
 use crate::bench::steps::{self, Arm, Workload};
 use crate::bench::steps_output::{self, Case};
-use crate::config::{MOST_TOKENS, Resolved};
+use crate::config::Resolved;
 use crate::device::NamedDevice;
 use crate::exit::Failure;
 use crate::files::{check_target, write_result};
+use crate::limits::{MOST_TOKENS, check_count};
+use crate::progress;
 use crate::setup;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::{Decoder, DecoderConfig};
-use std::io::IsTerminal;
+
+/// One line on a terminal, which changes only between measurements.
+const BAR: &str = "{bar:24} {pos}/{len}  {msg}";
 
 pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     check(args)?;
@@ -25,7 +28,7 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     let kernels = if args.kernels.is_empty() { Kernel::all() } else { &args.kernels };
     let plan =
         Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.measuring.runs, args.measuring.seed);
-    let bar = bar(plan.cases(), args.measuring.quiet);
+    let bar = progress::bar(args.measuring.quiet, BAR, Some(plan.cases()));
     let cases = plan.measure(&device, |kernel, shape| {
         bar.inc(1);
         bar.set_message(format!("{}, {shape}", kernel.name()));
@@ -63,9 +66,7 @@ fn check(args: &BenchKernelsArgs) -> Result<(), Failure> {
 
 fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
     for (flag, list) in lists {
-        if let Some(value) = list.iter().find(|&&value| value == 0 || value > MOST_TOKENS) {
-            return Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}")));
-        }
+        list.iter().try_for_each(|&value| check_count(flag, value, 1))?;
     }
     Ok(())
 }
@@ -77,7 +78,7 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
     let workloads =
         if args.model.is_some() { trained(args, &device)? } else { random(args, &shape, &device) };
-    let bar = bar(workloads.len(), args.measuring.quiet);
+    let bar = progress::bar(args.measuring.quiet, BAR, Some(workloads.len()));
     let mut cases = Vec::new();
     for workload in workloads {
         bar.inc(1);
@@ -165,7 +166,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let lengths: Vec<Lengths> = prompts
         .flat_map(|(prompt, answer)| args.forks.iter().map(move |&forks| Lengths { forks, prompt, answer }))
         .collect();
-    let bar = bar(lengths.len(), args.measuring.quiet);
+    let bar = progress::bar(args.measuring.quiet, BAR, Some(lengths.len()));
     let mut cases = Vec::new();
     for lengths in lengths {
         bar.inc(1);
@@ -249,16 +250,4 @@ fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>,
         }
     }
     Ok(workloads)
-}
-
-/// One line on a terminal, which changes only between measurements.
-fn bar(cases: usize, quiet: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(cases as u64);
-    match ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -1,11 +1,11 @@
 //! `data make` and `data check`.
 
 use crate::args::{CheckArgs, MakeArgs};
-use crate::config::{RunConfig, check_number_of_forks};
+use crate::config::RunConfig;
 use crate::exit::{Failure, say};
+use crate::limits::check_number_of_forks;
 use crate::model_directory::TextSide;
 use crate::setup;
-use crate::trained::model_of;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
@@ -64,7 +64,7 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
     let default = RunConfig::default();
     let (encoder, _) = match &args.model {
         Some(directory) => {
-            let side = TextSide::read(&model_of(directory)?)?.with_forks(args.forks, None, default.seed)?;
+            let side = TextSide::read(directory)?.with_forks(args.forks, None, default.seed)?;
             let context = args.context.unwrap_or(side.shape.max_position_embeddings);
             setup::encoder_of(&side, &RunConfig { context, ..default }, setup::any_chat(records))?
         }

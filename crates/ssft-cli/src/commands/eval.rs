@@ -1,14 +1,15 @@
 //! `eval`: what the forks of a trained model can do.
 
 use crate::args::EvalArgs;
-use crate::config::{MOST_TOKENS, RunConfig};
+use crate::config::RunConfig;
 use crate::evaluation::{Asked, EvaluationFile, answer_format, default_ks, longest_answer};
 use crate::exit::{Failure, say};
 use crate::files::{check_target, write_result};
+use crate::limits::check_count;
+use crate::progress;
 use crate::setup;
 use crate::table;
 use crate::trained::Trained;
-use indicatif::{ProgressBar, ProgressStyle};
 use ssft_data::dataset::{Limits, read_records};
 use ssft_data::encode::Encoder;
 use ssft_data::record::Record;
@@ -17,7 +18,6 @@ use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, evaluate};
 use std::collections::HashSet;
-use std::io::IsTerminal;
 
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let sampling = args.who.sampling.at(args.temperature)?;
@@ -69,7 +69,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
         ks,
         seed: args.who.seed,
     };
-    let bar = bar(args.quiet, records.len());
+    let bar = progress::bar(args.quiet, "{bar:24} {pos}/{len} questions  {eta} left", Some(records.len()));
     // Decoding reads every weight once a token.
     let model = model.prepared();
     let work = evaluate(&model, &encoder, &records, &protocol, |done| bar.set_position(done as u64));
@@ -88,18 +88,11 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
 }
 
 fn check(args: &EvalArgs) -> Result<(), Failure> {
-    let counts = [
-        ("--rows", args.rows),
-        ("--questions", args.questions.unwrap_or(1)),
-        ("--max-tokens", args.max_tokens.unwrap_or(1)),
-    ];
-    if args.samples > MOST_TOKENS {
-        return Err(Failure::Usage(format!("--samples is {}; give 0 to {MOST_TOKENS}", args.samples)));
-    }
-    match counts.iter().find(|(_, value)| *value == 0 || *value > MOST_TOKENS) {
-        Some((flag, value)) => Err(Failure::Usage(format!("{flag} is {value}; give 1 to {MOST_TOKENS}"))),
-        None => Ok(()),
-    }
+    let (questions, tokens) = (args.questions.unwrap_or(1), args.max_tokens.unwrap_or(1));
+    check_count("--samples", args.samples, 0)?;
+    check_count("--rows", args.rows, 1)?;
+    check_count("--questions", questions, 1)?;
+    check_count("--max-tokens", tokens, 1)
 }
 
 /// What to ask.
@@ -178,15 +171,4 @@ fn trace_tokens(records: &[Record], encoder: &Encoder) -> Result<Vec<usize>, Fai
     let traces = records.iter().flat_map(|record| &record.traces);
     let tokens = traces.map(|trace| encoder.tokenizer().encode_text(&trace.text));
     tokens.map(|tokens| tokens.map(|tokens| tokens.len() + 1).map_err(Failure::usage)).collect()
-}
-
-fn bar(quiet: bool, questions: usize) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(questions as u64);
-    match ProgressStyle::with_template("{bar:24} {pos}/{len} questions  {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

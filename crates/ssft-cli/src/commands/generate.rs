@@ -1,9 +1,9 @@
 //! `generate`: the forks of a trained model answer a prompt, side by side.
 
 use crate::args::GenerateArgs;
-use crate::config::MOST_TOKENS;
 use crate::evaluation::answer_format;
 use crate::exit::Failure;
+use crate::limits::check_count;
 use crate::live::Live;
 use crate::setup;
 use crate::trained::Trained;
@@ -18,9 +18,7 @@ use std::ops::ControlFlow;
 
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let sampling = args.who.sampling.at(args.temperature)?;
-    if args.max_tokens == 0 || args.max_tokens > MOST_TOKENS {
-        return Err(Failure::Usage(format!("--max-tokens is {}; give 1 to {MOST_TOKENS}", args.max_tokens)));
-    }
+    check_count("--max-tokens", args.max_tokens, 1)?;
     if args.stop.iter().any(String::is_empty) {
         return Err(Failure::Usage("--stop is empty; give the text that ends an answer".to_owned()));
     }

@@ -3,9 +3,11 @@
 use crate::args::ImportArgs;
 use crate::exit::Failure;
 use crate::files::check_target;
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::interrupts::sweep_when_interrupted;
+use crate::progress;
+use indicatif::ProgressBar;
 use ssft_data::import::{ImportSettings, Progress, import as import_files};
-use std::io::IsTerminal;
+use ssft_data::whole_file::{followed, unfinished};
 
 /// Rows between two moves of the bar.
 const ROWS_A_MOVE: usize = 1000;
@@ -29,7 +31,8 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         min_traces: args.min_traces,
         ..ImportSettings::default()
     };
-    let bar = bar(args.quiet);
+    let bar = progress::bar(args.quiet, "{spinner} {msg}", None);
+    sweep_when_interrupted(unfinished(&followed(&args.out)))?;
     let counts = import_files(&args.files, &args.out, &settings, &mut |progress| show(&bar, progress));
     bar.finish_and_clear();
     let counts = counts.map_err(Failure::usage)?;
@@ -37,18 +40,6 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         println!("{}: {counts}", args.out.display());
     }
     Ok(())
-}
-
-fn bar(quiet: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {msg}");
-    let bar = ProgressBar::no_length();
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

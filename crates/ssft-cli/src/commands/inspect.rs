@@ -1,13 +1,14 @@
 //! `inspect`: what training sees of one question.
 
 use crate::args::InspectArgs;
-use crate::config::{MOST_TOKENS, RunConfig, check_number_of_forks, default_match_tokens};
+use crate::config::{RunConfig, default_match_tokens};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
+use crate::limits::{check_count, check_number_of_forks};
 use crate::model_directory::TextSide;
 use crate::setup::{self, encoder_of};
 use crate::table;
-use crate::trained::{model_of, settings_of};
+use crate::trained::settings_of;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
@@ -25,9 +26,7 @@ use std::slice;
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
     check_number_of_forks(args.forks)?;
-    if match_tokens == 0 || match_tokens > MOST_TOKENS {
-        return Err(Failure::Usage(format!("--match-tokens is {match_tokens}; give 1 to {MOST_TOKENS}")));
-    }
+    check_count("--match-tokens", match_tokens, 1)?;
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
@@ -106,7 +105,7 @@ impl Start {
 
 /// The model of a directory; as `train` would, it gives one without forking tokens some.
 fn given(args: &InspectArgs, place: &Path, record: &Record) -> Result<(Start, Encoder, ForkLead), Failure> {
-    let side = TextSide::read(&model_of(place)?)?;
+    let side = TextSide::read(place)?;
     let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
     let side = side.with_forks(wanted, args.fork_init.as_deref(), args.seed)?;
     let mut settings = settings(args, side.shape.max_position_embeddings);
