@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Home, copy_directory, names, read_json};
+use common::{Home, assert_model_is_whole, copy_directory, names, read_json, tiny, wait_until};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -71,6 +71,10 @@ fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
     let asked = home.run("generate --model run --prompt 3+1= --max-tokens 8 --device cpu --json").succeeded();
     assert_eq!(asked.json()["forks"].as_array().unwrap().len(), 3);
     home.run("eval --model run --samples 0 --max-tokens 8 --device cpu").succeeded();
+    // A run stands for its model here too.
+    home.run("train --model run --data data.jsonl --device cpu --steps 1 --eval-questions 0 --out on")
+        .succeeded();
+    assert_eq!(read_json(&home.path("on/model/forks.json"))["forks"].as_array().unwrap().len(), 3);
     let shown =
         home.run("inspect --model model --data data.jsonl --id q3 --forks 3 --device cpu").succeeded();
     for line in ["  <s>[INST] What is 3+1? [/INST]\n", "<s>▁[INST] What is 3+1? [/INST]<think", "[</s>]\n"]
@@ -94,6 +98,17 @@ fn forks_that_are_there_are_used_and_more_are_added() {
     let long = home.run(&train("--steps 1 --context 999 --out none"));
     assert!(long.refusal().contains("--context is 999, but model has room for 256 tokens"), "{long:#?}");
     let unknown = home.run(&train("--steps 1 --forks 4 --fork-init <|no|> --out none"));
+    for (arguments, says) in [
+        (
+            train("--fork-init <|im_end|> --out none"),
+            "model: the model has its 2 forking tokens already; leave out --fork-init, or ask for more --forks",
+        ),
+        ("train --fork-init <|im_end|> --out none".into(), "--fork-init is for a --model; leave it out"),
+        ("data check data.jsonl --forks 0".into(), "--forks is 0; give at least 1"),
+        ("data check data.jsonl --forks 999".into(), "--forks is 999; at most 256 are supported"),
+    ] {
+        assert_eq!(home.run(&arguments).refusal(), says);
+    }
     assert!(
         unknown.refusal().starts_with("model: the model has no token \"<|no|>\" for --fork-init"),
         "{unknown:#?}"
@@ -130,6 +145,19 @@ fn what_is_stored_is_of_the_type_that_came_unless_another_is_asked_for() {
         let kept = fs::read_to_string(home.path(run).join("config.toml")).unwrap();
         assert!(!kept.contains("dtype = \"auto\""), "a resumed run must know: {kept}");
     }
+}
+
+/// What was learned is in the checkpoint, and the model can be stored in another type.
+#[test]
+fn a_number_too_large_for_f16_loses_no_run() {
+    let home = Home::new();
+    let run = "--steps 2 --warmup-steps 0 --eval-questions 0 --lr 50000 --dtype f16 --out run";
+    let done = home.run(&tiny(run));
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    let says = "too large for float16; nothing was saved; store the model with: ssft-wgpu train --out run --resume --dtype f32; the last checkpoint is intact: run/checkpoints/step-2";
+    assert!(done.stderr.contains(says), "{done:#?}");
+    home.run("train --out run --resume --dtype f32").succeeded();
+    assert_model_is_whole(&home.path("run/model"));
 }
 
 /// The checkpoint is f32 whatever the model is stored as; bf16 there would round the weights at every break.
@@ -202,10 +230,16 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
     let claim = br#"{"a":{"dtype":"F32","shape":[2500000000],"data_offsets":[0,10000000000]}}"#;
     let huge = [&(claim.len() as u64).to_le_bytes()[..], claim].concat();
     let traversal = json!({"weight_map": {"model.norm.weight": "../../outside.safetensors"}}).to_string();
-    let config = |home: &Home, key: &str, value: Value| {
-        let mut config = read_json(&home.path("model/config.json"));
-        config[key] = value;
-        home.write("model/config.json", config.to_string());
+    let set = |home: &Home, file: &str, key: &str, value: Value| {
+        let name = format!("model/{file}");
+        let mut content = read_json(&home.path(&name));
+        content[key] = value;
+        home.write(&name, content.to_string());
+    };
+    let config = |home: &Home, key: &str, value: Value| set(home, "config.json", key, value);
+    let without_template = |home: &Home| {
+        fs::remove_file(home.path("model/chat_template.jinja")).unwrap();
+        set(home, "tokenizer_config.json", "chat_template", Value::Null);
     };
     type Damage<'a> = Box<dyn Fn(&Home) + 'a>;
     let write = |name: &'static str, bytes: Vec<u8>| -> Damage<'_> {
@@ -219,6 +253,13 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
         }), "model: model-00002-of-00007.safetensors: is damaged or no safetensors file ("),
         (write(part, [&u64::MAX.to_le_bytes()[..], b"{}"].concat()), "is damaged or no safetensors file ("),
         (write(part, huge), "is damaged or no safetensors file ("),
+        (Box::new(|home: &Home| {
+            let path = home.path("model").join(part);
+            let mut bytes = fs::read(&path).unwrap();
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+            fs::write(path, bytes).unwrap();
+        }), "weight holds a number that is not finite; fetch the model again"),
         (Box::new(|home: &Home| fs::remove_file(home.path("model").join(part)).unwrap()), "model: model-00002-of-00007.safetensors: is not there"),
         (write(index, traversal.into_bytes()), "model: model.safetensors.index.json: \"../../outside.safetensors\" is no name of a file beside it"),
         (Box::new(|home: &Home| config(home, "hidden_size", json!(32))), "the weights do not fit config.json: model.embed_tokens.weight has shape [320, 16], expected [320, 32]; "),
@@ -227,6 +268,12 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
         (Box::new(|home: &Home| config(home, "rope_parameters", json!({"rope_type": "longrope"}))), "rope_parameters of type \"longrope\" is not supported"),
         (write("chat_template.jinja", b"{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}".to_vec()), "it probably never ends"),
         (write("chat_template.jinja", b"{% for %}".to_vec()), "model: chat template: syntax error"),
+        (Box::new(without_template), "model: the model has no chat template, but there are chats (\"messages\"); --template plain joins their messages without roles"),
+        (Box::new(|home: &Home| {
+            without_template(home);
+            let named = json!([{"name": "tool_use", "template": "a"}, {"name": "rag", "template": "b"}]);
+            set(home, "tokenizer_config.json", "chat_template", named);
+        }), "model: tokenizer_config.json: the chat templates are called tool_use, rag, and none default; rename the one to train with to default"),
         (write("tokenizer.json", b"[]".to_vec()), "model: tokenizer.json: not a JSON object"),
         (write("forks.json", br#"{"forks":[{"index":1,"token":"<think1>","id":9}],"chosen_fork":null}"#.to_vec()), "model: forks.json names other forking tokens than tokenizer.json"),
     ];
@@ -283,4 +330,20 @@ fn a_dataset_becomes_questions_to_train_on() {
         assert!(done.refusal().contains(says), "{done:#?}");
         assert!(!home.path("x.jsonl").exists());
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_stopped_leaves_nothing() {
+    let home = Home::new();
+    let row = |n: usize| json!({"prompt": n, "messages": [{"role": "user", "content": n.to_string()}, {"role": "assistant", "content": "a ".repeat(400)}]});
+    home.write("rows.jsonl", (1..=60_000).map(|n| row(n).to_string() + "\n").collect::<String>());
+    home.write("out.jsonl", "old");
+    let mut importing = home.start("data import rows.jsonl --out out.jsonl");
+    wait_until("the file is begun", || home.path(".unfinished-out.jsonl").exists());
+    assert!(importing.is_running(), "an import that ended shows nothing");
+    importing.signal("INT");
+    assert_eq!(importing.wait(), (Some(130), "\nstopped: nothing was written\n".to_owned()));
+    assert_eq!(names(&home.path("")), ["out.jsonl", "rows.jsonl"]);
+    assert_eq!(fs::read_to_string(home.path("out.jsonl")).unwrap(), "old");
 }
