@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use ssft_data::words::counted;
 use ssft_kernels::adapters::{Adapter, AdapterError, adapters};
 use ssft_model::DecoderConfig;
 
@@ -105,6 +106,5 @@ pub fn pick(choice: DeviceChoice, adapters: &[Adapter]) -> Option<&Adapter> {
 
 /// The CPU device for people.
 pub fn cpu_name() -> String {
-    let threads = rayon::current_num_threads();
-    format!("CPU ({threads} {})", if threads == 1 { "thread" } else { "threads" })
+    format!("CPU ({})", counted(rayon::current_num_threads(), "thread"))
 }

@@ -7,6 +7,7 @@ use crate::exit::Failure;
 use crate::model_directory::LoadedModel;
 use crate::run::restore;
 use crate::setup::{self, Questions};
+use ssft_data::words::counted;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig, Precision};
 use ssft_train::Trainer;
@@ -89,9 +90,8 @@ fn new_rows(loaded: &LoadedModel) -> Option<String> {
         true => format!("in spare rows of the {before} there are"),
         false => format!("the vocabulary grows from {before} to {after} rows"),
     };
-    let count = new.ids.len();
-    let tokens = if count == 1 { "token" } else { "tokens" };
-    Some(format!("forks    {count} new {tokens}, each starting near {name}; {rows}"))
+    let tokens = counted(new.ids.len(), "new token");
+    Some(format!("forks    {tokens}, each starting near {name}; {rows}"))
 }
 
 fn fresh(config: &RunConfig, questions: &Questions, device: &burn::tensor::Device) -> Decoder {

@@ -2,6 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ssft_data::forks::fork_name;
+use ssft_data::words::counted;
 use ssft_decode::Evaluation;
 use ssft_decode::score::Sample;
 use ssft_train::CostMatrix;
@@ -44,8 +45,8 @@ pub fn evaluation(evaluation: &Evaluation, asked: &str) -> String {
     let answers = match drawn {
         0 => "one greedy answer a fork".to_owned(),
         drawn => format!(
-            "{drawn} drawn {} a fork; strategies, agreement and what differs are of the greedy ones",
-            if drawn == 1 { "answer" } else { "answers" }
+            "{} a fork; strategies, agreement and what differs are of the greedy ones",
+            counted(drawn, "drawn answer")
         ),
     };
     let questions = evaluation.n_questions;

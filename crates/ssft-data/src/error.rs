@@ -2,6 +2,7 @@
 //!
 //! Every message is one line: what is wrong, where, and what to do about it.
 
+#[cfg(not(target_family = "wasm"))]
 use crate::import::RowFault;
 use std::io;
 use thiserror::Error;
@@ -48,6 +49,7 @@ pub enum DataError {
         fault: LineFault,
     },
     /// A file of a dataset cannot be imported.
+    #[cfg(not(target_family = "wasm"))]
     #[error("{file}: {reason}; {remedy}")]
     ImportFile {
         /// The file's name, if need be with the row where it breaks off.
@@ -58,6 +60,7 @@ pub enum DataError {
         remedy: String,
     },
     /// A row of a dataset is not what its layout says.
+    #[cfg(not(target_family = "wasm"))]
     #[error("{place}: {fault}")]
     ImportRow {
         /// The file's name and the row's number.
@@ -66,6 +69,7 @@ pub enum DataError {
         fault: RowFault,
     },
     /// An import of which nothing would be left.
+    #[cfg(not(target_family = "wasm"))]
     #[error(
         "no question is left of {rows} ({dropped}); import other files, or ask for less with --min-traces"
     )]
@@ -169,20 +173,20 @@ pub enum DataError {
         reason: String,
     },
     /// The chat template does not compile.
-    #[error("chat template: {reason}; correct the template in tokenizer_config.json")]
+    #[error("chat template: {reason}; correct the model's chat_template")]
     TemplateSyntax {
         /// What the template engine said, with its line.
         reason: String,
     },
     /// The chat template stopped while it rendered a question.
-    #[error("chat template: {reason}; change the messages or the template in tokenizer_config.json")]
+    #[error("chat template: {reason}; change the messages, or the model's chat_template")]
     TemplateRender {
         /// What the template engine, or the template's own `raise_exception`, said.
         reason: String,
     },
     /// The chat template does more work than any prompt needs.
     #[error(
-        "chat template: stopped after {fuel} units of work, it probably never ends; correct the template in tokenizer_config.json"
+        "chat template: stopped after {fuel} units of work, it probably never ends; correct the model's chat_template"
     )]
     TemplateEndless {
         /// The budget that ran out.

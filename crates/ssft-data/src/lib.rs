@@ -10,6 +10,7 @@ pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
+#[cfg(not(target_family = "wasm"))]
 pub mod import;
 mod lines;
 pub mod model_files;
@@ -19,4 +20,5 @@ pub mod tasks;
 pub mod template;
 pub mod tokenizer;
 pub mod whole_file;
+pub mod words;
 pub mod writer;

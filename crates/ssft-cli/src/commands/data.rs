@@ -10,6 +10,7 @@ use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
+use ssft_data::words::counted;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
     let task = setup::task(&args.task)?;
@@ -49,11 +50,6 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
         println!("{name}: {questions} with {}, no problem", counted(traces, "trace"));
     }
     Ok(())
-}
-
-/// `1 problem`, `2 problems`.
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Rows that `train --data` would find too long or empty, with its own tokenizer and template or those of --model.

@@ -9,6 +9,7 @@ use crate::report::record::RunRecord;
 use crate::report::{comparison_page, difference, run_page};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
+use ssft_data::words::counted;
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     check_target(args.out.as_deref())?;
@@ -64,8 +65,7 @@ fn markdown(comparison: &Comparison) -> String {
     let mut table = Table::new();
     let mut header = vec![comparison.data.clone()];
     for arm in &comparison.arms {
-        let seeds = arm.seeds.len();
-        header.push(format!("{} ({seeds} {})", arm.name, if seeds == 1 { "seed" } else { "seeds" }));
+        header.push(format!("{} ({})", arm.name, counted(arm.seeds.len(), "seed")));
     }
     let others: Vec<_> =
         comparison.arms.iter().filter(|arm| arm.less_ssft.iter().any(Option::is_some)).collect();

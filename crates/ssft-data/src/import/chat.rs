@@ -7,17 +7,18 @@ use super::row::{Row, text};
 use crate::record::Message;
 use serde_json::Value;
 
-/// The columns that may hold the turns, the first of them that is there.
+/// The columns that may hold the turns: the first of them that does.
 pub(super) const TURNS: [&str; 2] = ["messages", "conversations"];
 /// The column that may hold what the system says, where the turns do not.
 pub(super) const SYSTEM: &str = "system";
 
 /// What a turn calls its speaker and its text.
-const NAMES: [(&str, &str); 2] = [("role", "content"), ("from", "value")];
+const SPEAKER: [&str; 2] = ["role", "from"];
+const TEXT: [&str; 2] = ["content", "value"];
 
 /// Whether the row holds a chat.
 pub(super) fn has_turns(row: &Row) -> bool {
-    TURNS.iter().any(|column| row.has(column))
+    TURNS.iter().any(|column| row.holds(column))
 }
 
 /// Everything that a row says.
@@ -37,17 +38,23 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
 
 /// The turns of the chat, their speakers as the trainer calls them.
 fn turns(row: &mut Row) -> Result<Vec<Message>, NoReading> {
-    let column = TURNS.into_iter().find(|column| row.has(column));
+    let there = |is_there: &dyn Fn(&str) -> bool| TURNS.into_iter().find(|column| is_there(column));
+    let column = there(&|column| row.holds(column)).or_else(|| there(&|column| row.has(column)));
     let column = column.ok_or_else(|| row.lacks(&TURNS.join(" or ")))?;
     row.list(column)?.into_iter().map(|turn| message(column, turn)).collect()
 }
 
 fn message(column: &str, mut turn: Value) -> Result<Message, NoReading> {
-    let found = NAMES.into_iter().find(|(speaker, _)| turn.get(speaker).is_some());
-    let Some((speaker, content)) = found else { return Err(no_turn(column, &turn).into()) };
-    let mut part = |name: &str| turn.get_mut(name).map(Value::take).unwrap_or_default();
-    let speaker = text(column, part(speaker), "turns whose speaker is text")?;
-    let content = text(column, part(content), "turns whose content is text")?;
+    if SPEAKER.iter().all(|name| turn.get(name).is_none()) {
+        return Err(no_turn(column, &turn).into());
+    }
+    // A table of both kinds of turns has nothing in the columns of the other kind.
+    let mut part = |names: [&str; 2]| {
+        let parts = names.map(|name| turn.get_mut(name).map(Value::take).unwrap_or_default());
+        parts.into_iter().find(|part| !part.is_null()).unwrap_or_default()
+    };
+    let speaker = text(column, part(SPEAKER), "turns whose speaker is text")?;
+    let content = text(column, part(TEXT), "turns whose content is text")?;
     let role = role(speaker.trim()).ok_or(NoReading::Unusable(QuestionDrop::OtherRole))?;
     Ok(Message { role: role.to_owned(), content })
 }

@@ -1,5 +1,6 @@
 //! What became of the rows of an import.
 
+use crate::words::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -101,11 +102,11 @@ impl Counts {
     pub fn lines(&self) -> Vec<String> {
         let merged = match self.merged_rows {
             0 => String::new(),
-            rows => format!(" ({} merged with an earlier one)", number(rows, "row")),
+            rows => format!(" ({} merged with an earlier one)", counted(rows, "row")),
         };
-        let rows = number(self.rows, "row");
-        let questions = number(self.questions, "question");
-        let kept = format!("{rows}: {questions} kept with {}{merged}", number(self.traces, "trace"));
+        let rows = counted(self.rows, "row");
+        let questions = counted(self.questions, "question");
+        let kept = format!("{rows}: {questions} kept with {}{merged}", counted(self.traces, "trace"));
         std::iter::once(kept).chain(self.dropped_lines()).collect()
     }
 
@@ -124,14 +125,8 @@ impl fmt::Display for Counts {
 
 fn dropped<R: fmt::Display>(what: &str, reasons: &BTreeMap<R, usize>) -> Option<String> {
     let listed: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    let total = number(reasons.values().sum(), what);
+    let total = counted(reasons.values().sum(), what);
     (!listed.is_empty()).then(|| format!("dropped {total}: {}", listed.join(", ")))
-}
-
-/// `1 row`, `2 rows`.
-pub(super) fn number(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 #[cfg(test)]

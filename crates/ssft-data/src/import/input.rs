@@ -2,7 +2,6 @@
 
 use super::jsonl_file;
 use super::layout::{Layout, Scope};
-#[cfg(not(target_family = "wasm"))]
 use super::parquet_file;
 use super::row::{Columns, Row};
 use crate::error::DataError;
@@ -56,7 +55,7 @@ impl Input {
                 let mut row = |number, columns| row(number, columns).map(|()| true);
                 jsonl_file::each_row(&self.path, self.line_bytes, &wants, &mut row)
             }
-            Format::Parquet => parquet_rows(&self.path, &wants, &mut row),
+            Format::Parquet => parquet_file::each_row(&self.path, &wants, &mut row),
         }
     }
 
@@ -131,27 +130,9 @@ fn first_line(path: &Path, line_bytes: usize) -> Result<Option<Vec<String>>, Dat
     Ok(first)
 }
 
-#[cfg(not(target_family = "wasm"))]
 fn parquet_columns(path: &Path) -> Result<Option<Vec<String>>, DataError> {
     let (columns, rows) = parquet_file::columns(path)?;
     Ok((rows > 0).then_some(columns))
-}
-
-#[cfg(not(target_family = "wasm"))]
-use parquet_file::each_row as parquet_rows;
-
-#[cfg(target_family = "wasm")]
-fn parquet_columns(path: &Path) -> Result<Option<Vec<String>>, DataError> {
-    Err(refused(path, "a Parquet file, which a browser does not read".to_owned(), "convert it to JSONL"))
-}
-
-#[cfg(target_family = "wasm")]
-fn parquet_rows(
-    path: &Path,
-    _: &dyn Fn(&str) -> bool,
-    _: &mut dyn FnMut(usize, Columns) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    parquet_columns(path).map(|_| ())
 }
 
 fn is_ours(columns: &[String]) -> bool {

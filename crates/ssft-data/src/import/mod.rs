@@ -18,14 +18,14 @@ mod jsonl_file;
 mod layout;
 mod openr1;
 mod openthoughts;
-#[cfg(not(target_family = "wasm"))]
 mod parquet_file;
-#[cfg(not(target_family = "wasm"))]
 mod parquet_footer;
+mod parquet_pages;
 mod questions;
 mod reading;
 mod row;
 mod s1k;
+mod thrift;
 
 pub use counts::{Counts, QuestionDrop, TraceDrop};
 pub use fault::RowFault;
@@ -33,6 +33,7 @@ pub use layout::Layout;
 
 use crate::dataset::Limits;
 use crate::error::DataError;
+use crate::words::counted;
 use crate::writer::RecordWriter;
 use ids::RowId;
 use input::{Input, refused};
@@ -160,7 +161,7 @@ fn faulty(input: &Input, number: usize, fault: RowFault) -> DataError {
 /// Puts the file in its place, unless it is empty.
 fn finish(writer: RecordWriter, counts: Counts) -> Result<Counts, DataError> {
     if counts.questions == 0 {
-        let rows = counts::number(counts.rows, "row");
+        let rows = counted(counts.rows, "row");
         return Err(DataError::ImportEmpty { rows, dropped: counts.dropped_lines().join("; ") });
     }
     writer.finish()?;

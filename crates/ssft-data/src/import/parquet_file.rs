@@ -1,14 +1,16 @@
 //! Rows of a Parquet file.
 //!
 //! The file may be damaged or made to do harm. What is asked for is checked against the file's length before
-//! there is memory for it, and should the library panic all the same, that is an error like any other. What a page unpacks
-//! to is the library's business: up to 2 GiB.
+//! there is memory for it, and should the library panic all the same, that is an error like any other.
 
 use super::parquet_footer::is_sound;
+use super::parquet_pages::{LONGEST_PAGE, longer_than};
 use super::row::Columns;
 use crate::error::{DataError, one_line};
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
@@ -42,12 +44,17 @@ pub(super) fn each_row(
 ) -> Result<(), DataError> {
     let name = path.display().to_string();
     let reader = open(path, &name)?;
+    let file = Chunks::open(path).map_err(|error| DataError::reading(name.clone(), &error))?;
     let Some(wanted) = projection(&reader, wants).map_err(|reason| damaged(&name, &reason))? else {
         return no_columns(&reader, each);
     };
     let mut number = 0;
     for group in 0..reader.num_row_groups() {
         let behind = |row: usize, reason: &str| damaged(&format!("{name}, behind row {row}"), reason);
+        let long = guarded(|| long_page(&file, reader.metadata().row_group(group), wants));
+        if let Some(length) = long.map_err(|reason| behind(number, &reason))? {
+            return Err(too_long(&name, number, length));
+        }
         let group = guarded(|| reader.get_row_group(group)).map_err(|reason| behind(number, &reason))?;
         let rows = guarded(|| RowIter::from_row_group(Some(wanted.clone()), &*group));
         let mut rows = rows.map_err(|reason| behind(number, &reason))?;
@@ -64,7 +71,27 @@ fn open(path: &Path, name: &str) -> Result<Reader, DataError> {
     if file.footer().is_some_and(|footer| !is_sound(&footer)) {
         return Err(damaged(name, "its footer describes no rows"));
     }
-    guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))
+    let reader = guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))?;
+    let packed = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
+    let unreadable = packed.map(|column| column.compression()).find(|codec| !is_read(codec));
+    match unreadable {
+        Some(codec) => Err(DataError::ImportFile {
+            file: name.to_owned(),
+            reason: format!("compressed with {}, which is not read here", name_of(codec)),
+            remedy: "write it again with zstd or snappy".to_owned(),
+        }),
+        None => Ok(reader),
+    }
+}
+
+/// The codec without its level.
+fn name_of(codec: Compression) -> String {
+    format!("{codec:?}").split('(').next().unwrap_or_default().to_owned()
+}
+
+/// Those codecs that stop when a page becomes longer than it said, and that published datasets are written with.
+fn is_read(codec: &Compression) -> bool {
+    matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_))
 }
 
 /// The schema of the wanted columns, if there are any.
@@ -77,6 +104,21 @@ fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Ty
     guarded(|| Type::group_type_builder(schema.name()).with_fields(wanted).build()).map(Some)
 }
 
+/// The first page of a wanted column that unpacks to more than there should be memory for: to how many bytes.
+fn long_page(
+    file: &Chunks,
+    group: &RowGroupMetaData,
+    wants: &dyn Fn(&str) -> bool,
+) -> Result<Option<u64>, ParquetError> {
+    for column in group.columns() {
+        let is_wanted = column.column_path().parts().first().is_some_and(|name| wants(name));
+        if is_wanted && let Some(length) = longer_than(file, column.byte_range(), LONGEST_PAGE)? {
+            return Ok(Some(length));
+        }
+    }
+    Ok(None)
+}
+
 /// A file without a wanted column: its first row says what is missing.
 fn no_columns(
     reader: &Reader,
@@ -87,8 +129,8 @@ fn no_columns(
 
 /// Runs the library: what it returns, or what went wrong.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    // How loud a panic is, is the program's business. The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves
-    // half done is dropped with the reader: nothing of it is used again.
+    // The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves half
+    // done is dropped with the reader: nothing of it is used again. How loud a panic is, is the program's business.
     let result = catch_unwind(AssertUnwindSafe(run));
     match result {
         Ok(Ok(value)) => Ok(value),
@@ -103,6 +145,14 @@ fn damaged(file: &str, reason: &str) -> DataError {
         file: file.to_owned(),
         reason: format!("damaged, or no Parquet file ({})", one_line(&short)),
         remedy: "download it again".to_owned(),
+    }
+}
+
+fn too_long(name: &str, row: usize, length: u64) -> DataError {
+    DataError::ImportFile {
+        file: format!("{name}, behind row {row}"),
+        reason: format!("a page of {} MiB, of which at most {} are read", length >> 20, LONGEST_PAGE >> 20),
+        remedy: "write it again with fewer rows a row group".to_owned(),
     }
 }
 
@@ -207,6 +257,13 @@ mod tests {
     fn a_panic_of_the_library_is_an_error() {
         let result: Result<(), String> = guarded(|| panic!("as on some damaged files"));
         assert_eq!(result, Err("its parts contradict each other".to_owned()));
+    }
+
+    #[test]
+    fn codecs_that_do_not_stop_are_not_read() {
+        assert!(
+            !is_read(&Compression::GZIP(parquet::basic::GzipLevel::default())) && !is_read(&Compression::LZ4)
+        );
     }
 
     #[test]

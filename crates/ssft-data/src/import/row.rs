@@ -24,6 +24,11 @@ impl Row {
         self.columns.contains_key(column)
     }
 
+    /// Whether there is such a column, and something in it.
+    pub(super) fn holds(&self, column: &str) -> bool {
+        self.columns.get(column).is_some_and(|value| !value.is_null())
+    }
+
     /// The names of the columns in the order of the file.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.keys().map(String::as_str)

@@ -58,7 +58,7 @@ fn taught(row: &mut Row, teacher: String) -> Result<Candidate, RowFault> {
     let thinking = row.text_if_any(&format!("{teacher}{THINKING}"))?;
     let attempt = row.text_if_any(&format!("{teacher}{ATTEMPT}"))?;
     let grade = row.word(&format!("{teacher}{GRADE}"));
-    let right = grade.is_none_or(|grade| grade.eq_ignore_ascii_case("yes"));
+    let right = grade.is_none_or(|grade| ["yes", "true"].iter().any(|yes| grade.eq_ignore_ascii_case(yes)));
     let verdict = if right { Ok(()) } else { Err(TraceDrop::Wrong) };
     Ok(Candidate::new(Some(teacher), &thinking, &attempt, verdict))
 }

@@ -25,6 +25,7 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", tojson);
     environment.add_filter("trim", trim);
+    environment.add_filter("indent", methods::indent);
     environment.add_filter("sum", sum);
     environment.add_test("iterable", is_iterable);
     environment.add_test("sequence", is_sequence);

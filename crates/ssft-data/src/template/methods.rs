@@ -3,7 +3,8 @@
 //! Most are `minijinja-contrib`'s. Here is what it lacks, what it does differently, and what it lets grow
 //! without asking the fuel first.
 
-use minijinja::value::{Kwargs, Tuple, ValueKind, from_args};
+use super::bounds::float_of;
+use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeSet;
@@ -144,25 +145,62 @@ fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
     let (ends, named): (Option<bool>, Kwargs) = from_args(args)?;
     let ends = ends.or(named.get("keepends")?).unwrap_or(false);
     named.assert_all_used()?;
-    Ok(lines(text, ends))
+    Ok(lines(text, ends).into_iter().map(Value::from).collect())
 }
 
-/// Lines by all of Python's line ends.
-fn lines(text: &str, ends: bool) -> Value {
-    let is_end =
-        |c: char| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+/// What ends a line in Python.
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The lines of a text.
+fn lines(text: &str, ends: bool) -> Vec<&str> {
     let mut rest = text;
     let mut lines = Vec::new();
     while !rest.is_empty() {
-        let line = rest.find(is_end).unwrap_or(rest.len());
+        let line = rest.find(is_line_end).unwrap_or(rest.len());
         let end = match rest[line..].chars().next() {
             Some('\r') if rest[line + 1..].starts_with('\n') => line + 2,
             end => line + end.map_or(0, char::len_utf8),
         };
-        lines.push(Value::from(&rest[..if ends { end } else { line }]));
+        lines.push(&rest[..if ends { end } else { line }]);
         rest = &rest[end..];
     }
-    Value::from(lines)
+    lines
+}
+
+/// The filter `indent`: as jinja2's, the engine's own drops the end of the last line.
+pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let arguments = arguments.into_values();
+    let (text, width, first, blank, named): (&Value, Option<Value>, Option<Value>, Option<Value>, Kwargs) =
+        from_args(&arguments)?;
+    let text = text.as_str().ok_or_else(|| refuse("indent: not a text"))?;
+    let width = width.or(named.get("width")?).unwrap_or_else(|| Value::from(4));
+    let first = first.or(named.get("first")?).is_some_and(|first| first.is_true());
+    let blank = blank.or(named.get("blank")?).is_some_and(|blank| blank.is_true());
+    named.assert_all_used()?;
+    let (unit, count) = match width.as_str() {
+        Some(unit) => (unit, 1),
+        None if float_of(&width).is_some() => {
+            return Err(refuse("indent: width must be a text or an integer"));
+        }
+        None => (" ", i64::try_from(width)?.max(0) as usize),
+    };
+    // Python appends a line end before it divides, so that the last line counts even if it is empty.
+    let mut lines = lines(text, false);
+    if text.is_empty() || text.ends_with(is_line_end) {
+        lines.push("");
+    }
+    let indentation = unit.len().saturating_mul(count);
+    state.consume_fuel(
+        (text.len() as u64).saturating_add(indentation.saturating_mul(lines.len()) as u64) / 64,
+    )?;
+    let indentation = unit.repeat(count);
+    let indented = lines.into_iter().enumerate().map(|(number, line)| {
+        let is_indented = if number == 0 { first } else { blank || !line.is_empty() };
+        format!("{}{line}", if is_indented { indentation.as_str() } else { "" })
+    });
+    Ok(indented.collect::<Vec<_>>().join("\n"))
 }
 
 fn join(state: &State<'_, '_>, separator: &str, args: &[Value]) -> Result<Value, Error> {

@@ -16,9 +16,7 @@ fn render(source: &str, messages: &[Message]) -> Result<String, String> {
 
 /// The whole message for what goes wrong on a template's first line.
 fn render_message(reason: &str) -> String {
-    format!(
-        "chat template: {reason} (in chat_template:1); change the messages or the template in tokenizer_config.json"
-    )
+    format!("chat template: {reason} (in chat_template:1); change the messages, or the model's chat_template")
 }
 
 /// The built-in template, through the engine rather than the shortcut.
@@ -83,23 +81,23 @@ fn errors_are_one_line() {
     let cases = [
         (
             "{% for %}",
-            "chat template: syntax error: unexpected end of block, expected in (in chat_template:1); correct the template in tokenizer_config.json",
+            "chat template: syntax error: unexpected end of block, expected in (in chat_template:1); correct the model's chat_template",
         ),
         (
             "{{ raise_exception('Roles must\nalternate') }}",
-            "chat template: invalid operation: Roles must\\nalternate (in chat_template:1); change the messages or the template in tokenizer_config.json",
+            "chat template: invalid operation: Roles must\\nalternate (in chat_template:1); change the messages, or the model's chat_template",
         ),
         (
             "a\n{{ strftime_now('%d') }}",
-            "chat template: unknown function: strftime_now is unknown (in chat_template:2); change the messages or the template in tokenizer_config.json",
+            "chat template: unknown function: strftime_now is unknown (in chat_template:2); change the messages, or the model's chat_template",
         ),
         (
             "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
-            "chat template: stopped after 202000 units of work, it probably never ends; correct the template in tokenizer_config.json",
+            "chat template: stopped after 202000 units of work, it probably never ends; correct the model's chat_template",
         ),
         (
             "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-            "chat template: invalid operation: recursion limit exceeded (in chat_template:1); change the messages or the template in tokenizer_config.json",
+            "chat template: invalid operation: recursion limit exceeded (in chat_template:1); change the messages, or the model's chat_template",
         ),
     ];
     for (source, expected) in cases {

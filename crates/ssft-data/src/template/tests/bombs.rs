@@ -24,7 +24,7 @@ fn check(cases: &[(&str, String)], expected: &str) {
 }
 
 fn syntax_message(reason: &str) -> String {
-    format!("chat template: {reason} (in chat_template:1); correct the template in tokenizer_config.json")
+    format!("chat template: {reason} (in chat_template:1); correct the model's chat_template")
 }
 
 /// `step` over and over, on a variable of a namespace.
@@ -65,7 +65,7 @@ fn no_end_and_no_limit() {
         ("many tags", "{{1}}".repeat(200_000)),
         ("json", looped("{{ messages | tojson }}")),
     ];
-    let expected = "chat template: stopped after 202000 units of work, it probably never ends; correct the template in tokenizer_config.json";
+    let expected = "chat template: stopped after 202000 units of work, it probably never ends; correct the model's chat_template";
     check(&cases, expected);
 }
 
@@ -194,6 +194,6 @@ fn sources_at_the_limits() {
 fn a_long_message_is_cut() {
     let error = outcome("{{ raise_exception('a\n' * 100000) }}".to_owned()).unwrap_err();
     assert!(error.starts_with("chat template: invalid operation: a\\na\\n"), "{error}");
-    assert!(error.ends_with("..; change the messages or the template in tokenizer_config.json"), "{error}");
+    assert!(error.ends_with("..; change the messages, or the model's chat_template"), "{error}");
     assert!(error.len() < 1000, "{}", error.len());
 }

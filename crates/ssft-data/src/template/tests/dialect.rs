@@ -75,6 +75,37 @@ fn tojson_refuses() {
 }
 
 #[test]
+fn indent_keeps_every_line_end() {
+    check(&[
+        (r"{{ 'a\nb' | indent }}", "a\n    b"),
+        (r"{{ 'a\nb\n' | indent(2) }}", "a\n  b\n"),
+        (r"{{ 'a\n\nb\n\n' | indent(2) }}", "a\n\n  b\n\n"),
+        (r"{{ 'a\n\nb\n\n' | indent(2, true) }}", "  a\n\n  b\n\n"),
+        (r"{{ 'a\n\nb\n' | indent(2, blank=true) }}", "a\n  \n  b\n  "),
+        (r"{{ 'a\n\nb\n' | indent(width='--', first=true, blank=true) }}", "--a\n--\n--b\n--"),
+        (r"{{ '' | indent(2, true) }}.", "  ."),
+        (r"{{ '\n' | indent(2, true) }}.", "  \n."),
+        (r"{{ '\n' | indent(2, true, true) }}.", "  \n  ."),
+        (r"{{ 'a\r\nb\rc\x0bd\x85e\u2028f' | indent(1) }}", "a\n b\n c\n d\n e\n f"),
+        (r"{{ 'a\nb' | indent(0) }}", "a\nb"),
+        (r"{{ 'a\nb' | indent(-3) }}", "a\nb"),
+        (r"{{ 'a\nb' | indent(true) }}", "a\n b"),
+        (r"{{ 'é\nü' | indent('→') }}", "é\n→ü"),
+        (r"{{ 'a\n ' | indent(first=1) }}", "    a\n     "),
+        (r"{{ [1, 2] | tojson(indent=1) | indent(3) }}", "[\n    1,\n    2\n   ]"),
+    ]);
+    for source in [
+        "{{ 3 | indent }}",
+        "{{ none | indent }}",
+        "{{ x | indent }}",
+        "{{ 'a' | indent(2.0) }}",
+        "{{ 'a' | indent(indentfirst=true) }}",
+    ] {
+        rendered(source).unwrap_err();
+    }
+}
+
+#[test]
 fn generation_only_marks() {
     check(&[
         ("a\n  {% generation %}\n  b\n  {% endgeneration %}\nc", "a\n  b\nc"),
