@@ -309,6 +309,8 @@ fn a_dataset_becomes_questions_to_train_on() {
     );
     home.run("data check data.jsonl --context 2048").succeeded();
     fixture(&home, IN_PARTS);
+    let other = home.run("data check data.jsonl --model model --forks 2 --template chatml");
+    assert!(other.refusal().contains("the tokenizer has no <|im_start|>"), "{other:#?}");
     home.run("data check data.jsonl --model model --forks 2").succeeded();
     let run = home.run(&train("--steps 1 --answers boxed --forks 2 --out run")).succeeded();
     assert!(run.stderr.contains("data.jsonl: 18 questions, 2 held out"), "{run:#?}");

@@ -1,32 +1,14 @@
-//! What loading and saving take, counted by the allocator: one test at a time, since all threads of a process are counted
-//! together.
+//! What loading and saving take.
+
+mod heap;
 
 use burn::tensor::Device;
-use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
+use heap::{alone, peak};
 use ssft_model::checkpoint::load;
 use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile, config::Preset};
-use std::alloc::System;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-#[global_allocator]
-static HEAP: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// Held by the test that is counted.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Most bytes that `work` held beyond what was there before.
-fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    HEAP.reset_peak_memory();
-    let before = HEAP.get_peak_memory();
-    let done = work();
-    (HEAP.get_peak_memory() - before, done)
-}
 
 fn config() -> DecoderConfig {
     DecoderConfig { tie_word_embeddings: false, ..DecoderConfig::preset(Preset::Small, 8192) }

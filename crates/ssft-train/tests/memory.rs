@@ -1,8 +1,10 @@
-//! What a step takes beside the model, counted by the allocator: one test at a time, since all threads of a process are
-//! counted together.
+//! What a step takes beside the model.
+
+#[path = "../../ssft-model/tests/heap/mod.rs"]
+mod heap;
 
 use burn::tensor::Device;
-use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
+use heap::{alone, peak};
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
 use ssft_train::assign::Matching;
@@ -10,25 +12,6 @@ use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::step::Settings;
 use ssft_train::{Method, Trainer};
-use std::alloc::System;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-#[global_allocator]
-static HEAP: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// Held by the test that is counted.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Most bytes that `work` held beyond what was there before.
-fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    HEAP.reset_peak_memory();
-    let before = HEAP.get_peak_memory();
-    let done = work();
-    (HEAP.get_peak_memory() - before, done)
-}
 
 fn question() -> EncodedQuestion {
     let traces =

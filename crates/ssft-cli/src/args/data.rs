@@ -45,6 +45,9 @@ pub struct CheckArgs {
     /// The Hugging Face directory whose tokenizer and chat template the rows are for
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// How a question becomes a prompt
+    #[arg(long, value_enum, default_value_t)]
+    pub template: TemplateChoice,
     /// Print errors only
     #[arg(long)]
     pub quiet: bool,

@@ -57,7 +57,7 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let default = RunConfig::default();
+    let default = RunConfig { template: args.template, forks: args.forks, ..RunConfig::default() };
     let (encoder, _) = match &args.model {
         Some(directory) => {
             let side = TextSide::read(directory)?.with_forks(args.forks, None, default.seed)?;
@@ -66,7 +66,7 @@ fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Fai
         }
         None => {
             let context = args.context.unwrap_or(default.context);
-            let config = RunConfig { forks: args.forks, context, ..default };
+            let config = RunConfig { context, ..default };
             setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), Some(config.vocab_size), &config)?
         }
     };

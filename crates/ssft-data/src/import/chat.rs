@@ -21,6 +21,11 @@ pub(super) fn has_turns(row: &Row) -> bool {
     TURNS.iter().any(|column| row.holds(column))
 }
 
+/// Whether the row has a place for a chat, even if it holds none.
+pub(super) fn has_place(row: &Row) -> bool {
+    TURNS.iter().any(|column| row.has(column))
+}
+
 /// Everything that a row says.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let mut messages = turns(row)?;

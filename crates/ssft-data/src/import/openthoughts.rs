@@ -12,9 +12,14 @@ pub(super) const SOLUTION: &str = "deepseek_solution";
 /// The solution of the source that the problem comes from.
 pub(super) const TRUTH: &str = "ground_truth_solution";
 
+/// Whether the row is a chat, or one of no use in a file of chats only.
+fn is_chat(row: &Row) -> bool {
+    chat::has_turns(row) || chat::has_place(row) && !row.has("problem")
+}
+
 /// The question of a row.
 pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
-    if chat::has_turns(row) {
+    if is_chat(row) {
         return chat::reading(row).map(|reading| reading.prompt);
     }
     if !row.has("problem") {
@@ -25,7 +30,7 @@ pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
 
 /// Everything that a row says.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
-    if chat::has_turns(row) {
+    if is_chat(row) {
         return chat::reading(row);
     }
     let prompt = prompt(row)?;

@@ -4,7 +4,7 @@
 //! there is memory for it, and should the library panic all the same, that is an error like any other.
 
 use super::parquet_footer::is_sound;
-use super::parquet_pages::{LONGEST_PAGE, longer_than};
+use super::parquet_pages::Pages;
 use super::row::Columns;
 use crate::error::{DataError, one_line};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
-use parquet::schema::types::Type;
+use parquet::schema::types::{ColumnPath, Type};
 use serde_json::{Number, Value};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -51,9 +51,10 @@ pub(super) fn each_row(
     let mut number = 0;
     for group in 0..reader.num_row_groups() {
         let behind = |row: usize, reason: &str| damaged(&format!("{name}, behind row {row}"), reason);
-        let long = guarded(|| long_page(&file, reader.metadata().row_group(group), wants));
-        if let Some(length) = long.map_err(|reason| behind(number, &reason))? {
-            return Err(too_long(&name, number, length));
+        let pages = guarded(|| pages(&file, reader.metadata().row_group(group), wants));
+        if let Some((reason, remedy)) = pages.map_err(|reason| behind(number, &reason))?.refusal() {
+            let file = format!("{name}, behind row {number}");
+            return Err(DataError::ImportFile { file, reason, remedy: remedy.to_owned() });
         }
         let group = guarded(|| reader.get_row_group(group)).map_err(|reason| behind(number, &reason))?;
         let rows = guarded(|| RowIter::from_row_group(Some(wanted.clone()), &*group));
@@ -104,19 +105,18 @@ fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Ty
     guarded(|| Type::group_type_builder(schema.name()).with_fields(wanted).build()).map(Some)
 }
 
-/// The first page of a wanted column that unpacks to more than there should be memory for: to how many bytes.
-fn long_page(
+/// What the pages of the wanted columns of a row group say about themselves.
+fn pages(
     file: &Chunks,
     group: &RowGroupMetaData,
     wants: &dyn Fn(&str) -> bool,
-) -> Result<Option<u64>, ParquetError> {
-    for column in group.columns() {
-        let is_wanted = column.column_path().parts().first().is_some_and(|name| wants(name));
-        if is_wanted && let Some(length) = longer_than(file, column.byte_range(), LONGEST_PAGE)? {
-            return Ok(Some(length));
-        }
+) -> Result<Pages, ParquetError> {
+    let mut pages = Pages::default();
+    let is_wanted = |path: &ColumnPath| path.parts().first().is_some_and(|name| wants(name));
+    for column in group.columns().iter().filter(|column| is_wanted(column.column_path())) {
+        pages.add(file, column.byte_range())?;
     }
-    Ok(None)
+    Ok(pages)
 }
 
 /// A file without a wanted column: its first row says what is missing.
@@ -145,14 +145,6 @@ fn damaged(file: &str, reason: &str) -> DataError {
         file: file.to_owned(),
         reason: format!("damaged, or no Parquet file ({})", one_line(&short)),
         remedy: "download it again".to_owned(),
-    }
-}
-
-fn too_long(name: &str, row: usize, length: u64) -> DataError {
-    DataError::ImportFile {
-        file: format!("{name}, behind row {row}"),
-        reason: format!("a page of {} MiB, of which at most {} are read", length >> 20, LONGEST_PAGE >> 20),
-        remedy: "write it again with fewer rows a row group".to_owned(),
     }
 }
 

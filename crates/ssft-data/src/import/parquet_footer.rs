@@ -4,7 +4,7 @@
 //! have. Made to do harm, that ends the process, which no error handling can prevent. So a footer
 //! that cannot be one of rows is refused here. The footer is a struct in Thrift.
 
-use super::thrift::{LIST, NUMBER, Thrift};
+use super::thrift::{LIST, LONG, NUMBER, STRUCT, TEXT, Thrift};
 
 /// Deepest schema that is read. A list of structs needs four levels.
 const MOST_LEVELS: usize = 64;
@@ -44,8 +44,11 @@ impl Thrift<'_> {
         while let Some(kind) = self.field(&mut field)? {
             match (field, kind) {
                 (SCHEMA, LIST) => nest &= nests(&self.elements()?),
-                (SCHEMA, _) => return None,
-                _ => self.pass_over(kind, 0)?,
+                // The library reads the kind that it expects, and so something else than what is read here.
+                (1, NUMBER) | (3, LONG) | (4 | 5 | 7, LIST) | (6 | 9, TEXT) | (8, STRUCT) | (10.., _) => {
+                    self.pass_over(kind, 0)?;
+                }
+                _ => return None,
             }
         }
         Some(nest)
@@ -63,8 +66,8 @@ impl Thrift<'_> {
         while let Some(kind) = self.field(&mut field)? {
             match (field, kind) {
                 (CHILDREN, NUMBER) => children = self.number()? as i32,
-                (CHILDREN, _) => return None,
-                _ => self.pass_over(kind, 0)?,
+                (1..=3 | 6..=9, NUMBER) | (4, TEXT) | (10, STRUCT) | (11.., _) => self.pass_over(kind, 0)?,
+                _ => return None,
             }
         }
         Some(children)

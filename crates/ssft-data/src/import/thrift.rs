@@ -4,8 +4,14 @@
 const MOST_NESTING: usize = 32;
 /// The kind of a number of 32 bits.
 pub(super) const NUMBER: u8 = 5;
+/// The kind of a number of 64 bits.
+pub(super) const LONG: u8 = 6;
+/// The kind of a text.
+pub(super) const TEXT: u8 = 8;
 /// The kind of a list.
 pub(super) const LIST: u8 = 9;
+/// The kind of a struct.
+pub(super) const STRUCT: u8 = 12;
 
 /// Reads values off the front; nothing comes of bytes that are none.
 pub(super) struct Thrift<'a> {
@@ -50,16 +56,18 @@ impl<'a> Thrift<'a> {
         match kind {
             1 | 2 => Some(()),
             3 => self.take(1).map(drop),
-            4 | NUMBER | 6 => self.varint().map(drop),
+            4 | NUMBER | LONG => self.varint().map(drop),
             7 => self.take(8).map(drop),
-            8 => self.varint().and_then(|length| self.take(usize::try_from(length).ok()?)).map(drop),
+            TEXT => self.varint().and_then(|length| self.take(usize::try_from(length).ok()?)).map(drop),
             LIST | 10 => {
                 let (count, kind) = self.list()?;
-                // A truth value in a list takes a byte of its own.
-                let kind = if kind <= 2 { 3 } else { kind };
+                // Of truth values, which take a byte each, the library passes over none: it would go on elsewhere.
+                if count > 0 && kind <= 2 {
+                    return None;
+                }
                 (0..count).try_for_each(|_| self.pass_over(kind, nesting + 1))
             }
-            12 => {
+            STRUCT => {
                 let mut id = 0;
                 while let Some(kind) = self.field(&mut id)? {
                     self.pass_over(kind, nesting + 1)?;
@@ -94,4 +102,16 @@ impl<'a> Thrift<'a> {
         self.bytes = rest;
         Some(taken)
     }
+}
+
+/// The bytes of a number without a sign; one with a sign is doubled first.
+#[cfg(test)]
+pub(super) fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
 }

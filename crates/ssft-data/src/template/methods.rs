@@ -172,13 +172,22 @@ fn lines(text: &str, ends: bool) -> Vec<&str> {
 /// The filter `indent`: as jinja2's, the engine's own drops the end of the last line.
 pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let arguments = arguments.into_values();
-    let (text, width, first, blank, named): (&Value, Option<Value>, Option<Value>, Option<Value>, Kwargs) =
-        from_args(&arguments)?;
+    let (listed, named): (&[Value], Kwargs) = from_args(&arguments)?;
+    let [text, listed @ ..] = listed else { return Err(refuse("indent: not a text")) };
     let text = text.as_str().ok_or_else(|| refuse("indent: not a text"))?;
-    let width = width.or(named.get("width")?).unwrap_or_else(|| Value::from(4));
-    let first = first.or(named.get("first")?).is_some_and(|first| first.is_true());
-    let blank = blank.or(named.get("blank")?).is_some_and(|blank| blank.is_true());
+    // None is an argument like any other: Python does not take the default in its place.
+    let argument = |at: usize, name: &str| match (listed.get(at), named.has(name)) {
+        (Some(_), true) => Err(refuse(&format!("indent: {name} is given twice"))),
+        (None, true) => named.get::<Value>(name).map(Some),
+        (listed, false) => Ok(listed.cloned()),
+    };
+    let width = argument(0, "width")?.unwrap_or_else(|| Value::from(4));
+    let first = argument(1, "first")?.is_some_and(|first| first.is_true());
+    let blank = argument(2, "blank")?.is_some_and(|blank| blank.is_true());
     named.assert_all_used()?;
+    if listed.len() > 3 {
+        return Err(refuse("indent: more than width, first and blank"));
+    }
     let (unit, count) = match width.as_str() {
         Some(unit) => (unit, 1),
         None if float_of(&width).is_some() => {
@@ -186,9 +195,10 @@ pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> R
         }
         None => (" ", i64::try_from(width)?.max(0) as usize),
     };
-    // Python appends a line end before it divides, so that the last line counts even if it is empty.
+    // Python appends a line feed before it divides, so that the last line counts even if it is empty; behind a carriage
+    // return the two are one line end.
     let mut lines = lines(text, false);
-    if text.is_empty() || text.ends_with(is_line_end) {
+    if text.is_empty() || text.ends_with(|end| is_line_end(end) && end != '\r') {
         lines.push("");
     }
     let indentation = unit.len().saturating_mul(count);

@@ -229,6 +229,25 @@ fn what_holds_nothing_hides_nothing() {
 }
 
 #[test]
+fn what_holds_nothing_hides_nothing_in_any_layout() {
+    let first = |row: Value, layout| {
+        let (_, records) = both(&[row], layout);
+        (records[0].id.clone(), traces(&records[0]))
+    };
+    let row = json!({"id": null, "uuid": "u", "question": "p", "thinking_trajectories": null, "attempt": null, "a_thinking_trajectory": "A"});
+    assert_eq!(first(row, Layout::S1k), ("u".to_owned(), vec!["a: A".to_owned()]));
+    let row = json!({"uuid": "u", "problem": "p", "generations": ["A", "B", "C"], "correctness_math_verify": null, "correctness_llama": [false, true, null], "is_reasoning_complete": null});
+    let kept = ["generation-2: B", "generation-3: C"].map(str::to_owned);
+    assert_eq!(first(row, Layout::OpenR1), ("u".to_owned(), kept.to_vec()));
+    let row = json!({"id": null, "uuid": "u", "system": null, "conversations": null, "problem": "p", "deepseek_reasoning": "A", "deepseek_solution": null});
+    assert_eq!(first(row, Layout::OpenThoughts), ("u".to_owned(), vec!["deepseek: A".to_owned()]));
+    // A chat of nothing in a file of chats is dropped, whatever the layout is called.
+    let chat = json!({"system": "S", "conversations": [{"from": "user", "value": "p"}, {"from": "assistant", "value": "A"}]});
+    let (counts, _) = both(&[chat, json!({"system": "S", "conversations": null})], Layout::OpenThoughts);
+    assert_eq!(lines(&counts)[1], "dropped 1 question: 1 without a reply");
+}
+
+#[test]
 fn s1k_with_grades_of_true_and_false() {
     let row = |question: &str, grade: Value| json!({"question": question, "solution": "1", "a_thinking_trajectory": "t", "a_attempt": question, "a_grade": grade});
     let (counts, _) =
