@@ -12,6 +12,8 @@ pub(super) const THINKING: &str = "_thinking_trajectory";
 pub(super) const ATTEMPT: &str = "_attempt";
 /// The end of the name of a column that says whether the answer was right.
 pub(super) const GRADE: &str = "_grade";
+/// Grades of what is right: as published, as truth values, and as pandas writes those where some are missing.
+const YES: [&str; 4] = ["yes", "true", "1", "1.0"];
 /// The column of s1K that lists thoughts, all of one teacher.
 pub(super) const LIST: &str = "thinking_trajectories";
 
@@ -58,7 +60,7 @@ fn taught(row: &mut Row, teacher: String) -> Result<Candidate, RowFault> {
     let thinking = row.text_if_any(&format!("{teacher}{THINKING}"))?;
     let attempt = row.text_if_any(&format!("{teacher}{ATTEMPT}"))?;
     let grade = row.word(&format!("{teacher}{GRADE}"));
-    let right = grade.is_none_or(|grade| ["yes", "true"].iter().any(|yes| grade.eq_ignore_ascii_case(yes)));
+    let right = grade.is_none_or(|grade| YES.iter().any(|yes| grade.eq_ignore_ascii_case(yes)));
     let verdict = if right { Ok(()) } else { Err(TraceDrop::Wrong) };
     Ok(Candidate::new(Some(teacher), &thinking, &attempt, verdict))
 }

@@ -258,6 +258,7 @@ fn s1k_with_grades_of_true_and_false() {
         "dropped 1 question: 1 without a usable trace",
     ];
     assert_eq!(lines(&counts), expected);
+    assert_eq!(both(&[row("p", json!(1)), row("q", json!(0))], Layout::S1k).0.traces, 1);
 }
 
 #[test]
