@@ -226,6 +226,7 @@ fn what_cannot_be_asked_is_refused() {
     }
     home.write("silent.jsonl", r#"{"id":"q","question":"x","traces":[{"source":"a","text":"b"}]}"#);
     home.write("begun/config.toml", "");
+    home.write("begun/.lock", "");
     #[rustfmt::skip]
     let cases = [
         ("eval --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),

@@ -106,6 +106,14 @@ fn forks_that_are_there_are_used_and_more_are_added() {
         ("train --fork-init <|im_end|> --out none".into(), "--fork-init is for a --model; leave it out"),
         ("data check data.jsonl --forks 0".into(), "--forks is 0; give at least 1"),
         ("data check data.jsonl --forks 999".into(), "--forks is 999; at most 256 are supported"),
+        (
+            "data check data.jsonl --model model --forks 1".into(),
+            "model: the model has 2 forking tokens, more than --forks 1; leave out --forks to use them all",
+        ),
+        (
+            "inspect --model model --fork-init <|im_end|> --device cpu".into(),
+            "model: the model has its 2 forking tokens already; leave out --fork-init, or ask for more --forks",
+        ),
     ] {
         assert_eq!(home.run(&arguments).refusal(), says);
     }
@@ -275,6 +283,13 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
             set(home, "tokenizer_config.json", "chat_template", named);
         }), "model: tokenizer_config.json: the chat templates are called tool_use, rag, and none default; rename the one to train with to default"),
         (write("tokenizer.json", b"[]".to_vec()), "model: tokenizer.json: not a JSON object"),
+        (write("generation_config.json", b"[]".to_vec()), "model/generation_config.json: not a JSON object; fetch or write the model again"),
+        (Box::new(|home: &Home| set(home, "tokenizer_config.json", "pad_token", json!("[PAD]"))), "model: the token \"[PAD]\" is not in tokenizer.json, so that a forking token would get its number"),
+        (Box::new(|home: &Home| {
+            config(home, "num_attention_heads", json!(32));
+            config(home, "num_key_value_heads", json!(32));
+            config(home, "head_dim", Value::Null);
+        }), "head_dim is 0 or odd"),
         (write("forks.json", br#"{"forks":[{"index":1,"token":"<think1>","id":9}],"chosen_fork":null}"#.to_vec()), "model: forks.json names other forking tokens than tokenizer.json"),
     ];
     // Nobody has to use the template of a model.

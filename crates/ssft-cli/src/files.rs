@@ -34,21 +34,34 @@ pub fn publish(target: &Path, files: &Files) -> Result<(), CheckpointError> {
 
 fn put_in_place(unfinished: &Path, target: &Path) -> io::Result<()> {
     let replaced = target.with_file_name(format!("{REPLACED}{}", file_name(target)));
-    remove(&replaced)?;
-    if target.exists() {
+    let is_successor = target.exists();
+    if is_successor {
+        remove(&replaced)?;
         fs::rename(target, &replaced)?;
     }
-    fs::rename(unfinished, target)?;
+    if let Err(error) = fs::rename(unfinished, target) {
+        if is_successor {
+            fs::rename(&replaced, target)?;
+        }
+        return Err(error);
+    }
     sync_directory(target.parent().unwrap_or(Path::new(".")))?;
-    remove(&replaced)
+    // What cannot be removed is swept at the next start.
+    let _ = remove(&replaced);
+    Ok(())
 }
 
-/// Writes one file, whole or not at all, with the directories it is to lie in.
+/// Whether a directory is that of a run: other programs have a `config.toml` too.
+pub fn is_run(directory: &Path) -> bool {
+    let has = |name: &str| directory.join(name).exists();
+    has("config.toml") && (has(".lock") || has("metrics.jsonl"))
+}
+
+/// Writes one file, whole or not at all.
 ///
 /// # Errors
 /// Whatever the file system says; `target` is then as it was.
 pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(target.parent().unwrap_or(Path::new(".")))?;
     let mut file = WholeFile::create(target)?;
     file.write_all(bytes)?;
     file.finish()

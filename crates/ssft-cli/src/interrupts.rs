@@ -1,7 +1,7 @@
 //! Ctrl-C.
 
 use crate::exit::{Failure, say};
-use std::path::PathBuf;
+use ssft_data::whole_file::abandon;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,15 +42,13 @@ impl Interrupts {
     }
 }
 
-/// Lets Ctrl-C end the program without leaving `unfinished` behind.
+/// Lets Ctrl-C end the program without leaving half a file behind.
 ///
 /// # Errors
 /// [`Failure::Run`] if the system lets nobody listen.
-pub fn sweep_when_interrupted(unfinished: PathBuf) -> Result<(), Failure> {
-    listen(move || {
-        // What cannot be removed is overwritten by the next attempt.
-        let _ = std::fs::remove_file(&unfinished);
-        say("\nstopped: nothing was written");
+pub fn abandon_when_interrupted() -> Result<(), Failure> {
+    listen(|| {
+        say(if abandon() { "\nstopped: nothing was written" } else { "\nstopped" });
         exit(130);
     })
 }

@@ -104,6 +104,13 @@ impl TextSide {
         if count <= there {
             return Ok(self);
         }
+        let unknown = |name: &&&str| self.tokenizer.token_id(name).is_none();
+        if let Some(name) = self.carried.text.named_tokens().iter().find(unknown) {
+            return Err(Failure::Usage(format!(
+                "{}: the token {name:?} is not in tokenizer.json, so that a forking token would get its number; let transformers write the tokenizer again (AutoTokenizer.from_pretrained, then save_pretrained)",
+                self.directory.display()
+            )));
+        }
         let own = [self.tokenizer.bos_token(), Some(self.tokenizer.eos_token())].into_iter().flatten();
         let known = |name: &&str| self.tokenizer.token_id(name).is_some();
         let name =
@@ -153,7 +160,7 @@ impl TextSide {
 
 /// The model directory that `place` stands for.
 fn model_of(place: &Path) -> Result<PathBuf, Failure> {
-    if !place.join("config.toml").exists() {
+    if !files::is_run(place) {
         return Ok(place.to_owned());
     }
     let model = place.join("model");
@@ -184,11 +191,13 @@ fn bytes(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, Failure> {
 
 /// What a JSON file says, if it is there.
 fn json(directory: &Path, name: &str) -> Result<Option<Value>, Failure> {
-    let value = bytes(directory, name)?.map(|bytes| serde_json::from_slice(&bytes)).transpose();
-    value.map_err(|error| {
-        Failure::Usage(format!(
-            "{}: not JSON ({error}); fetch or write the model again",
-            directory.join(name).display()
-        ))
-    })
+    let Some(bytes) = bytes(directory, name)? else { return Ok(None) };
+    let refused = |what: String| {
+        Failure::Usage(format!("{}: {what}; fetch or write the model again", directory.join(name).display()))
+    };
+    match serde_json::from_slice(&bytes) {
+        Ok(value @ Value::Object(_)) => Ok(Some(value)),
+        Ok(_) => Err(refused("not a JSON object".to_owned())),
+        Err(error) => Err(refused(format!("not JSON ({error})"))),
+    }
 }

@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use crate::files;
 use crate::setup::Questions;
 use ssft_data::forks::ForkTable;
+use ssft_data::whole_file::UNFINISHED;
 use ssft_model::checkpoint::CheckpointError;
 use ssft_model::{Precision, StoredTensors};
 use ssft_train::Trainer;
@@ -219,7 +220,7 @@ fn foreign_file(directory: &Path) -> Option<String> {
     }
     let names =
         fs::read_dir(directory).ok()?.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.into_iter().find(|name| name != ".lock")
+    names.into_iter().find(|name| name != ".lock" && !name.starts_with(UNFINISHED))
 }
 
 fn numbered(stem: &str, number: usize) -> PathBuf {

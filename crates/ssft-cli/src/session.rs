@@ -82,7 +82,8 @@ impl Session {
     /// Trains to the last step.
     ///
     /// # Errors
-    /// [`Failure::Run`] says what there is to go on from; [`Failure::Interrupted`] that it was saved.
+    /// [`Failure::Run`] if a step or a write fails, with what there is to go on from; [`Failure::Interrupted`] if someone stopped it,
+    /// saved.
     pub fn steps(&mut self) -> Result<(), Failure> {
         let bar = self.bar();
         while self.trainer.steps_done() < self.steps {
@@ -93,7 +94,7 @@ impl Session {
                 pollster::block_on(step).map_err(Failure::run)
             })?;
             let done = report.step;
-            let stop = self.interrupts.asked() && done < self.steps;
+            let stop = self.interrupts.asked();
             // The line comes before the checkpoint, which would otherwise leave a gap behind if the run were killed
             // between them; and what is done is saved before anything else is tried.
             self.metrics.append(&report).map_err(|error| self.run.failed("metrics.jsonl", error))?;

@@ -65,9 +65,7 @@ pub fn questions(
     // All that is wrong with the text comes before gigabytes of weights are read.
     let side = start.map(|directory| forked(resolved, directory)).transpose()?;
     let forks = side.as_ref().map_or(config.forks, |side| side.tokenizer.forks().len());
-    if forks > 0 {
-        check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
-    }
+    check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
     let (encoder, lead) = match &side {
         Some(side) => encoder_of(side, config, any_chat(train.iter().chain(&eval)))?,
         None => {
@@ -151,22 +149,45 @@ fn forked(resolved: &Resolved, place: &Path) -> Result<TextSide, Failure> {
             config.context
         )));
     }
-    let there = side.tokenizer.forks().len();
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);
-    if asked && there > config.forks {
-        return Err(Failure::Usage(format!(
-            "{name}: the model has {there} forking tokens, more than --forks {}; leave out --forks to use them all",
-            config.forks
-        )));
-    }
-    let wanted = if there == 0 || asked { config.forks } else { there };
-    // A resumed run has it in its file, and its tokens by now.
-    if wanted <= there && resolved.origins.get("fork-init") == Some(&Origin::Flag) {
+    // A resumed run has --fork-init in its file, and its tokens by now.
+    let insists = resolved.origins.get("fork-init") == Some(&Origin::Flag);
+    with_forks(
+        side,
+        asked.then_some(config.forks),
+        config.fork_init.as_deref().map(|init| (init, insists)),
+        config.seed,
+    )
+}
+
+/// The model with as many forking tokens as are `asked` for, or else those it has, or else the usual number; new ones start
+/// like the token of `init`, which is refused where somebody insists on it and there is none to start.
+///
+/// # Errors
+/// [`Failure::Usage`] if the model has more, or not the token.
+pub fn with_forks(
+    side: TextSide,
+    asked: Option<usize>,
+    init: Option<(&str, bool)>,
+    seed: u64,
+) -> Result<TextSide, Failure> {
+    let (name, there) = (side.directory.display(), side.tokenizer.forks().len());
+    let wanted = match asked {
+        Some(asked) if asked < there => {
+            return Err(Failure::Usage(format!(
+                "{name}: the model has {there} forking tokens, more than --forks {asked}; leave out --forks to use them all"
+            )));
+        }
+        Some(asked) => asked,
+        None if there == 0 => RunConfig::default().forks,
+        None => there,
+    };
+    if wanted <= there && init.is_some_and(|(_, insists)| insists) {
         return Err(Failure::Usage(format!(
             "{name}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks"
         )));
     }
-    side.with_forks(wanted, config.fork_init.as_deref(), config.seed)
+    side.with_forks(wanted, init.map(|(init, _)| init), seed)
 }
 
 /// The encoder of a model that came from somewhere, and the text around its forking tokens: what `config` asks for, or

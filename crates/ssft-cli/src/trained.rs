@@ -4,6 +4,7 @@ use crate::args::TrainArgs;
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
+use crate::files;
 use crate::model_directory::{LoadedModel, TextSide};
 use crate::setup::encoder_of;
 use ssft_data::encode::Encoder;
@@ -66,11 +67,11 @@ pub fn settings_of(place: &Path) -> Result<Option<RunConfig>, Failure> {
 fn run_of(place: &Path) -> Option<PathBuf> {
     // A path like `model` has no parent that exists by name.
     let place = place.canonicalize().ok()?;
-    if place.join("config.toml").exists() {
+    if files::is_run(&place) {
         return Some(place.join("config.toml"));
     }
     let known = |part: &Path| part.file_name().is_some_and(|name| name == "model" || name == "checkpoints");
     let parent = place.parent()?;
     let run = if known(&place) { parent } else { parent.parent().filter(|_| known(parent))? };
-    Some(run.join("config.toml")).filter(|file| file.exists())
+    files::is_run(run).then(|| run.join("config.toml"))
 }

@@ -23,7 +23,13 @@ impl TextFiles {
     /// strings or as objects with a `content`; for the end of a sequence the first `eos_token_id` of `config`, the model's
     /// `config.json`, is the last resort.
     pub fn roles(&self, config: &Value) -> Roles {
-        let files = [&self.tokenizer_config, &self.special_tokens_map];
+        // As in transformers, the map speaks where the other file does not list its tokens.
+        let listed =
+            self.tokenizer_config.as_ref().is_some_and(|file| file.get("added_tokens_decoder").is_some());
+        let mut files = [&self.special_tokens_map, &self.tokenizer_config];
+        if listed {
+            files.reverse();
+        }
         let name = |key: &str| {
             files.into_iter().flatten().find_map(|file| {
                 let value = &file[key];
@@ -39,6 +45,20 @@ impl TextFiles {
             pad: name("pad_token"),
             unk: name("unk_token"),
         }
+    }
+
+    /// Tokens that these files name, which transformers adds to a vocabulary that lacks them.
+    pub fn named_tokens(&self) -> Vec<&str> {
+        let files = [&self.tokenizer_config, &self.special_tokens_map].into_iter().flatten();
+        let all = files.flat_map(|file| {
+            let roles =
+                ["bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"];
+            let lists = ["additional_special_tokens", "extra_special_tokens"];
+            let listed = lists.into_iter().filter_map(|list| file[list].as_array()).flatten();
+            let decoded = file["added_tokens_decoder"].as_object().into_iter().flat_map(Map::values);
+            roles.into_iter().map(|role| &file[role]).chain(listed).chain(decoded)
+        });
+        all.filter_map(|token| content(token).as_str()).collect()
     }
 
     /// The chat template: the file of its own, or else `chat_template` in `tokenizer_config.json`, of several named ones that
@@ -251,13 +271,14 @@ mod tests {
             template_file: None,
         };
         let expected = Roles {
-            bos: Some("<s>".to_owned()),
+            bos: Some("<b>".to_owned()),
             eos: Some("</s>".to_owned()),
             eos_id: Some(7),
             pad: None,
             unk: Some("<unk>".to_owned()),
         };
         assert_eq!(files.roles(&json!({"eos_token_id": 7})), expected);
+        assert_eq!(files.named_tokens(), ["<s>", "<b>", "</s>", "<unk>"]);
         assert_eq!(files.roles(&json!({"eos_token_id": [7, 8]})), expected);
         assert_eq!(TextFiles::default().roles(&json!({"eos_token_id": null})), Roles::default());
     }

@@ -130,6 +130,10 @@ impl Tokenizer {
         // Settings for batches of some other program: they would cut or pad a trace without a word.
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
+        // Other tokens at every reading: no row could be told again.
+        if let Some(dropout) = json.get_mut("model").and_then(|model| model.get_mut("dropout")) {
+            *dropout = Value::Null;
+        }
         mark_special(&mut json, |fork, special| fork || special);
         let text = load(&json)?;
         mark_special(&mut json, |fork, _| fork);

@@ -1,8 +1,10 @@
 //! Files that appear whole or not at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Leads the name of what is still being written, beside what it is to become.
 pub const UNFINISHED: &str = ".unfinished-";
@@ -21,16 +23,21 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// Starts a file that is to be at `target`.
+    /// Starts a file that is to be at `target`, with the directories that it is to lie in.
     ///
     /// # Errors
     /// Whatever the system says, or that another process is writing the same file.
     pub fn create(target: &Path) -> io::Result<Self> {
         let target = followed(target);
-        let replaceable = !target.exists() || target.is_file() || target.is_dir();
+        let replaceable = !target.exists() || target.is_file();
         let unfinished = replaceable.then(|| unfinished(&target));
         let file = match &unfinished {
-            Some(unfinished) => alone(unfinished)?,
+            Some(unfinished) => {
+                fs::create_dir_all(unfinished.parent().unwrap_or(Path::new(".")))?;
+                let file = alone(unfinished)?;
+                under_way().insert(unfinished.clone());
+                file
+            }
             None => File::options().write(true).open(&target)?,
         };
         Ok(Self { target, unfinished, output: Some(BufWriter::new(file)) })
@@ -45,12 +52,16 @@ impl WholeFile {
         let file = output.into_inner().map_err(io::IntoInnerError::into_error);
         // A pipe cannot be synced.
         let Some(unfinished) = &self.unfinished else { return file.map(drop) };
-        let placed =
-            file.and_then(|file| file.sync_all()).and_then(|()| fs::rename(unfinished, &self.target));
-        if placed.is_err() {
+        // The lock is held until the name is gone.
+        let placed = file.and_then(|file| {
+            file.sync_all()?;
+            fs::rename(unfinished, &self.target)
+        });
+        if let Err(error) = placed {
             self.remove();
+            return Err(error);
         }
-        placed?;
+        under_way().remove(unfinished);
         sync_directory(self.target.parent().unwrap_or(Path::new(".")))
     }
 
@@ -58,8 +69,21 @@ impl WholeFile {
         // What went wrong before is the one worth telling; that the leftover cannot be removed either follows.
         if let Some(unfinished) = &self.unfinished {
             let _ = fs::remove_file(unfinished);
+            under_way().remove(unfinished);
         }
     }
+}
+
+/// What this process is writing, for whoever ends it.
+fn under_way() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    static UNDER_WAY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what this process has not finished, before it ends: whether there was anything.
+pub fn abandon() -> bool {
+    let removed = under_way().iter().filter(|unfinished| fs::remove_file(unfinished).is_ok()).count();
+    removed > 0
 }
 
 impl Write for WholeFile {
@@ -83,11 +107,13 @@ impl Drop for WholeFile {
 }
 
 /// The file that `target` leads to, or is.
-pub fn followed(target: &Path) -> PathBuf {
-    fs::canonicalize(target).unwrap_or_else(|_| target.to_owned())
+fn followed(target: &Path) -> PathBuf {
+    // A link may lead to a file that is not there yet.
+    let led = || Some(target.parent()?.join(fs::read_link(target).ok()?));
+    fs::canonicalize(target).ok().or_else(led).unwrap_or_else(|| target.to_owned())
 }
 
-/// The name under which `target` is written, once links are followed.
+/// The name under which `target` is written.
 pub fn unfinished(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!("{UNFINISHED}{name}"))
@@ -95,13 +121,32 @@ pub fn unfinished(target: &Path) -> PathBuf {
 
 /// An empty file that no other process writes to; the lock goes with the process, however it ends.
 fn alone(path: &Path) -> io::Result<File> {
-    let file = File::options().write(true).create(true).truncate(false).open(path)?;
-    // A file system without locks is no reason not to write.
-    if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process is writing it"));
+    loop {
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        // A file system without locks is no reason not to write.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process is writing it"));
+        }
+        // It may have been finished, and renamed, between the two.
+        if names(path, &file)? {
+            file.set_len(0)?;
+            return Ok(file);
+        }
     }
-    file.set_len(0)?;
-    Ok(file)
+}
+
+/// Whether `path` still leads to `file`.
+#[cfg(unix)]
+fn names(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let file = file.metadata()?;
+    Ok(fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (file.dev(), file.ino())))
+}
+
+/// Elsewhere nothing tells; an open file can hardly be renamed there.
+#[cfg(not(unix))]
+fn names(_path: &Path, _file: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Makes a rename survive a power cut. Windows keeps directories in order by itself and cannot open them.
@@ -179,6 +224,10 @@ mod tests {
         write(&link, "new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        fs::remove_file(&target).unwrap();
+        write(&link, "where nothing was");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "where nothing was");
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());

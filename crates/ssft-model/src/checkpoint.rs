@@ -80,7 +80,8 @@ pub struct NamedTensor {
 
 /// A model of the shape that `config` says, with the weights that are `stored`, and rows for tokens that are `added`.
 ///
-/// One tensor at a time is read, widened to f32 and handed to `device`, so that no more than the model itself is in memory.
+/// One tensor at a time is read, widened to f32 and handed to `device`, so that no more than the model itself is in memory,
+/// but for a stored head that is compared with the embedding before.
 /// A head that is tied may be stored all the same, if it is the embedding. Frequencies of the rotary embedding, which
 /// old checkpoints store, follow from `config` and are not read.
 ///
@@ -135,8 +136,19 @@ fn check(outline: &Decoder, stored: &StoredTensors) -> Result<(), CheckpointErro
     let harmless = |name: &str| tied && name == HEAD || name.ends_with(".rotary_emb.inv_freq");
     let extra = stored.names().filter(|name| !places.contains(*name) && !harmless(name));
     problems.extend(extra.map(|name| format!("{name} has no place in the model")));
-    if problems.is_empty() { Ok(()) } else { Err(CheckpointError::Mismatch { problems }) }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let more = problems.len().saturating_sub(MOST_PROBLEMS);
+    if more > 0 {
+        problems.truncate(MOST_PROBLEMS);
+        problems.push(format!("and {more} more"));
+    }
+    Err(CheckpointError::Mismatch { problems })
 }
+
+/// More tensors than models have; a file made to do harm may have any number.
+const MOST_PROBLEMS: usize = 5000;
 
 /// Compares the head that is stored with the embedding that it is tied to: of two that differ, transformers ties neither.
 fn check_tied(stored: &StoredTensors) -> Result<(), CheckpointError> {

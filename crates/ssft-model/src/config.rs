@@ -217,8 +217,8 @@ impl DecoderConfig {
         if !shape.num_attention_heads.is_multiple_of(shape.num_key_value_heads) {
             return Err(bad("num_key_value_heads does not divide num_attention_heads"));
         }
-        if !shape.head_dim.is_multiple_of(2) {
-            return Err(bad("head_dim is odd, which rotary embedding cannot turn"));
+        if shape.head_dim == 0 || !shape.head_dim.is_multiple_of(2) {
+            return Err(bad("head_dim is 0 or odd, which rotary embedding cannot turn"));
         }
         Ok(shape)
     }

@@ -71,7 +71,10 @@ impl RopeScaling {
             rope.optional_text("rope_type").or_else(|| rope.optional_text("type")).unwrap_or("default");
         let original = || match rope.optional_size("original_max_position_embeddings")? {
             Some(original) => Ok(original),
-            None => config.size("max_position_embeddings"),
+            None => match config.optional_size("original_max_position_embeddings")? {
+                Some(original) => Ok(original),
+                None => config.size("max_position_embeddings"),
+            },
         };
         Ok(match kind {
             "default" => Self::Default,

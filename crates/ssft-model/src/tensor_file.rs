@@ -42,7 +42,7 @@ impl TensorFile {
     ///
     /// # Errors
     /// [`CheckpointError::Device`] if a readback fails, [`CheckpointError::NotFinite`] if a number is NaN or infinite,
-    /// or becomes so in the file's type, [`CheckpointError::Write`] if `out` fails.
+    /// [`CheckpointError::TooLarge`] if one is too large for the file's type, [`CheckpointError::Write`] if `out` fails.
     pub async fn write(&self, out: &mut dyn Write) -> Result<(), CheckpointError> {
         let failed = |error: std::io::Error| CheckpointError::Write { error };
         out.write_all(&self.header()).map_err(failed)?;

@@ -48,16 +48,15 @@ fn step(trainer: &mut Trainer) -> usize {
 /// Of the weights, what a step that is not the first took beyond them and the moments.
 fn share(mut trainer: Trainer, weights: usize) -> f64 {
     step(&mut trainer);
-    let share = step(&mut trainer) as f64 / weights as f64;
-    println!("{share}");
-    share
+    step(&mut trainer) as f64 / weights as f64
 }
 
 #[test]
 fn a_step_of_one_pass_takes_a_gradient_a_weight() {
     let _alone = alone();
     let (trainer, weights) = trainer(1 << 30, Matching::Full);
-    assert!(share(trainer, weights) < 1.2);
+    let share = share(trainer, weights);
+    assert!(share < 1.2, "{share}");
 }
 
 /// The gradients of a pass are added to those of the passes before.

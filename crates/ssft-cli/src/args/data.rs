@@ -36,9 +36,9 @@ pub struct MakeArgs {
 pub struct CheckArgs {
     /// The JSONL file
     pub file: PathBuf,
-    /// N: forking tokens the file is meant for
-    #[arg(long, default_value_t = 6)]
-    pub forks: usize,
+    /// N: forking tokens the file is meant for [default: those of --model, or 6]
+    #[arg(long)]
+    pub forks: Option<usize>,
     /// Longest row, in tokens [default: 512, or what --model has room for]
     #[arg(long)]
     pub context: Option<usize>,
@@ -95,9 +95,9 @@ pub struct InspectArgs {
     /// Id of the question [default: the first]
     #[arg(long)]
     pub id: Option<String>,
-    /// N, for a model that has no forking tokens yet
-    #[arg(long, default_value_t = 6)]
-    pub forks: usize,
+    /// N: number of forking tokens [default: those of --model, or 6]
+    #[arg(long)]
+    pub forks: Option<usize>,
     /// How a question becomes a prompt
     #[arg(long, value_enum, default_value_t)]
     pub template: TemplateChoice,

@@ -23,24 +23,33 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
         let path = args.out.join(name);
         write_records(&path, records).map_err(Failure::run)?;
         if !args.quiet {
-            println!("{}: {} questions", path.display(), records.len());
+            println!("{}: {}", path.display(), counted(records.len(), "question"));
         }
     }
     Ok(())
 }
 
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
-    check_number_of_forks(args.forks)?;
+    args.forks.map_or(Ok(()), check_number_of_forks)?;
+    let default = RunConfig { template: args.template, ..RunConfig::default() };
+    let side = args.model.as_deref().map(TextSide::read).transpose()?;
+    let side = side.map(|side| setup::with_forks(side, args.forks, None, default.seed)).transpose()?;
+    let forks = match &side {
+        Some(side) => side.tokenizer.forks().len(),
+        None => args.forks.unwrap_or(default.forks),
+    };
     let checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
     let name = args.file.display();
-    problems.extend(fork_problems(&checked.records, args.forks).map(|error| format!("{name}: {error}")));
-    problems.extend(row_problems(&checked.records, args)?);
+    problems.extend(fork_problems(&checked.records, forks).map(|error| format!("{name}: {error}")));
+    problems.extend(row_problems(&checked.records, args, side.as_ref(), RunConfig { forks, ..default })?);
     for problem in problems.iter().take(Limits::default().problems) {
         say(problem);
     }
     if !problems.is_empty() {
-        let more = if problems.len() > Limits::default().problems { " (the first are shown)" } else { "" };
+        // Reading stops at so many.
+        let more =
+            if problems.len() >= Limits::default().problems { " or more; the first are shown" } else { "" };
         let count = counted(problems.len(), "problem");
         return Err(Failure::Usage(format!("{name}: {count}{more}")));
     }
@@ -53,20 +62,22 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 }
 
 /// Rows that `train --data` would find too long or empty, with its own tokenizer and template or those of --model.
-fn row_problems(records: &[Record], args: &CheckArgs) -> Result<Vec<String>, Failure> {
+fn row_problems(
+    records: &[Record],
+    args: &CheckArgs,
+    side: Option<&TextSide>,
+    mut config: RunConfig,
+) -> Result<Vec<String>, Failure> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let default = RunConfig { template: args.template, forks: args.forks, ..RunConfig::default() };
-    let (encoder, _) = match &args.model {
-        Some(directory) => {
-            let side = TextSide::read(directory)?.with_forks(args.forks, None, default.seed)?;
-            let context = args.context.unwrap_or(side.shape.max_position_embeddings);
-            setup::encoder_of(&side, &RunConfig { context, ..default }, setup::any_chat(records))?
+    let (encoder, _) = match side {
+        Some(side) => {
+            config.context = args.context.unwrap_or(side.shape.max_position_embeddings);
+            setup::encoder_of(side, &config, setup::any_chat(records))?
         }
         None => {
-            let context = args.context.unwrap_or(default.context);
-            let config = RunConfig { context, ..default };
+            config.context = args.context.unwrap_or(config.context);
             setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), Some(config.vocab_size), &config)?
         }
     };

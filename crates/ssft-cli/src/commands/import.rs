@@ -3,11 +3,11 @@
 use crate::args::ImportArgs;
 use crate::exit::Failure;
 use crate::files::check_target;
-use crate::interrupts::sweep_when_interrupted;
+use crate::interrupts::abandon_when_interrupted;
 use crate::progress;
 use indicatif::ProgressBar;
+use ssft_data::error::DataError;
 use ssft_data::import::{ImportSettings, Progress, import as import_files};
-use ssft_data::whole_file::{followed, unfinished};
 
 /// Rows between two moves of the bar.
 const ROWS_A_MOVE: usize = 1000;
@@ -32,10 +32,13 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         ..ImportSettings::default()
     };
     let bar = progress::bar(args.quiet, "{spinner} {msg}", None);
-    sweep_when_interrupted(unfinished(&followed(&args.out)))?;
+    abandon_when_interrupted()?;
     let counts = import_files(&args.files, &args.out, &settings, &mut |progress| show(&bar, progress));
     bar.finish_and_clear();
-    let counts = counts.map_err(Failure::usage)?;
+    let counts = counts.map_err(|error| match error {
+        DataError::Write { .. } => Failure::run(error),
+        error => Failure::usage(error),
+    })?;
     if !args.quiet {
         println!("{}: {counts}", args.out.display());
     }

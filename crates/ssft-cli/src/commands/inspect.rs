@@ -25,13 +25,13 @@ use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
-    check_number_of_forks(args.forks)?;
+    args.forks.map_or(Ok(()), check_number_of_forks)?;
     check_count("--match-tokens", match_tokens, 1)?;
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
     let (start, encoder, lead) = match &args.model {
-        Some(place) => given(args, place, record)?,
+        Some(place) => given(args, place, &records)?,
         None => fresh(args, &records)?,
     };
     let question = encoder.encode(record).map_err(Failure::usage)?;
@@ -77,12 +77,17 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
         Some(id) => records.iter().find(|record| record.id == id),
         None => records.first(),
     };
-    found.ok_or_else(|| Failure::Usage(format!("no question has the id {:?}", id.unwrap_or_default())))
+    found.ok_or_else(|| match id {
+        Some(id) => Failure::Usage(format!("no question has the id {id:?}")),
+        None => Failure::Usage("there is no question".to_owned()),
+    })
 }
 
 fn settings(args: &InspectArgs, context: usize) -> RunConfig {
-    let InspectArgs { forks, template, fork_lead, .. } = *args;
-    RunConfig { forks, context, template, fork_lead, date: args.date.clone(), ..RunConfig::default() }
+    let default = RunConfig::default();
+    let forks = args.forks.unwrap_or(default.forks);
+    let InspectArgs { template, fork_lead, .. } = *args;
+    RunConfig { forks, context, template, fork_lead, date: args.date.clone(), ..default }
 }
 
 /// A model but for its weights, which are read when the question is known to be one.
@@ -103,16 +108,20 @@ impl Start {
     }
 }
 
-/// The model of a directory; as `train` would, it gives one without forking tokens some.
-fn given(args: &InspectArgs, place: &Path, record: &Record) -> Result<(Start, Encoder, ForkLead), Failure> {
+/// The model of a directory, with the forking tokens that `train` would give it.
+fn given(
+    args: &InspectArgs,
+    place: &Path,
+    records: &[Record],
+) -> Result<(Start, Encoder, ForkLead), Failure> {
     let side = TextSide::read(place)?;
-    let wanted = if side.tokenizer.forks().is_empty() { args.forks } else { 0 };
-    let side = side.with_forks(wanted, args.fork_init.as_deref(), args.seed)?;
+    let init = args.fork_init.as_deref().map(|init| (init, true));
+    let side = setup::with_forks(side, args.forks, init, args.seed)?;
     let mut settings = settings(args, side.shape.max_position_embeddings);
     if settings.date.is_none() {
         settings.date = settings_of(place)?.and_then(|run| run.date);
     }
-    let (encoder, lead) = encoder_of(&side, &settings, record.messages.is_some())?;
+    let (encoder, lead) = encoder_of(&side, &settings, setup::any_chat(records))?;
     Ok((Start::Given(Box::new(side)), encoder, lead))
 }
 

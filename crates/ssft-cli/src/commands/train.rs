@@ -1,6 +1,6 @@
 //! `train`: the whole run, from settings to report.
 
-use crate::args::TrainArgs;
+use crate::args::{DtypeChoice, TrainArgs};
 use crate::config::{Resolved, RunConfig};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
@@ -10,14 +10,18 @@ use crate::run::Run;
 use crate::session::{Session, Voice};
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
-    let interrupts = Interrupts::of_run()?;
     let stem = stem(args)?;
     let out = args.out.as_deref();
     let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
     let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
     let mut resolved = Resolved::new(args, file.as_deref())?;
     if let Some(file) = file.as_deref().filter(|_| args.resume) {
-        check_unchanged(&Resolved::new(&TrainArgs::default(), Some(file))?.config, &resolved.config)?;
+        let started = Resolved::new(&TrainArgs::default(), Some(file))?.config;
+        check_unchanged(&started, &resolved.config)?;
+        // Checkpoints are f32; the file remembers what the model was.
+        if resolved.config.dtype == DtypeChoice::Auto {
+            resolved.config.dtype = started.dtype;
+        }
     }
     let device = resolved.config.device.open()?;
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
@@ -30,6 +34,8 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     }
     let voice = Voice { quiet: args.quiet || args.json };
     introduce(&voice, &resolved.config, &device, &prepared, &run);
+    // Before, there is nothing to save.
+    let interrupts = Interrupts::of_run()?;
     let mut session = Session::new(resolved.config, prepared, run, voice, interrupts)?;
     session.steps()?;
     let evaluation = session.finish()?;

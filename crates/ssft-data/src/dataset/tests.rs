@@ -214,9 +214,10 @@ fn writes_whole_files_or_none() {
     assert_eq!(read_records(&path, &Limits::default()).unwrap(), records);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the temporary file is gone");
 
-    let nowhere = folder.path().join("absent").join("d.jsonl");
+    let nowhere = path.join("d.jsonl");
     let error = write_records(&nowhere, &records).unwrap_err().to_string();
-    let expected = "cannot be written (No such file or directory (os error 2)); check the folder, its permissions and the free space";
+    let expected =
+        "cannot be written (File exists (os error 17)); check the folder, its permissions and the free space";
     assert_eq!(error, format!("{}: {expected}", nowhere.display()));
 
     // A folder in the way: the rename fails and nothing is left behind.

@@ -13,8 +13,8 @@ use parquet::file::reader::ChunkReader;
 const LONGEST_PAGE: u64 = 512 << 20;
 /// Beyond what one page may be, a row group unpacks to at most so many times the file; texts come to about ten.
 const MOST_UNPACKED: u64 = 32;
-/// Most values of a row group: one list of so many takes 3 GiB on its way to a row. A million rows, as many as writers put
-/// into a group, may be chats of eight turns.
+/// Most values of a column in a row group: one list of so many takes 3 GiB on its way to a row. A million rows, as many as
+/// writers put into a group, may be chats of sixteen turns.
 const MOST_VALUES: u64 = 16 << 20;
 /// The encodings in which a value is about as long as what stands for it, or a part of the dictionary. Published datasets
 /// are written with these.
@@ -44,15 +44,16 @@ impl Pages {
     ) -> Result<(), ParquetError> {
         self.file = file.len();
         let end = start.saturating_add(length);
-        let mut at = start;
+        let (mut at, mut values) = (start, 0u64);
         while at < end {
             let (header, page) = page(file, at, end - at)?;
             self.longest = self.longest.max(page.unpacked);
             self.unpacked = self.unpacked.saturating_add(page.unpacked);
-            self.values = self.values.saturating_add(page.values);
+            values = values.saturating_add(page.values);
             self.unread = self.unread.or(page.unread);
             at = at.saturating_add(header).saturating_add(page.packed);
         }
+        self.values = self.values.max(values);
         Ok(())
     }
 
@@ -67,7 +68,7 @@ impl Pages {
         } else if self.unpacked > most {
             format!("a row group of {}, of which at most {} are read", size(self.unpacked), size(most))
         } else if self.values > MOST_VALUES {
-            format!("a row group of {} values, of which at most {MOST_VALUES} are read", self.values)
+            format!("a column of {} values, of which at most {MOST_VALUES} are read", self.values)
         } else {
             return None;
         };
@@ -238,7 +239,7 @@ mod tests {
             .concat(),
         ] {
             assert_eq!(reason(&[with(part)]), None, "{part:x?}");
-            let expected = "a row group of 16777217 values, of which at most 16777216 are read";
+            let expected = "a column of 16777217 values, of which at most 16777216 are read";
             assert_eq!(reason(&[page(4, 0), with(part)]).as_deref(), Some(expected), "{part:x?}");
         }
     }

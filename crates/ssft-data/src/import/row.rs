@@ -82,7 +82,7 @@ impl Row {
         self.list_if_any(column)?.map(|values| values.into_iter().map(flag).collect()).transpose()
     }
 
-    /// The text or number of a column that may also be there in vain: an id, a grade, an answer.
+    /// The text, number or truth value of a column that may also be there in vain: an id, a grade, an answer.
     pub(super) fn word(&mut self, column: &str) -> Option<String> {
         let word = match self.take(column) {
             Value::String(text) => text.trim().to_owned(),

@@ -273,3 +273,13 @@ fn a_stream_says_what_decoding_says() {
         }
     }
 }
+
+/// Dropout would read a text differently each time, and a resumed run would be another one.
+#[test]
+fn dropout_is_switched_off() {
+    let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    json["model"]["dropout"] = 0.5.into();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), Roles::default()).unwrap();
+    let written: Value = serde_json::from_str(&tokenizer.to_json().unwrap()).unwrap();
+    assert_eq!(written["model"]["dropout"], Value::Null);
+}

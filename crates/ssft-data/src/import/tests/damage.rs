@@ -167,7 +167,7 @@ fn pages_that_claim_the_memory() {
     let twice = |pages: &[u8]| [&pages[..4], &[0x06, 4], &number(0x7fff_ffff), &pages[4..]].concat();
     let no_page = "damaged, or no Parquet file (Parquet error: no page where there should be one, at";
     assert!(refused(&twice).starts_with(&format!("{place}: {no_page}")), "{}", refused(&twice));
-    let values = "a row group of 2147483650 values, of which at most 16777216 are read";
+    let values = "a column of 2147483648 values, of which at most 16777216 are read";
     let many = |pages: &[u8]| [&pages[..8], &number(0x7fff_ffff), &pages[9..]].concat();
     assert_eq!(refused(&many), format!("{place}: {values}; {fewer}"));
     // A list of nothing over and over, which two runs say.
@@ -183,6 +183,6 @@ fn pages_that_claim_the_memory() {
     };
     assert_eq!(
         refused(&runs),
-        format!("{place}: a row group of 2147483648 values, of which at most 16777216 are read; {fewer}")
+        format!("{place}: a column of 2147483646 values, of which at most 16777216 are read; {fewer}")
     );
 }
