@@ -115,8 +115,7 @@ impl TextSide {
         let known = |name: &&str| self.tokenizer.token_id(name).is_some();
         let name =
             like.or_else(|| OPENINGS.into_iter().chain(own).find(known)).unwrap_or_default().to_owned();
-        let like = self.tokenizer.token_id(&name).filter(|&id| (id as usize) < self.shape.vocab_size);
-        let like = like.ok_or_else(|| {
+        let like = self.tokenizer.token_id(&name).ok_or_else(|| {
             Failure::Usage(format!(
                 "{}: the model has no token {name:?} for --fork-init; name one that its tokenizer.json has",
                 self.directory.display()

@@ -59,7 +59,7 @@ pub fn prepare(
     config.date = config.date.take().filter(|_| day::matters_to(questions.encoder.template()));
     config.dtype = config.dtype.precision(stored).into();
     // Another cut of the passes would round differently when the run is resumed.
-    config.memory_budget.get_or_insert_with(|| device.memory_budget(model.config()));
+    let budget = *config.memory_budget.get_or_insert_with(|| device.memory_budget(model.config()));
     let config = &resolved.config;
     let per_step = config.batch_questions * config.accumulate;
     let steps = match (config.steps, config.epochs) {
@@ -69,7 +69,7 @@ pub fn prepare(
         (steps, None) => steps.unwrap_or(1),
     };
     let leads = (0..config.forks).map(|fork| questions.encoder.lead(fork)).collect();
-    let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps));
+    let mut trainer = Trainer::new(model, leads, &questions.train, settings(config, steps, budget));
     if let Some(directory) = checkpoint {
         restore(&mut trainer, directory)?;
     }
@@ -101,14 +101,15 @@ fn fresh(config: &RunConfig, questions: &Questions, device: &burn::tensor::Devic
     Decoder::init(&shape, config.seed, device)
 }
 
-fn settings(config: &RunConfig, steps: usize) -> Settings {
+/// What a trainer is told; `budget` is in MiB.
+fn settings(config: &RunConfig, steps: usize, budget: usize) -> Settings {
     Settings {
         method: config.method,
         match_tokens: config.match_tokens,
         matching: config.matching,
         batch_questions: config.batch_questions,
         accumulate: config.accumulate,
-        memory_budget: (config.memory_budget.unwrap_or(1024) as u64) << 20,
+        memory_budget: (budget as u64) << 20,
         schedule: Schedule {
             peak: config.lr,
             warmup_steps: config.warmup_steps,

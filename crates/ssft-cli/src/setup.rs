@@ -20,6 +20,7 @@ use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
 use ssft_model::DecoderConfig;
+use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::Path;
 
@@ -118,6 +119,7 @@ fn set_aside(records: Vec<Record>, config: &RunConfig) -> (Vec<Record>, Vec<Reco
         (0..records.len()).filter(|&index| judgeable(&records[index], config.answers)).collect();
     judged.shuffle(&mut ChaCha8Rng::seed_from_u64(config.seed));
     judged.truncate(config.eval_questions.min(records.len() / 10));
+    let judged: HashSet<usize> = judged.into_iter().collect();
     let (mut train, mut eval) = (Vec::new(), Vec::new());
     for (index, record) in records.into_iter().enumerate() {
         if judged.contains(&index) { eval.push(record) } else { train.push(record) }
@@ -150,44 +152,45 @@ fn forked(resolved: &Resolved, place: &Path) -> Result<TextSide, Failure> {
         )));
     }
     let asked = resolved.origins.get("forks").is_some_and(|origin| *origin != Origin::Default);
+    let asked = asked.then_some(config.forks);
     // A resumed run has --fork-init in its file, and its tokens by now.
     let insists = resolved.origins.get("fork-init") == Some(&Origin::Flag);
-    with_forks(
-        side,
-        asked.then_some(config.forks),
-        config.fork_init.as_deref().map(|init| (init, insists)),
-        config.seed,
-    )
+    let there = side.tokenizer.forks().len();
+    let init = config.fork_init.as_deref().filter(|_| insists || wanted_forks(there, asked) > there);
+    with_wanted_forks(side, asked, init, config.seed)
+}
+
+/// How many forking tokens a model with so many gets: as many as are `asked` for, or else those it has, or else the usual
+/// number.
+fn wanted_forks(there: usize, asked: Option<usize>) -> usize {
+    let usual = if there == 0 { RunConfig::default().forks } else { there };
+    asked.unwrap_or(usual)
 }
 
 /// The model with as many forking tokens as are `asked` for, or else those it has, or else the usual number; new ones start
-/// like the token of `init`, which is refused where somebody insists on it and there is none to start.
+/// like the token `init`.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the model has more, or not the token.
-pub fn with_forks(
+/// [`Failure::Usage`] if the model has more, or not the token, or there is none to start like it.
+pub fn with_wanted_forks(
     side: TextSide,
     asked: Option<usize>,
-    init: Option<(&str, bool)>,
+    init: Option<&str>,
     seed: u64,
 ) -> Result<TextSide, Failure> {
     let (name, there) = (side.directory.display(), side.tokenizer.forks().len());
-    let wanted = match asked {
-        Some(asked) if asked < there => {
-            return Err(Failure::Usage(format!(
-                "{name}: the model has {there} forking tokens, more than --forks {asked}; leave out --forks to use them all"
-            )));
-        }
-        Some(asked) => asked,
-        None if there == 0 => RunConfig::default().forks,
-        None => there,
-    };
-    if wanted <= there && init.is_some_and(|(_, insists)| insists) {
+    let wanted = wanted_forks(there, asked);
+    if wanted < there {
+        return Err(Failure::Usage(format!(
+            "{name}: the model has {there} forking tokens, more than --forks {wanted}; leave out --forks to use them all"
+        )));
+    }
+    if wanted == there && init.is_some() {
         return Err(Failure::Usage(format!(
             "{name}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks"
         )));
     }
-    side.with_forks(wanted, init.map(|(init, _)| init), seed)
+    side.with_forks(wanted, init, seed)
 }
 
 /// The encoder of a model that came from somewhere, and the text around its forking tokens: what `config` asks for, or

@@ -33,7 +33,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     args.forks.map_or(Ok(()), check_number_of_forks)?;
     let default = RunConfig { template: args.template, ..RunConfig::default() };
     let side = args.model.as_deref().map(TextSide::read).transpose()?;
-    let side = side.map(|side| setup::with_forks(side, args.forks, None, default.seed)).transpose()?;
+    let side = side.map(|side| setup::with_wanted_forks(side, args.forks, None, default.seed)).transpose()?;
     let forks = match &side {
         Some(side) => side.tokenizer.forks().len(),
         None => args.forks.unwrap_or(default.forks),

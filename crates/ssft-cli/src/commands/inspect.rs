@@ -115,8 +115,7 @@ fn given(
     records: &[Record],
 ) -> Result<(Start, Encoder, ForkLead), Failure> {
     let side = TextSide::read(place)?;
-    let init = args.fork_init.as_deref().map(|init| (init, true));
-    let side = setup::with_forks(side, args.forks, init, args.seed)?;
+    let side = setup::with_wanted_forks(side, args.forks, args.fork_init.as_deref(), args.seed)?;
     let mut settings = settings(args, side.shape.max_position_embeddings);
     if settings.date.is_none() {
         settings.date = settings_of(place)?.and_then(|run| run.date);

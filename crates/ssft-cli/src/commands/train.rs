@@ -15,9 +15,10 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
     let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
     let mut resolved = Resolved::new(args, file.as_deref())?;
-    if let Some(file) = file.as_deref().filter(|_| args.resume) {
-        let started = Resolved::new(&TrainArgs::default(), Some(file))?.config;
-        check_unchanged(&started, &resolved.config)?;
+    let started = args.resume.then(|| Resolved::new(&TrainArgs::default(), file.as_deref())).transpose()?;
+    let started = started.map(|started| started.config);
+    if let Some(started) = &started {
+        check_unchanged(started, &resolved.config)?;
         // Checkpoints are f32; the file remembers what the model was.
         if resolved.config.dtype == DtypeChoice::Auto {
             resolved.config.dtype = started.dtype;
@@ -28,8 +29,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let checkpoint = checkpoint.as_ref().map(|(_, path)| path);
     let prepared = prepare(&mut resolved, &device, checkpoint)?;
     // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
-    let kept = || Resolved::new(&TrainArgs::default(), file.as_deref());
-    if !args.resume || kept()?.config != resolved.config {
+    if started.as_ref() != Some(&resolved.config) {
         run.write("config.toml", resolved.to_toml().as_bytes())?;
     }
     let voice = Voice { quiet: args.quiet || args.json };

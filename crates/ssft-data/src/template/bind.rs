@@ -3,7 +3,8 @@
 /// The names that the body behind the statement `text` starts with.
 pub(super) fn names<'a>(keyword: &str, text: &'a str) -> Vec<&'a str> {
     let words = words(text);
-    let inside = words.iter().skip(1);
+    // Behind the keyword itself.
+    let inside = words.get(1..).unwrap_or_default().iter();
     let chosen: Vec<&Word<'_>> = match keyword {
         "for" => inside.take_while(|word| word.text != "in").collect(),
         "with" => inside.filter(|word| word.depth == 0 && word.assigned).collect(),
@@ -62,12 +63,13 @@ fn words(text: &str) -> Vec<Word<'_>> {
 
 fn string_length(text: &str, quote: char) -> usize {
     let mut escaped = false;
-    let closing = text.char_indices().skip(1).find(|(_, c)| {
+    let opening = quote.len_utf8();
+    let closing = text[opening..].char_indices().find(|(_, c)| {
         let closes = *c == quote && !escaped;
         escaped = *c == '\\' && !escaped;
         closes
     });
-    closing.map_or(text.len(), |(index, _)| index + quote.len_utf8())
+    closing.map_or(text.len(), |(index, _)| opening + index + quote.len_utf8())
 }
 
 #[cfg(test)]

@@ -239,6 +239,6 @@ fn replace(state: &State<'_, '_>, text: &str, args: &[Value]) -> Result<Value, E
 
 /// Whether `text` holds a number of four digits or more inside braces, as a width would be.
 fn has_width(text: &str) -> bool {
-    let fields = text.split('{').skip(1).filter_map(|field| field.split('}').next());
-    { fields }.any(|field| field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3))
+    let mut fields = text.match_indices('{').filter_map(|(at, _)| text[at + 1..].split(['{', '}']).next());
+    fields.any(|field| field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3))
 }
