@@ -3,7 +3,7 @@
 //! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
 
 use anyhow::{Context, Result};
-use ssft_wgpu::cli::{config::RunConfig, model_directory::TextSide, setup::encoder_of};
+use ssft_wgpu::cli::{config::RunConfig, model_directory::ModelDirectory, setup::encoder_of};
 use ssft_wgpu::data::tasks::{TaskSpec, by_name};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
 use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
@@ -14,10 +14,10 @@ fn main() -> Result<()> {
     let device = burn::tensor::Device::flex();
     let (model, encoder) = match std::env::args().nth(1) {
         Some(directory) => {
-            let side = TextSide::read(directory.as_ref())?;
-            side.forks.as_ref().context("the model has no forks.json: train it first")?;
-            let (encoder, _) = encoder_of(&side, &RunConfig::default(), false)?;
-            (side.load(&device)?.model, encoder)
+            let place = ModelDirectory::read(directory.as_ref())?;
+            place.side.forks.as_ref().context("the model has no forks.json: train it first")?;
+            let (encoder, _) = encoder_of(&place, &RunConfig::default(), false)?;
+            (place.load(&device)?.model, encoder)
         }
         None => {
             let tokenizer = Tokenizer::bytes(6)?;

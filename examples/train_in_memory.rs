@@ -29,7 +29,7 @@ fn main() -> Result<()> {
         accumulate: 1,
         memory_budget: 1 << 30,
         schedule: Schedule { peak: 3e-3, warmup_steps: 2, steps: 10, shape: Shape::Constant },
-        adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0, clip_norm: 1.0 },
+        adamw: AdamWSettings { weight_decay: 0.0, ..AdamWSettings::default() },
         seed: 1,
     };
     let leads = (0..3).map(|fork| encoder.lead(fork)).collect();

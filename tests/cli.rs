@@ -106,7 +106,7 @@ fn settings_that_cannot_be_used_are_refused() {
         ("train --train-questions 0", "--train-questions is 0; give at least 1"),
         ("train --keep 0", "--keep is 0; give at least 1"),
         ("train --context 0", "--context is 0; give at least 1"),
-        ("train --context 5", "leave no room in a context of 5; shorten it, drop it, or raise --context"),
+        ("train --context 5", "leave no room in a context of 5; shorten it, drop it, or train with a larger --context"),
         ("train --lr 0", "--lr is 0; give a number above 0"),
         ("train --lr NaN", "--lr is NaN; give a number above 0"),
         ("train --weight-decay=-1", "--weight-decay is -1; give 0 or more"),

@@ -15,8 +15,9 @@ use ssft_wgpu::data::template::Template;
 use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::kernels::adapters::adapters;
 use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::directory::Carried;
 use ssft_wgpu::model::{Decoder, DecoderConfig, Precision};
-use ssft_wgpu::train::directory::{Carried, model_files};
+use ssft_wgpu::train::directory::model_files;
 
 const FORKS: usize = 3;
 /// Of a loss. Both devices round every sum in f32, in different orders: 1e-7. AdamW divides by the root of the second

@@ -155,6 +155,47 @@ fn what_is_stored_is_of_the_type_that_came_unless_another_is_asked_for() {
     }
 }
 
+/// The questions that a run held out are drawn from its data: of other data it may have learned what seems to be held out.
+#[test]
+fn an_evaluation_asks_nothing_that_was_learned() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    data(&home);
+    home.run(&train("--steps 1 --out run")).succeeded();
+    let eval = "eval --model run --samples 0 --max-tokens 4 --device cpu";
+    home.run(eval).succeeded();
+    let text = fs::read_to_string(home.path("data.jsonl")).unwrap();
+    let (first, others) = text.split_once('\n').unwrap();
+    home.write("data.jsonl", format!("{others}\n{first}\n"));
+    let moved = home.run(eval);
+    let says = "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task";
+    assert_eq!(moved.refusal(), says);
+    home.run(&format!("{eval} --data data.jsonl")).succeeded();
+    fs::remove_dir_all(home.path("run/checkpoints")).unwrap();
+    let unknown = home.run(eval).succeeded();
+    let says = "the run has no checkpoint that would tell whether its data is still the same\n";
+    assert!(unknown.stderr.contains(says), "{unknown:#?}");
+}
+
+/// A model with forks that nobody here trained, and no template: its chats are ChatML, as `train` would have them, and
+/// forty turns with their roles are too long for it.
+#[test]
+fn chats_are_asked_as_they_would_be_learned() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    fs::remove_file(home.path("model/chat_template.jinja")).unwrap();
+    let turns = vec![json!({"role": "user", "content": "1"}); 40];
+    let traces = json!([{"source": "a", "text": "2"}]);
+    home.write(
+        "chat.jsonl",
+        json!({"id": "c", "messages": turns, "traces": traces, "answer": "2"}).to_string(),
+    );
+    for command in ["eval --samples 0 --max-tokens 4", "inspect", "train --steps 1 --out run"] {
+        let asked = home.run(&format!("{command} --model model --data chat.jsonl --device cpu"));
+        assert!(asked.refusal().contains("leave no room in a context of 256"), "{asked:#?}");
+    }
+}
+
 /// What was learned is in the checkpoint, and the model can be stored in another type.
 #[test]
 fn a_number_too_large_for_f16_loses_no_run() {
@@ -271,6 +312,8 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
         (Box::new(|home: &Home| fs::remove_file(home.path("model").join(part)).unwrap()), "model: model-00002-of-00007.safetensors: is not there"),
         (write(index, traversal.into_bytes()), "model: model.safetensors.index.json: \"../../outside.safetensors\" is no name of a file beside it"),
         (Box::new(|home: &Home| config(home, "hidden_size", json!(32))), "the weights do not fit config.json: model.embed_tokens.weight has shape [320, 16], expected [320, 32]; "),
+        (Box::new(|home: &Home| config(home, "attention_bias", json!(1))), "config.json: \"attention_bias\" is 1, not true or false"),
+        (Box::new(|home: &Home| config(home, "hidden_act", json!(["silu"]))), "config.json: \"hidden_act\" is [\"silu\"], not a string"),
         (Box::new(|home: &Home| config(home, "num_hidden_layers", json!(3_000_000_000u32))), "3000000000 layers cannot be in 27 tensors"),
         (Box::new(|home: &Home| config(home, "vocab_size", json!(300))), "tokenizer.json has 320 tokens, but the model only 300"),
         (Box::new(|home: &Home| config(home, "rope_parameters", json!({"rope_type": "longrope"}))), "rope_parameters of type \"longrope\" is not supported"),
@@ -281,7 +324,7 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
             without_template(home);
             let named = json!([{"name": "tool_use", "template": "a"}, {"name": "rag", "template": "b"}]);
             set(home, "tokenizer_config.json", "chat_template", named);
-        }), "model: tokenizer_config.json: the chat templates are called tool_use, rag, and none default; rename the one to train with to default"),
+        }), "model: tokenizer_config.json: of the chat templates (tool_use, rag) none is a text called default; rename the one to train with to default"),
         (write("tokenizer.json", b"[]".to_vec()), "model: tokenizer.json: not a JSON object"),
         (write("generation_config.json", b"[]".to_vec()), "model/generation_config.json: not a JSON object; fetch or write the model again"),
         (Box::new(|home: &Home| set(home, "tokenizer_config.json", "pad_token", json!("[PAD]"))), "model: the token \"[PAD]\" is not in tokenizer.json, so that a forking token would get its number"),

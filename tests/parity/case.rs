@@ -5,7 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use ssft_wgpu::cli::config::RunConfig;
-use ssft_wgpu::cli::model_directory::TextSide;
+use ssft_wgpu::cli::model_directory::ModelDirectory;
 use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
@@ -18,8 +18,9 @@ use ssft_wgpu::decode::sample::{Sampling, row_generator};
 use ssft_wgpu::decode::{Continuation, decode};
 use ssft_wgpu::model::checkpoint::{NamedTensor, load};
 use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::directory::Carried;
 use ssft_wgpu::model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile};
-use ssft_wgpu::train::directory::{Carried, model_files};
+use ssft_wgpu::train::directory::model_files;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -49,7 +50,7 @@ pub struct Case {
 /// gives a qwen2 directory Qwen's normaliser and splitter whatever else its `tokenizer.json` asks for.
 pub fn our_shapes(qwen: &Path) -> Result<Vec<Case>> {
     let bytes = || Tokenizer::bytes(6);
-    let qwen = TextSide::read(qwen)?.tokenizer.with_forks(6)?;
+    let qwen = ModelDirectory::read(qwen)?.side.tokenizer.with_forks(6)?;
     let words =
         Tokenizer::train_bytes(&["12+35=47 and 100", "the question, the answer", "Don't don't"], 290, 6)?;
     let base = DecoderConfig {
@@ -107,10 +108,11 @@ impl Case {
     /// The same with at least `count` forks, as the program adds them.
     pub fn load_with_forks(name: &str, directory: &Path, count: usize) -> Result<Self> {
         let failed = |error| anyhow!("{error}");
-        let side = TextSide::read(directory).map_err(failed)?.with_forks(count, None, 1).map_err(failed)?;
+        let place =
+            ModelDirectory::read(directory).map_err(failed)?.with_forks(count, None, 1).map_err(failed)?;
         let whole = RunConfig { context: usize::MAX, ..RunConfig::default() };
-        let (encoder, lead) = encoder_of(&side, &whole, false).map_err(failed)?;
-        let loaded = side.load(&Device::flex()).map_err(failed)?;
+        let (encoder, lead) = encoder_of(&place, &whole, false).map_err(failed)?;
+        let loaded = place.load(&Device::flex()).map_err(failed)?;
         let (model, carried, precision) = (loaded.model, loaded.side.carried, loaded.precision);
         Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
     }

@@ -11,7 +11,7 @@ use ssft_wgpu::data::forks::ForkLead;
 use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::Template;
 use ssft_wgpu::decode::{Continuation, Finish};
-use ssft_wgpu::train::directory::Carried;
+use ssft_wgpu::model::directory::Carried;
 use std::path::Path;
 
 /// Where we and transformers differ; empty if nowhere.

@@ -13,7 +13,7 @@ use compare::{compare, compare_kept, compare_stated};
 use peer::Peer;
 use serde_json::{Value, json};
 use ssft_wgpu::cli::config::RunConfig;
-use ssft_wgpu::cli::model_directory::TextSide;
+use ssft_wgpu::cli::model_directory::ModelDirectory;
 use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::user_message;
@@ -33,8 +33,8 @@ fn fixture(name: &str) -> PathBuf {
 fn directories_of_transformers_give_its_logits() -> Result<()> {
     for (name, forks, eos) in [("fixture", 2, "<|im_end|>"), ("fixture-in-parts", 0, "</s>")] {
         let directory = fixture(name);
-        let side = TextSide::read(&directory).map_err(|error| anyhow!("{error}"))?;
-        let loaded = side.load(&Device::flex()).map_err(|error| anyhow!("{error}"))?;
+        let place = ModelDirectory::read(&directory).map_err(|error| anyhow!("{error}"))?;
+        let loaded = place.load(&Device::flex()).map_err(|error| anyhow!("{error}"))?;
         let expected: Value = serde_json::from_slice(&fs::read(directory.join("logits.json"))?)?;
         let rows = expected["rows"].as_array().context("no rows in logits.json")?;
         for row in rows {
@@ -45,12 +45,12 @@ fn directories_of_transformers_give_its_logits() -> Result<()> {
             let apart = compare::apart(&ours[prompt.len() - 1..], &[theirs]);
             ensure!(apart < TOLERANCE, "{name}: {prompt:?}: logits are {apart:.1e} apart");
         }
-        let side = loaded.side;
+        let place = ModelDirectory { directory, side: loaded.side };
         let text = expected["text"].as_str().unwrap_or_default();
-        assert_eq!(json!(side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
-        assert_eq!((side.tokenizer.forks().len(), side.tokenizer.eos_token()), (forks, eos));
+        assert_eq!(json!(place.side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
+        assert_eq!((place.side.tokenizer.forks().len(), place.side.tokenizer.eos_token()), (forks, eos));
         let (encoder, _) =
-            encoder_of(&side, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
+            encoder_of(&place, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
         let chat = encoder.rendered(&[user_message(" What is 12+35? ")])?;
         assert_eq!(json!(chat), expected["chat"], "{name}");
     }

@@ -10,6 +10,7 @@ mod setup;
 mod steps;
 mod test;
 mod vulkan;
+mod web;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,12 @@ enum Chore {
     Parity,
     /// Every arm on two tasks with several seeds: about two hours on two cores
     Experiment(experiment::Experiment),
+    /// The browser's page, into web/dist
+    Web {
+        /// Then serve it on this machine
+        #[arg(long)]
+        serve: bool,
+    },
     /// Licences, advisories and sources of every dependency
     Deny,
 }
@@ -53,6 +60,8 @@ impl Chore {
             Self::Test { quick } => test::run(steps, quick),
             Self::Parity => test::parity(steps),
             Self::Experiment(experiment) => experiment::run(steps, &experiment),
+            Self::Web { serve: false } => web::build(steps).map(|page| println!("{}", page.display())),
+            Self::Web { serve: true } => web::serve(steps),
             Self::Deny => deny::run(steps),
         }
     }

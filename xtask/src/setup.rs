@@ -18,15 +18,18 @@ pub fn run(steps: &mut Steps) -> Result<PathBuf> {
 }
 
 fn rust() -> Result<()> {
-    if !has_browser_target()? {
-        rustup(&["target", "add", BROWSER])?;
-    }
+    browser_target()?;
     for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !succeeds(cargo(subcommand).arg("--version")) {
             rustup(&["component", "add", component])?;
         }
     }
     Ok(())
+}
+
+/// Makes sure that code for the browser can be compiled.
+pub fn browser_target() -> Result<()> {
+    if has_browser_target()? { Ok(()) } else { rustup(&["target", "add", BROWSER]) }
 }
 
 /// rustc is asked rather than rustup, so that a distribution's Rust will do as well.

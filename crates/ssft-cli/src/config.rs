@@ -242,7 +242,7 @@ fn to_table(value: &impl Serialize) -> Result<Table, Failure> {
 pub fn read_toml(path: &Path) -> Result<Table, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::Usage(format!("{name}: cannot be read ({error}); check the path given to --config"))
+        Failure::Usage(format!("{name}: cannot be read ({error}); check the path and its permissions"))
     })?;
     text.parse().map_err(|error: toml::de::Error| {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());

@@ -72,9 +72,7 @@ impl NamedDevice {
     /// [`Failure::Usage`] with both sizes.
     pub fn check_fits(&self, model: &DecoderConfig) -> Result<(), Failure> {
         let Some(adapter) = &self.adapter else { return Ok(()) };
-        let widest = model.vocab_size.max(model.intermediate_size) as u64;
-        let (largest, most) =
-            (4 * widest * model.hidden_size as u64, adapter.limits.max_storage_buffer_binding_size);
+        let (largest, most) = (model.largest_matrix_bytes(), adapter.limits.max_storage_buffer_binding_size);
         if largest <= most {
             return Ok(());
         }

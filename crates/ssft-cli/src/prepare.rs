@@ -4,14 +4,13 @@ use crate::config::{Resolved, RunConfig};
 use crate::day;
 use crate::device::NamedDevice;
 use crate::exit::Failure;
-use crate::model_directory::LoadedModel;
 use crate::run::restore;
 use crate::setup::{self, Questions};
 use ssft_data::words::counted;
 use ssft_model::config::Preset;
+use ssft_model::directory::{Carried, LoadedModel};
 use ssft_model::{Decoder, DecoderConfig, Precision};
 use ssft_train::Trainer;
-use ssft_train::directory::Carried;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::Schedule;
 use ssft_train::step::Settings;
@@ -117,11 +116,9 @@ fn settings(config: &RunConfig, steps: usize, budget: usize) -> Settings {
             shape: config.schedule,
         },
         adamw: AdamWSettings {
-            beta1: 0.9,
-            beta2: 0.95,
-            epsilon: 1e-8,
             weight_decay: config.weight_decay,
             clip_norm: config.clip_norm,
+            ..AdamWSettings::default()
         },
         seed: config.seed,
     }

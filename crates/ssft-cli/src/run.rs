@@ -6,9 +6,10 @@ use crate::setup::Questions;
 use ssft_data::forks::ForkTable;
 use ssft_data::whole_file::UNFINISHED;
 use ssft_model::checkpoint::CheckpointError;
+use ssft_model::directory::Carried;
 use ssft_model::{Precision, StoredTensors};
 use ssft_train::Trainer;
-use ssft_train::directory::{Carried, Files, model_files};
+use ssft_train::directory::{Files, model_files};
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -156,8 +157,9 @@ impl Run {
     /// A failed read or write of a part of the run.
     pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
         let path = self.file(name);
+        let remedy = if self.file("config.toml").exists() { "add --resume" } else { "start again" };
         Failure::Run(format!(
-            "{}: cannot be read or written ({error}); mend that, then add --resume",
+            "{}: cannot be read or written ({error}); mend that, then {remedy}",
             path.display()
         ))
     }

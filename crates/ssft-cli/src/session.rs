@@ -12,14 +12,14 @@ use crate::run::Run;
 use crate::setup::Questions;
 use crate::table;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde_json::Value;
 use ssft_data::encode::EncodedQuestion;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_decode::sample::Sampling;
 use ssft_model::Precision;
-use ssft_train::directory::Carried;
-use ssft_train::{Assignment, CostMatrix, StepReport, Trainer};
+use ssft_model::directory::Carried;
+use ssft_train::{StepReport, Trainer};
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -179,19 +179,8 @@ impl Session {
     /// The cost matrices of a few questions as they stand, and what would be matched: how forks come to own a way.
     fn probe(&self) -> Result<Value, Failure> {
         let probed: Vec<&EncodedQuestion> = self.questions.train.iter().take(PROBED).collect();
-        let batches = [probed.as_slice()];
-        let costs = self.trainer.costs(self.trainer.steps_done(), &batches);
-        let costs = pollster::block_on(costs).map_err(Failure::run)?;
-        let of = |(question, costs): (&&EncodedQuestion, &CostMatrix)| {
-            let matched = Assignment::optimal(costs).map_err(Failure::run)?;
-            Ok(json!({
-                "id": question.id,
-                "sources": question.traces.iter().map(|trace| &trace.source).collect::<Vec<_>>(),
-                "costs": costs.values.chunks(costs.traces).collect::<Vec<_>>(),
-                "forks": matched.forks.iter().map(|fork| fork + 1).collect::<Vec<_>>(),
-            }))
-        };
-        probed.iter().zip(&costs).map(of).collect()
+        let probes = pollster::block_on(self.trainer.probe(&probed)).map_err(Failure::run)?;
+        serde_json::to_value(probes).map_err(Failure::run)
     }
 
     fn evaluate(&self, most: usize) -> Result<Option<Evaluation>, Failure> {

@@ -4,7 +4,7 @@ use crate::args::{LeadChoice, TemplateChoice};
 use crate::config::{Origin, Resolved, RunConfig};
 use crate::day;
 use crate::exit::Failure;
-use crate::model_directory::{LoadedModel, TextSide};
+use crate::model_directory::ModelDirectory;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -20,6 +20,7 @@ use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
 use ssft_model::DecoderConfig;
+use ssft_model::directory::LoadedModel;
 use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::Path;
@@ -64,11 +65,11 @@ pub fn questions(
     let config = &resolved.config;
     let (train, eval, judge) = records(config)?;
     // All that is wrong with the text comes before gigabytes of weights are read.
-    let side = start.map(|directory| forked(resolved, directory)).transpose()?;
-    let forks = side.as_ref().map_or(config.forks, |side| side.tokenizer.forks().len());
+    let given = start.map(|directory| forked(resolved, directory)).transpose()?;
+    let forks = given.as_ref().map_or(config.forks, |given| given.side.tokenizer.forks().len());
     check_forks(&train, forks).map_err(|error| in_file(config, &error))?;
-    let (encoder, lead) = match &side {
-        Some(side) => encoder_of(side, config, any_chat(train.iter().chain(&eval)))?,
+    let (encoder, lead) = match &given {
+        Some(given) => encoder_of(given, config, any_chat(train.iter().chain(&eval)))?,
         None => {
             let learned = config.data.is_some().then_some(config.vocab_size);
             let all: Vec<&Record> = train.iter().chain(&eval).collect();
@@ -78,8 +79,8 @@ pub fn questions(
     let train = encoder.encode_all(&train).map_err(|error| in_file(config, &error))?;
     // Held-out questions are checked now, not after an hour of training.
     encoder.encode_all(&eval).map_err(|error| in_file(config, &error))?;
-    side.as_ref().map_or(Ok(()), |side| fits(&side.grown_shape()))?;
-    let model = side.map(|side| side.load(device)).transpose()?;
+    given.as_ref().map_or(Ok(()), |given| fits(&given.side.grown_shape()))?;
+    let model = given.map(|given| given.load(device)).transpose()?;
     Ok((Questions { train, eval, judge, encoder, lead }, model))
 }
 
@@ -139,11 +140,11 @@ fn chat_lead(lead: &ForkLead) -> bool {
 }
 
 /// A model directory with the forking tokens that were asked for.
-fn forked(resolved: &Resolved, place: &Path) -> Result<TextSide, Failure> {
+fn forked(resolved: &Resolved, place: &Path) -> Result<ModelDirectory, Failure> {
     let config = &resolved.config;
-    let side = TextSide::read(place)?;
-    let name = side.directory.display().to_string();
-    let room = side.shape.max_position_embeddings;
+    let model = ModelDirectory::read(place)?;
+    let name = model.directory.display().to_string();
+    let room = model.side.shape.max_position_embeddings;
     let asked_context = resolved.origins.get("context").is_some_and(|origin| *origin != Origin::Default);
     if asked_context && config.context > room {
         return Err(Failure::Usage(format!(
@@ -155,9 +156,9 @@ fn forked(resolved: &Resolved, place: &Path) -> Result<TextSide, Failure> {
     let asked = asked.then_some(config.forks);
     // A resumed run has --fork-init in its file, and its tokens by now.
     let insists = resolved.origins.get("fork-init") == Some(&Origin::Flag);
-    let there = side.tokenizer.forks().len();
+    let there = model.side.tokenizer.forks().len();
     let init = config.fork_init.as_deref().filter(|_| insists || wanted_forks(there, asked) > there);
-    with_wanted_forks(side, asked, init, config.seed)
+    with_wanted_forks(model, asked, init, config.seed)
 }
 
 /// How many forking tokens a model with so many gets: as many as are `asked` for, or else those it has, or else the usual
@@ -173,12 +174,12 @@ fn wanted_forks(there: usize, asked: Option<usize>) -> usize {
 /// # Errors
 /// [`Failure::Usage`] if the model has more, or not the token, or there is none to start like it.
 pub fn with_wanted_forks(
-    side: TextSide,
+    model: ModelDirectory,
     asked: Option<usize>,
     init: Option<&str>,
     seed: u64,
-) -> Result<TextSide, Failure> {
-    let (name, there) = (side.directory.display(), side.tokenizer.forks().len());
+) -> Result<ModelDirectory, Failure> {
+    let (name, there) = (model.directory.display(), model.side.tokenizer.forks().len());
     let wanted = wanted_forks(there, asked);
     if wanted < there {
         return Err(Failure::Usage(format!(
@@ -190,7 +191,7 @@ pub fn with_wanted_forks(
             "{name}: the model has its {there} forking tokens already; leave out --fork-init, or ask for more --forks"
         )));
     }
-    side.with_forks(wanted, init, seed)
+    model.with_forks(wanted, init, seed)
 }
 
 /// The encoder of a model that came from somewhere, and the text around its forking tokens: what `config` asks for, or
@@ -199,8 +200,13 @@ pub fn with_wanted_forks(
 ///
 /// # Errors
 /// [`Failure::Usage`] if the text around the forks cannot be encoded, or nothing says how a chat is to be rendered.
-pub fn encoder_of(side: &TextSide, config: &RunConfig, chats: bool) -> Result<(Encoder, ForkLead), Failure> {
-    let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", side.directory.display()));
+pub fn encoder_of(
+    model: &ModelDirectory,
+    config: &RunConfig,
+    chats: bool,
+) -> Result<(Encoder, ForkLead), Failure> {
+    let ModelDirectory { directory, side } = model;
+    let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", directory.display()));
     let speaks_chatml = side.tokenizer.token_id(OPENING).is_some();
     let template = match (config.template, &side.template) {
         (TemplateChoice::Auto, Some(own)) => Template::new(own).map_err(|error| located(&error))?,

@@ -274,7 +274,7 @@ mod tests {
         let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 5).encode(&record).unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or raise --context"#
+            r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or train with a larger --context"#
         );
     }
 

@@ -130,7 +130,7 @@ pub enum DataError {
     },
     /// A question that leaves no room for an answer.
     #[error(
-        "question {id}: prompt {prompt} + fork {lead} tokens leave no room in a context of {context}; shorten it, drop it, or raise --context"
+        "question {id}: prompt {prompt} + fork {lead} tokens leave no room in a context of {context}; shorten it, drop it, or train with a larger --context"
     )]
     PromptTooLong {
         /// The question's id, quoted.

@@ -73,17 +73,24 @@ impl TextFiles {
         let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
             return Ok(None);
         };
-        let Some(named) = value.as_array().filter(|named| !named.is_empty()) else {
-            return Ok(value.as_str());
+        // A list of names and texts; transformers 5 also takes an object of them.
+        let named: Vec<(&str, &Value)> = match value {
+            Value::Array(entries) => entries.iter().map(name_and_text).collect(),
+            Value::Object(entries) => entries.iter().map(|(name, text)| (name.as_str(), text)).collect(),
+            _ => return Ok(value.as_str()),
         };
-        let default = named.iter().find(|entry| entry["name"] == "default");
-        if let Some(text) = default.and_then(|entry| entry["template"].as_str()) {
+        // Of several, transformers takes the last.
+        let default = named.iter().rev().find(|(name, _)| *name == "default");
+        if let Some(text) = default.and_then(|(_, text)| text.as_str()) {
             return Ok(Some(text));
         }
-        let names: Vec<&str> = named.iter().filter_map(|entry| entry["name"].as_str()).collect();
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
         Err(DataError::ModelFile {
             file: "tokenizer_config.json".to_owned(),
-            reason: format!("the chat templates are called {}, and none default", names.join(", ")),
+            reason: format!("of the chat templates ({}) none is a text called default", names.join(", ")),
             remedy: "rename the one to train with to default",
         })
     }
@@ -168,12 +175,23 @@ fn content(token: &Value) -> &Value {
     token.get("content").unwrap_or(token)
 }
 
+/// An entry of a list of named templates.
+fn name_and_text(entry: &Value) -> (&str, &Value) {
+    (entry["name"].as_str().unwrap_or_default(), &entry["template"])
+}
+
 /// One template, or the one called `default` of a list of named ones.
 fn set_template(value: &mut Value, source: &str) {
-    let named =
-        value.as_array_mut().and_then(|list| list.iter_mut().find(|entry| entry["name"] == "default"));
-    match named {
-        Some(entry) => entry["template"] = json!(source),
+    let place = match &mut *value {
+        Value::Array(list) => list
+            .iter_mut()
+            .rfind(|entry| entry["name"] == "default")
+            .and_then(|entry| entry.get_mut("template")),
+        Value::Object(named) => named.get_mut("default"),
+        _ => None,
+    };
+    match place {
+        Some(text) => *text = json!(source),
         None => *value = json!(source),
     }
 }
@@ -256,10 +274,17 @@ mod tests {
         assert_eq!(read(Some(inside.clone()), None), some(CHATML));
         assert_eq!(read(Some(inside), Some("j")), some("j"));
         assert_eq!(read(Some(named("default")), None), some("d"));
+        let object = json!({"chat_template": {"default": "d", "rag": "r"}});
+        assert_eq!(read(Some(object.clone()), None), some("d"));
+        let mut written = object["chat_template"].clone();
+        set_template(&mut written, "new");
+        assert_eq!(written, json!({"default": "new", "rag": "r"}));
+        let twice = json!({"chat_template": [{"name": "default", "template": "1"}, {"name": "default", "template": "2"}]});
+        assert_eq!(read(Some(twice), None), some("2"), "as in transformers");
         assert_eq!(read(Some(json!({})), None), Ok(None));
         assert_eq!(read(Some(json!({"chat_template": []})), None), Ok(None));
         assert_eq!(read(None, None), Ok(None));
-        let says = "tokenizer_config.json: the chat templates are called tool_use, rag, and none default; rename the one to train with to default";
+        let says = "tokenizer_config.json: of the chat templates (tool_use, rag) none is a text called default; rename the one to train with to default";
         assert_eq!(read(Some(named("rag")), None), Err(says.to_owned()));
     }
 

@@ -13,6 +13,7 @@ mod build;
 use crate::error::{DataError, one_line};
 use crate::forks::{fork_index, fork_name};
 use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
@@ -157,6 +158,9 @@ impl Tokenizer {
             return Ok(self);
         }
         let (had, rows) = (self.forks.len(), self.rows);
+        if let Some(name) = (had..count).map(fork_name).find(|name| self.text.token_to_id(name).is_some()) {
+            return Err(broken(format!("{name} is an entry of the vocabulary, but no special token")));
+        }
         let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
         let roles = Roles { bos: self.bos, eos, eos_id: None, pad, unk: self.unk };
         let mut grown = self.text;
@@ -203,7 +207,7 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Tokenizer`] if the library fails.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
-        self.text.decode(tokens, true).map_err(failed("decode the tokens"))
+        guarded("decode the tokens", || self.text.decode(tokens, true))
     }
 
     /// The text of tokens as they come one by one, as [`Tokenizer::decode`] gives it.
@@ -366,8 +370,16 @@ fn encode(
     action: &'static str,
 ) -> Result<Vec<u32>, DataError> {
     // No post-processor: see `Tokenizer::start`.
-    let encoding = tokenizer.encode_fast(text, false).map_err(failed(action))?;
+    let encoding = guarded(action, || tokenizer.encode_fast(text, false))?;
     Ok(encoding.get_ids().to_vec())
+}
+
+/// Runs the library: some files that it takes, it panics on when they are used.
+fn guarded<T>(action: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, DataError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(failed(action)),
+        Err(_) => Err(failed(action)("its parts contradict each other".into())),
+    }
 }
 
 #[cfg(test)]

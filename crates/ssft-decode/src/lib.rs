@@ -6,7 +6,8 @@
 //!                            └─ ..                ─┘
 //! ```
 //!
-//! Read [`sample`] -> [`fork`] for decoding, [`answer`] (with [`mod@format`]) -> [`vote`] for what it comes to, and
+//! Read [`sample`] -> [`fork`] for decoding, [`answer`] (with [`mod@format`]) -> [`vote`] for what it comes to, [`generation`]
+//! for all of it on one prompt, and
 //! [`measures`], [`bootstrap`] -> [`score`] -> [`evaluate`] for the figures of a whole model.
 
 pub mod answer;
@@ -15,6 +16,7 @@ pub mod choice;
 pub mod evaluate;
 pub mod fork;
 pub mod format;
+pub mod generation;
 pub mod measures;
 pub mod sample;
 pub mod score;

@@ -82,7 +82,6 @@ impl Adapter {
 }
 
 /// Every adapter of the first API that has hardware, or else of the first that has any; the best first.
-#[cfg(not(target_family = "wasm"))]
 pub async fn adapters() -> Vec<Adapter> {
     let mut software = Vec::new();
     for api in APIS {
@@ -98,7 +97,6 @@ pub async fn adapters() -> Vec<Adapter> {
     software
 }
 
-#[cfg(not(target_family = "wasm"))]
 async fn adapters_of(api: wgpu::Backend) -> Vec<Adapter> {
     let descriptor = wgpu::InstanceDescriptor {
         backends: api.into(),

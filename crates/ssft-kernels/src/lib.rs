@@ -21,7 +21,10 @@
 //!     flex                          tiles in a core's cache, on all cores
 //! ```
 
+#[cfg(not(target_family = "wasm"))]
 pub mod adapters;
+#[cfg(target_family = "wasm")]
+pub mod browser;
 mod extension;
 mod flex;
 mod forest;
@@ -30,6 +33,7 @@ pub mod launches;
 pub mod memory;
 mod optimizer;
 pub mod reference;
+pub mod self_test;
 pub mod source;
 mod targets;
 mod wgpu;

@@ -30,6 +30,11 @@ pub fn peak_bytes(device: &Device, work: impl FnOnce() + Send) -> Option<u64> {
     Some(after.saturating_sub(before))
 }
 
+/// Bytes of device memory that the pools of a GPU hold now, in use or not. `None` on the CPU.
+pub fn reserved_bytes(device: &Device) -> Option<u64> {
+    Some(client(device)?.memory_report(MemoryScope::Device).usage().bytes_reserved)
+}
+
 fn client(device: &Device) -> Option<Client> {
     match device.as_dispatch() {
         DispatchDevice::Cube(device) => Some(device.client()),

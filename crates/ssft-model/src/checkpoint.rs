@@ -87,7 +87,8 @@ pub struct NamedTensor {
 ///
 /// # Errors
 /// [`CheckpointError::Mismatch`] lists every tensor that is missing, left over, of another shape or of a type that is not
-/// read here; [`CheckpointError::Weights`] if a number is not finite, or a file cannot be read any more.
+/// read here; [`CheckpointError::Weights`] if a number is not finite, or a file cannot be read any more;
+/// [`CheckpointError::Config`] if a tied head is stored that is not the embedding.
 pub fn load(
     config: &DecoderConfig,
     stored: &StoredTensors,
@@ -152,15 +153,16 @@ const MOST_PROBLEMS: usize = 5000;
 
 /// Compares the head that is stored with the embedding that it is tied to: of two that differ, transformers ties neither.
 fn check_tied(stored: &StoredTensors) -> Result<(), CheckpointError> {
-    let same = stored.shape(HEAD) == stored.shape(EMBEDDING)
-        && stored.read(HEAD, 0)? == stored.read(EMBEDDING, 0)?;
+    // As bits: what is not a number is told as such when it is loaded.
+    let bits = |name| Ok(stored.read(name, 0)?.into_iter().map(f32::to_bits));
+    let same = stored.shape(HEAD) == stored.shape(EMBEDDING) && bits(HEAD)?.eq(bits(EMBEDDING)?);
     if same {
         return Ok(());
     }
-    let problem = format!(
-        "{HEAD} differs from {EMBEDDING}, although tie_word_embeddings is true; to use it, set that to false"
+    let what = format!(
+        "tie_word_embeddings is true, but {HEAD} is stored and differs from {EMBEDDING}; set it to false to use both"
     );
-    Err(CheckpointError::Mismatch { problems: vec![problem] })
+    Err(CheckpointError::Config { what })
 }
 
 /// Puts weights in their places.

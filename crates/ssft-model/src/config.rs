@@ -47,6 +47,8 @@ pub struct DecoderConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
+    /// 0.2 M parameters: learns while somebody watches, in a browser, on a phone.
+    Toy,
     /// 0.9 M parameters at a vocabulary of 265: minutes on a laptop CPU.
     Tiny,
     /// 0.6 M parameters: small enough for a web page.
@@ -59,6 +61,7 @@ impl DecoderConfig {
     /// A built-in shape for a vocabulary of `vocab_size`.
     pub fn preset(preset: Preset, vocab_size: usize) -> Self {
         let (width, inner, layers, heads, context) = match preset {
+            Preset::Toy => (64, 192, 3, 2, 512),
             Preset::Tiny => (128, 384, 4, 4, 512),
             Preset::Demo => (96, 256, 5, 3, 512),
             Preset::Small => (384, 1024, 8, 6, 1024),
@@ -86,6 +89,11 @@ impl DecoderConfig {
     /// Query heads that share one key head.
     pub fn group(&self) -> usize {
         self.num_attention_heads / self.num_key_value_heads
+    }
+
+    /// Bytes of the largest matrix, in f32: what one binding of an adapter has to hold.
+    pub fn largest_matrix_bytes(&self) -> u64 {
+        4 * self.vocab_size.max(self.intermediate_size) as u64 * self.hidden_size as u64
     }
 
     /// Number of trainable parameters.
@@ -184,7 +192,7 @@ impl DecoderConfig {
             return Err(bad(&format!("model_type \"{family}\" is not one of llama, qwen2, qwen3")));
         }
         fields.refuse_unsupported()?;
-        let attention_bias = fields.flag("attention_bias");
+        let attention_bias = fields.flag_or("attention_bias", false)?;
         let heads = fields.size("num_attention_heads")?;
         let hidden_size = fields.size("hidden_size")?;
         // What the family's own class assumes where nothing is said.
@@ -208,11 +216,11 @@ impl DecoderConfig {
             rope_theta: fields.rope_theta()?,
             rope_scaling: RopeScaling::from_config(&fields)?,
             rms_norm_eps: fields.positive_or("rms_norm_eps", 1e-6)?,
-            tie_word_embeddings: fields.flag("tie_word_embeddings"),
+            tie_word_embeddings: fields.flag_or("tie_word_embeddings", false)?,
             qkv_bias: family == "qwen2" || attention_bias,
             output_bias: attention_bias && family != "qwen2",
             qk_norm: family == "qwen3",
-            mlp_bias: fields.flag("mlp_bias") && family == "llama",
+            mlp_bias: fields.flag_or("mlp_bias", false)? && family == "llama",
         };
         if !shape.num_attention_heads.is_multiple_of(shape.num_key_value_heads) {
             return Err(bad("num_key_value_heads does not divide num_attention_heads"));
@@ -256,19 +264,17 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&self, key: &str) -> Result<&'a str, CheckpointError> {
-        self.optional_text(key).ok_or_else(|| bad(&format!("\"{key}\" is missing or not a string")))
+        self.optional_text(key)?.ok_or_else(|| bad(&format!("\"{key}\" is missing")))
     }
 
-    pub(crate) fn optional_text(&self, key: &str) -> Option<&'a str> {
-        self.given(key)?.as_str()
+    pub(crate) fn optional_text(&self, key: &str) -> Result<Option<&'a str>, CheckpointError> {
+        let Some(value) = self.given(key) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| bad(&format!("\"{key}\" is {value}, not a string")))
     }
 
-    fn flag(&self, key: &str) -> bool {
-        self.optional_flag(key).unwrap_or(false)
-    }
-
-    pub(crate) fn optional_flag(&self, key: &str) -> Option<bool> {
-        self.given(key)?.as_bool()
+    pub(crate) fn flag_or(&self, key: &str, default: bool) -> Result<bool, CheckpointError> {
+        let Some(value) = self.given(key) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| bad(&format!("\"{key}\" is {value}, not true or false")))
     }
 
     pub(crate) fn optional_number(&self, key: &str) -> Result<Option<f64>, CheckpointError> {
@@ -317,13 +323,13 @@ impl<'a> Fields<'a> {
     }
 
     fn refuse_unsupported(&self) -> Result<(), CheckpointError> {
-        let act = self.optional_text("hidden_act").unwrap_or("silu");
+        let act = self.optional_text("hidden_act")?.unwrap_or("silu");
         if act != "silu" {
             return Err(bad(&format!("hidden_act \"{act}\" is not supported, only silu")));
         }
         let layers = self.given("layer_types").and_then(Value::as_array);
         let sliding = layers.is_some_and(|layers| layers.iter().any(|layer| layer != "full_attention"));
-        if self.flag("use_sliding_window") || sliding {
+        if self.flag_or("use_sliding_window", false)? || sliding {
             return Err(bad("sliding window attention is not supported"));
         }
         if self.given("quantization_config").is_some() {
@@ -340,6 +346,7 @@ mod tests {
     #[test]
     fn presets_have_the_advertised_sizes() {
         let size = |preset| DecoderConfig::preset(preset, 265).parameters();
+        assert_eq!(size(Preset::Toy), 177_984);
         assert_eq!(size(Preset::Tiny), 887_040);
         assert_eq!(size(Preset::Demo), 579_456);
         assert_eq!(size(Preset::Small), 14_264_064);

@@ -2,7 +2,7 @@
 //!
 //! Read it from the inside out: [`rotary`], [`norm`], [`linear`] -> [`attention`], [`feed_forward`] ->
 //! [`block`] -> [`decoder`]; [`cache`] holds what forked decoding shares. On disk: [`config`] and [`stored`] ->
-//! [`checkpoint`] -> a model -> [`tensor_file`].
+//! [`checkpoint`] -> a model -> [`tensor_file`]; [`directory`] reads all of it.
 //! Fields carry the names that Hugging Face gives the weights, so loading needs no map.
 
 pub mod added;
@@ -12,6 +12,7 @@ pub mod cache;
 pub mod checkpoint;
 pub mod config;
 pub mod decoder;
+pub mod directory;
 pub mod feed_forward;
 #[cfg(not(target_family = "wasm"))]
 mod index;

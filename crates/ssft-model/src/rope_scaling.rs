@@ -67,8 +67,7 @@ impl RopeScaling {
         whole(config, "")?;
         let Some((key, rope)) = config.rope()? else { return Ok(Self::Default) };
         whole(&rope, &format!("{key}: "))?;
-        let kind =
-            rope.optional_text("rope_type").or_else(|| rope.optional_text("type")).unwrap_or("default");
+        let kind = rope.optional_text("rope_type")?.or(rope.optional_text("type")?).unwrap_or("default");
         let original = || match rope.optional_size("original_max_position_embeddings")? {
             Some(original) => Ok(original),
             None => match config.optional_size("original_max_position_embeddings")? {
@@ -86,7 +85,7 @@ impl RopeScaling {
                 beta_fast: rope.positive_or("beta_fast", 32.0)?,
                 beta_slow: rope.positive_or("beta_slow", 1.0)?,
                 original: original()?,
-                truncate: rope.optional_flag("truncate").unwrap_or(true),
+                truncate: rope.flag_or("truncate", true)?,
             },
             "llama3" => Self::Llama3 {
                 factor: rope.positive("factor")?,

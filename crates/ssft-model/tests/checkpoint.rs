@@ -136,7 +136,7 @@ fn what_says_nothing_new_may_be_stored() {
     head.values[7] += 1.0;
     assert_eq!(
         loaded(&saved).expect_err("another head").to_string(),
-        "the weights do not fit config.json: lm_head.weight differs from model.embed_tokens.weight, although tie_word_embeddings is true; to use it, set that to false"
+        "config.json: tie_word_embeddings is true, but lm_head.weight is stored and differs from model.embed_tokens.weight; set it to false to use both"
     );
 }
 
@@ -148,8 +148,18 @@ fn weights_that_are_not_finite_are_refused() {
         *saved[3].values.last_mut().expect("some") = value;
         let stored = StoredTensors::of_host(&saved).expect("a file");
         let error = load(config, &stored, None, &Device::flex()).expect_err("refused").to_string();
-        let name = &saved[3].name;
+        let name = saved[3].name.clone();
         assert_eq!(error, format!("tensors in memory: tensor {name} holds a number that is not finite"));
+        // A tied head that is stored is no other one for that.
+        let mut saved = weights(&model(config));
+        saved[0].values[5] = value;
+        saved.push(NamedTensor { name: "lm_head.weight".into(), ..saved[0].clone() });
+        let stored = StoredTensors::of_host(&saved).expect("a file");
+        let error = load(config, &stored, None, &Device::flex()).expect_err("refused").to_string();
+        assert!(
+            error.ends_with("tensor model.embed_tokens.weight holds a number that is not finite"),
+            "{error}"
+        );
     }
 }
 

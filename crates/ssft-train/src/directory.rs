@@ -1,4 +1,4 @@
-//! A model directory as a set of files: Hugging Face's layout plus `forks.json`.
+//! A model directory, written: a set of files in Hugging Face's layout, plus `forks.json`.
 //!
 //! Names and contents only; a face writes them to a disk or to a browser's storage.
 
@@ -6,8 +6,9 @@ use crate::error::TrainError;
 use serde_json::{Value, json};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::ForkTable;
-use ssft_data::model_files::{TextFiles, special_tokens_map, tokenizer_config};
+use ssft_data::model_files::{special_tokens_map, tokenizer_config};
 use ssft_model::checkpoint::CheckpointError;
+use ssft_model::directory::Carried;
 use ssft_model::stored::WEIGHTS_FILE;
 use ssft_model::{Decoder, Precision, TensorFile};
 use std::io::Write;
@@ -35,17 +36,6 @@ impl Content {
             Self::Tensors(tensors) => tensors.write(out).await,
         }
     }
-}
-
-/// The files that a model came with and that what is written goes on from: what is in them and not known here stays.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Carried {
-    /// `config.json`.
-    pub config: Option<Value>,
-    /// `generation_config.json`.
-    pub generation: Option<Value>,
-    /// Those of the tokenizer.
-    pub text: TextFiles,
 }
 
 /// The files of a model directory that `transformers` loads unchanged, its weights stored as `precision`.

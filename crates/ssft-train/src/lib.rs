@@ -9,7 +9,7 @@
 //!
 //! [`assign`] goes the whole way to the assignments, by the full matrix or lazily; [`budget`] cuts it into passes.
 //! [`method`] says which arms take which arrows; [`sampler`] which questions a step sees; [`optimizer`],
-//! [`schedule`] and [`state`] are what a step leaves behind. Randomness comes from [`rng`], always on the host.
+//! [`schedule`] and [`state`] are what a step leaves behind; [`probe`] only looks. Randomness comes from [`rng`], always on the host.
 
 pub mod assign;
 pub mod budget;
@@ -20,6 +20,7 @@ pub mod matching;
 pub mod method;
 pub mod optimizer;
 pub mod pairwise;
+pub mod probe;
 pub mod report;
 pub mod rng;
 pub mod sampler;

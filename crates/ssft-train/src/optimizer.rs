@@ -28,6 +28,13 @@ pub struct AdamWSettings {
     pub clip_norm: f64,
 }
 
+impl Default for AdamWSettings {
+    /// What small decoders are usually trained with.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01, clip_norm: 1.0 }
+    }
+}
+
 /// AdamW with its moments.
 #[derive(Clone)]
 pub struct Optimizer {

@@ -118,6 +118,11 @@ impl Trainer {
         self.coverage.last.as_ref().unwrap_or(&self.coverage.current)
     }
 
+    /// The questions that the next step draws, as indices into the data.
+    pub fn upcoming(&mut self) -> Vec<usize> {
+        self.sampler.questions(self.step)
+    }
+
     /// Trains on the next questions of `data`, the same that the trainer was made for.
     ///
     /// # Errors
@@ -127,8 +132,7 @@ impl Trainer {
         data: &[EncodedQuestion],
         clock: Clock<'_>,
     ) -> Result<StepReport, TrainError> {
-        let drawn: Vec<&EncodedQuestion> =
-            self.sampler.questions(self.step).into_iter().map(|index| &data[index]).collect();
+        let drawn: Vec<&EncodedQuestion> = self.upcoming().into_iter().map(|index| &data[index]).collect();
         let batches: Vec<&[&EncodedQuestion]> = drawn.chunks(self.settings.batch_questions).collect();
         self.step_on(&batches, clock).await
     }

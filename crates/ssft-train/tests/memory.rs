@@ -30,7 +30,7 @@ fn trainer(memory_budget: u64, matching: Matching) -> (Trainer, usize) {
         accumulate: 1,
         memory_budget,
         schedule: Schedule { peak: 1e-3, warmup_steps: 0, steps: 9, shape: Shape::Constant },
-        adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
+        adamw: AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() },
         seed: 5,
     };
     let model = Decoder::init(&config, 3, &Device::flex().autodiff());

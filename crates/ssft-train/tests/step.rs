@@ -71,7 +71,7 @@ fn settings(method: Method, batch_questions: usize, accumulate: usize) -> Settin
         accumulate,
         memory_budget: 1 << 30,
         schedule: Schedule { peak: 1e-2, warmup_steps: 2, steps: 20, shape: Shape::Cosine },
-        adamw: AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, clip_norm: 1.0 },
+        adamw: AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() },
         seed: 5,
     }
 }

@@ -34,6 +34,8 @@ impl From<AnswersName> for AnswerFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PresetName {
+    /// 0.2 M parameters: learns in a browser, on a phone
+    Toy,
     /// 0.9 M parameters: minutes on a laptop CPU
     Tiny,
     /// 0.6 M parameters: small enough for a web page
@@ -45,6 +47,7 @@ pub enum PresetName {
 impl From<PresetName> for Preset {
     fn from(name: PresetName) -> Self {
         match name {
+            PresetName::Toy => Self::Toy,
             PresetName::Tiny => Self::Tiny,
             PresetName::Demo => Self::Demo,
             PresetName::Small => Self::Small,

@@ -204,13 +204,7 @@ impl Workload {
             accumulate: 1,
             memory_budget: self.memory_budget,
             schedule: Schedule { peak: RATE, warmup_steps: 0, steps: 1, shape: ScheduleShape::Constant },
-            adamw: AdamWSettings {
-                beta1: 0.9,
-                beta2: 0.95,
-                epsilon: 1e-8,
-                weight_decay: 0.01,
-                clip_norm: 1.0,
-            },
+            adamw: AdamWSettings::default(),
             seed: self.seed,
         }
     }

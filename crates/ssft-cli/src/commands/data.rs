@@ -4,7 +4,7 @@ use crate::args::{CheckArgs, MakeArgs};
 use crate::config::RunConfig;
 use crate::exit::{Failure, say};
 use crate::limits::check_number_of_forks;
-use crate::model_directory::TextSide;
+use crate::model_directory::ModelDirectory;
 use crate::setup;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
@@ -32,17 +32,18 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     args.forks.map_or(Ok(()), check_number_of_forks)?;
     let default = RunConfig { template: args.template, ..RunConfig::default() };
-    let side = args.model.as_deref().map(TextSide::read).transpose()?;
-    let side = side.map(|side| setup::with_wanted_forks(side, args.forks, None, default.seed)).transpose()?;
-    let forks = match &side {
-        Some(side) => side.tokenizer.forks().len(),
+    let model = args.model.as_deref().map(ModelDirectory::read).transpose()?;
+    let model =
+        model.map(|model| setup::with_wanted_forks(model, args.forks, None, default.seed)).transpose()?;
+    let forks = match &model {
+        Some(model) => model.side.tokenizer.forks().len(),
         None => args.forks.unwrap_or(default.forks),
     };
     let checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
     let name = args.file.display();
     problems.extend(fork_problems(&checked.records, forks).map(|error| format!("{name}: {error}")));
-    problems.extend(row_problems(&checked.records, args, side.as_ref(), RunConfig { forks, ..default })?);
+    problems.extend(row_problems(&checked.records, args, model.as_ref(), RunConfig { forks, ..default })?);
     for problem in problems.iter().take(Limits::default().problems) {
         say(problem);
     }
@@ -65,16 +66,16 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 fn row_problems(
     records: &[Record],
     args: &CheckArgs,
-    side: Option<&TextSide>,
+    model: Option<&ModelDirectory>,
     mut config: RunConfig,
 ) -> Result<Vec<String>, Failure> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let (encoder, _) = match side {
-        Some(side) => {
-            config.context = args.context.unwrap_or(side.shape.max_position_embeddings);
-            setup::encoder_of(side, &config, setup::any_chat(records))?
+    let (encoder, _) = match model {
+        Some(model) => {
+            config.context = args.context.unwrap_or(model.side.shape.max_position_embeddings);
+            setup::encoder_of(model, &config, setup::any_chat(records))?
         }
         None => {
             config.context = args.context.unwrap_or(config.context);

@@ -9,23 +9,34 @@ use crate::limits::check_count;
 use crate::progress;
 use crate::setup;
 use crate::table;
-use crate::trained::Trained;
+use crate::trained::{Found, Trained, data_of};
 use ssft_data::dataset::{Limits, read_records};
 use ssft_data::encode::Encoder;
+use ssft_data::error::DataError;
 use ssft_data::record::Record;
 use ssft_data::tasks::TaskSpec;
+use ssft_data::template::messages_of;
+use ssft_data::words::counted;
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_train::state::fingerprint;
 use std::collections::HashSet;
+use std::path::Path;
 
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let sampling = args.who.sampling.at(args.temperature)?;
     check(args)?;
     check_target(args.json.as_deref())?;
     let device = args.who.device.open()?;
-    let Trained { model, encoder, forks, directory, run } = Trained::load(&args.who.model, &device)?;
-    let Questions { records, like, judge, asked } = questions(args, run.as_ref())?;
+    let found = Found::at(&args.who.model)?;
+    let Questions { records, like, judge, asked } = questions(args, found.run.as_ref())?;
+    let trained = found.load(setup::any_chat(&records), &device)?;
+    let Trained { model, encoder, forks, directory, .. } = trained;
+    for record in &records {
+        // A prompt without room for an answer, before any is given.
+        encoder.prompt(&record.id, &messages_of(record)).map_err(|error| in_file(&asked, &error))?;
+    }
     let chosen = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     // At a temperature of 0 every draw is the greedy answer.
     let samples = if sampling.is_greedy() { 0 } else { args.samples };
@@ -45,12 +56,15 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     }
     // Whether a model has seen the questions of a file or of another task, nobody here knows.
     let is_held_out = args.data.is_none() && args.task.is_none();
+    if is_held_out {
+        check_same_data(&args.who.model, &encoder, &like)?;
+    }
     let asked_for = if is_held_out { "held-out questions" } else { "questions" };
     let left_out = forks.forks.len() - forks.trained_forks().len();
     if !args.quiet {
         say(&format!("device   {}", device.name));
         say(&format!("model    {}", directory.display()));
-        say(&format!("ask      {}: {} questions", asked.name(), records.len()));
+        say(&format!("ask      {}: {}", asked.name(), counted(records.len(), "question")));
         if left_out > 0 && args.who.fork == ForkChoice::All {
             say(&format!(
                 "forks    training never used {left_out} of {}; they are not asked",
@@ -164,6 +178,31 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
         return Err(Failure::Usage("there is no question to ask; give --task or --data".to_owned()));
     }
     Ok(Questions { records, like, judge, asked })
+}
+
+/// What is wrong with a question, with the file it came from.
+fn in_file(asked: &Asked, error: &DataError) -> Failure {
+    match &asked.data {
+        Some(name) => Failure::Usage(format!("{name}: {error}")),
+        None => Failure::usage(error),
+    }
+}
+
+/// Of other data other questions were held out, and the run may have learned those that seem to be now.
+fn check_same_data(place: &Path, encoder: &Encoder, learned: &[Record]) -> Result<(), Failure> {
+    let Some(data) = data_of(place)? else {
+        say("the run has no checkpoint that would tell whether its data is still the same");
+        return Ok(());
+    };
+    // What cannot be encoded was not learned.
+    let same = encoder.encode_all(learned).is_ok_and(|learned| fingerprint(&learned) == data);
+    if same {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task"
+            .to_owned(),
+    ))
 }
 
 /// How long each trace is, its end included. A trace may be too long to learn: only prompts are read here.

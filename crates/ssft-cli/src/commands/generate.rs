@@ -6,14 +6,10 @@ use crate::exit::Failure;
 use crate::limits::check_count;
 use crate::live::Live;
 use crate::setup;
-use crate::trained::Trained;
-use serde_json::json;
-use ssft_data::record::Record;
+use crate::trained::{Found, Trained};
 use ssft_decode::answer::Judge;
-use ssft_decode::fork::{Piece, Question, RowStart, Settings};
-use ssft_decode::sample::row_generator;
-use ssft_decode::vote::{Vote, majority};
-use ssft_decode::{Continuation, decode};
+use ssft_decode::fork::Piece;
+use ssft_decode::generation::{Request, Votes, generate as answer};
 use std::ops::ControlFlow;
 
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
@@ -26,22 +22,11 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
     }
     let device = args.who.device.open()?;
-    let trained = Trained::load(&args.who.model, &device)?;
+    let trained = Found::at(&args.who.model)?.load(false, &device)?;
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
     let asked = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     let prompt = encoder.prompt_text("--prompt", &args.prompt).map_err(Failure::usage)?;
-    let row = |&fork: &usize| RowStart {
-        lead: encoder.lead(fork),
-        rng: row_generator(args.who.seed, 0, fork as u32, 0),
-    };
-    let question = Question { prompt: prompt.clone(), rows: asked.iter().map(row).collect() };
-    let settings = Settings {
-        sampling,
-        eos: vec![encoder.tokenizer().eos()],
-        stop: args.stop.clone(),
-        max_tokens: args.max_tokens,
-    };
     let mut live = (!args.json).then(|| Live::new(&asked, args.quiet));
     let listen = async |piece: Piece<'_>| {
         if let Some(live) = &mut live {
@@ -49,24 +34,22 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         }
         ControlFlow::Continue(())
     };
+    let request = Request {
+        prompt: args.prompt.clone(),
+        forks: asked,
+        sampling,
+        stop: args.stop.clone(),
+        max_tokens: args.max_tokens,
+        judge,
+        seed: args.who.seed,
+    };
     // Decoding reads every weight once a token.
     let model = model.prepared();
-    let answers = pollster::block_on(decode(&model, encoder.tokenizer(), &[question], &settings, listen))
-        .map_err(Failure::run)?
-        .remove(0);
-    let record = Record {
-        id: "--prompt".to_owned(),
-        question: Some(args.prompt.clone()),
-        messages: None,
-        traces: Vec::new(),
-        answer: None,
-    };
-    let claims: Vec<Option<String>> =
-        answers.iter().map(|answer| judge.judge(&record, &answer.text).answer).collect();
-    let vote = majority(claims.iter().map(Option::as_deref));
+    let answers = pollster::block_on(answer(&model, &encoder, prompt, &request, listen));
+    let answers = answers.map_err(Failure::run)?;
     match live {
-        Some(live) => live.end(&conclusion(vote, asked.len())),
-        None => print_json(args, &prompt, &asked, &answers, &claims, vote),
+        Some(live) => live.end(&conclusion(answers.vote.as_ref(), answers.forks.len())),
+        None => println!("{}", serde_json::to_string(&answers).map_err(Failure::run)?),
     }
     Ok(())
 }
@@ -82,30 +65,10 @@ fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
 }
 
 /// One fork alone has nobody to vote with.
-fn conclusion(vote: Option<Vote<'_>>, forks: usize) -> String {
+fn conclusion(vote: Option<&Votes>, forks: usize) -> String {
     match vote {
         _ if forks == 1 => String::new(),
         Some(vote) => format!("{:<9} {}, {} of {forks}", "vote", vote.answer, vote.votes),
         None => format!("{:<9} no fork gave an answer", "vote"),
     }
-}
-
-fn print_json(
-    args: &GenerateArgs,
-    prompt: &[u32],
-    asked: &[usize],
-    answers: &[Continuation],
-    claims: &[Option<String>],
-    vote: Option<Vote<'_>>,
-) {
-    let forks: Vec<_> = (asked.iter().zip(answers).zip(claims))
-        .map(|((fork, answer), claim)| {
-            json!({
-                "fork": fork + 1, "tokens": answer.tokens, "text": answer.text, "answer": claim,
-                "finish": answer.finish, "logprob": answer.logprob,
-            })
-        })
-        .collect();
-    let vote = vote.map(|vote| json!({"answer": vote.answer, "votes": vote.votes}));
-    println!("{}", json!({"prompt": args.prompt, "prompt_tokens": prompt, "forks": forks, "vote": vote}));
 }

@@ -5,7 +5,7 @@ use crate::config::{RunConfig, default_match_tokens};
 use crate::device::NamedDevice;
 use crate::exit::Failure;
 use crate::limits::{check_count, check_number_of_forks};
-use crate::model_directory::TextSide;
+use crate::model_directory::ModelDirectory;
 use crate::setup::{self, encoder_of};
 use crate::table;
 use crate::trained::settings_of;
@@ -92,16 +92,16 @@ fn settings(args: &InspectArgs, context: usize) -> RunConfig {
 
 /// A model but for its weights, which are read when the question is known to be one.
 enum Start {
-    Given(Box<TextSide>),
+    Given(Box<ModelDirectory>),
     Fresh(DecoderConfig),
 }
 
 impl Start {
     fn weights(self, seed: u64, device: &NamedDevice) -> Result<Decoder, Failure> {
         match self {
-            Self::Given(side) => {
-                device.check_fits(&side.grown_shape())?;
-                Ok(side.load(&device.device)?.model)
+            Self::Given(model) => {
+                device.check_fits(&model.side.grown_shape())?;
+                Ok(model.load(&device.device)?.model)
             }
             Self::Fresh(shape) => Ok(Decoder::init(&shape, seed, &device.device)),
         }
@@ -114,14 +114,14 @@ fn given(
     place: &Path,
     records: &[Record],
 ) -> Result<(Start, Encoder, ForkLead), Failure> {
-    let side = TextSide::read(place)?;
-    let side = setup::with_wanted_forks(side, args.forks, args.fork_init.as_deref(), args.seed)?;
-    let mut settings = settings(args, side.shape.max_position_embeddings);
+    let model = ModelDirectory::read(place)?;
+    let model = setup::with_wanted_forks(model, args.forks, args.fork_init.as_deref(), args.seed)?;
+    let mut settings = settings(args, model.side.shape.max_position_embeddings);
     if settings.date.is_none() {
         settings.date = settings_of(place)?.and_then(|run| run.date);
     }
-    let (encoder, lead) = encoder_of(&side, &settings, setup::any_chat(records))?;
-    Ok((Start::Given(Box::new(side)), encoder, lead))
+    let (encoder, lead) = encoder_of(&model, &settings, setup::any_chat(records))?;
+    Ok((Start::Given(Box::new(model)), encoder, lead))
 }
 
 /// What `train` would start from without a model.

@@ -8,6 +8,7 @@ use crate::interrupts::Interrupts;
 use crate::prepare::{Prepared, prepare};
 use crate::run::Run;
 use crate::session::{Session, Voice};
+use ssft_data::words::counted;
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let stem = stem(args)?;
@@ -86,8 +87,8 @@ fn introduce(voice: &Voice, config: &RunConfig, device: &NamedDevice, prepared: 
     let forks = questions.encoder.tokenizer().forks().len();
     voice.say(&format!("device   {}", device.name));
     voice.say(&format!(
-        "data     {data}: {} questions, {} held out",
-        questions.train.len(),
+        "data     {data}: {}, {} held out",
+        counted(questions.train.len(), "question"),
         questions.eval.len()
     ));
     voice.say(&format!(

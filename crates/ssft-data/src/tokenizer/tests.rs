@@ -283,3 +283,32 @@ fn dropout_is_switched_off() {
     let written: Value = serde_json::from_str(&tokenizer.to_json().unwrap()).unwrap();
     assert_eq!(written["model"]["dropout"], Value::Null);
 }
+
+/// A forking token that text can spell would be no forking token.
+#[test]
+fn an_ordinary_entry_is_no_fork() {
+    let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    let vocabulary = json["model"]["vocab"].as_object_mut().unwrap();
+    let id = vocabulary.shift_remove("ÿ").unwrap();
+    vocabulary.insert("<think2>".to_owned(), id);
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), Roles::default()).unwrap();
+    assert!(tokenizer.clone().with_forks(1).is_ok());
+    let error = tokenizer.with_forks(2).unwrap_err().to_string();
+    let says = "tokenizer.json: <think2> is an entry of the vocabulary, but no special token; ";
+    assert!(error.starts_with(says), "{error}");
+}
+
+/// `Strip` cuts more characters than a token may have.
+#[test]
+fn a_library_that_panics_is_an_error() {
+    let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
+    let strip = r#"{"type":"Strip","content":"a","start":0,"stop":3}"#;
+    json["decoder"] = serde_json::from_str(strip).unwrap();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes(), Roles::default()).unwrap();
+    let tokens = tokenizer.encode_text("a").unwrap();
+    let error = tokenizer.decode(&tokens).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the tokenizer cannot decode the tokens (its parts contradict each other)"),
+        "{error}"
+    );
+}

@@ -2,10 +2,10 @@
 
 use super::exponential::{scaled_exp, to_exp};
 use super::matrix::{Matrix, multiply};
+use super::parallel::*;
 use super::single_query::{Heads, attend};
 use super::wide::{sum_over, wide};
 use crate::forest::{Forest, Run};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Queries whose scores are in memory at a time.

@@ -1,7 +1,7 @@
 //! The linear map and its gradients on the CPU: pieces of a matrix product, a core each.
 
 use super::matrix::{Matrix, add_product, product};
-use rayon::prelude::*;
+use super::parallel::*;
 
 /// Blocks of a product, if it is large enough; more than most machines have cores, and a number that many divide.
 const TASKS: usize = 12;

@@ -2,8 +2,8 @@
 
 use super::exponential::{max_and_sum_exp, scaled_exp};
 use super::matrix::{Matrix, multiply};
+use super::parallel::*;
 use crate::targets::Targets;
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Rows and columns (vocabulary) of a tile: 256 KiB of logits stay in a core's cache.

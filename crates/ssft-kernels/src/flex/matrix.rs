@@ -1,7 +1,7 @@
 //! Matrix products on slices: the one place that calls `gemm`.
 
+use super::parallel::*;
 use gemm::Parallelism;
-use rayon::prelude::*;
 use std::marker::PhantomData;
 
 /// A view of a matrix: element (i, j) is `data[i * row_stride + j * column_stride]`.

@@ -6,6 +6,7 @@ mod linear;
 pub mod linear_nll;
 mod matrix;
 pub mod optimizer;
+mod parallel;
 mod rms_norm;
 mod rotary;
 mod single_query;

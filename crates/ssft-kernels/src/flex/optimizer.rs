@@ -1,10 +1,10 @@
 //! The optimizer on the CPU.
 
 use super::is_whole;
+use super::parallel::*;
 use super::wide::{sum_over, wide};
 use crate::optimizer::Coefficients;
 use burn::backend::flex::FlexTensor;
-use rayon::prelude::*;
 
 /// Numbers of one task.
 const TASK: usize = 1 << 14;

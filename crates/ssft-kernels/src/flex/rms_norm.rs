@@ -1,7 +1,7 @@
 //! Root mean square normalisation on the CPU.
 
+use super::parallel::*;
 use super::wide::{sum_over, wide};
-use rayon::prelude::*;
 
 /// Rows of one task. Fixed, so that sums over rows do not depend on the number of cores.
 const TASK_ROWS: usize = 64;

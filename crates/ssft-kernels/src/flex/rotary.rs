@@ -1,7 +1,7 @@
 //! Rotary position embedding on the CPU.
 
+use super::parallel::*;
 use super::wide::wide;
-use rayon::prelude::*;
 
 /// Tokens of one task.
 const TASK_TOKENS: usize = 64;

@@ -1,8 +1,8 @@
 //! The gate of a feed-forward network on the CPU.
 
 use super::exponential::exp;
+use super::parallel::*;
 use super::wide::wide;
-use rayon::prelude::*;
 
 /// Numbers of one task.
 const TASK: usize = 1 << 14;

@@ -32,6 +32,14 @@ fn devices() -> [(&'static str, Device); 2] {
     [("cpu", Device::flex()), ("wgpu", ADAPTER.clone())]
 }
 
+#[test]
+fn every_device_passes_its_self_test() {
+    for (name, device) in devices() {
+        let outcome = pollster::block_on(ssft_kernels::self_test::self_test(&device));
+        assert!(outcome.is_ok(), "{name}: {}", outcome.unwrap_err());
+    }
+}
+
 /// Numbers between -1 and 1.
 fn draw(seed: u64, count: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -1,0 +1,80 @@
+//! The one adapter that a browser lends.
+
+use burn::tensor::Device;
+use std::cell::RefCell;
+use thiserror::Error;
+
+/// WebGPU as a device of burn.
+#[derive(Debug, Clone)]
+pub struct BrowserAdapter {
+    /// The device, without autodiff.
+    pub device: Device,
+    /// What the browser tells about the hardware.
+    pub name: String,
+    /// A program that plays a GPU.
+    pub is_software: bool,
+    /// What it allows.
+    pub limits: wgpu::Limits,
+    /// The same device as wgpu knows it.
+    pub handle: wgpu::Device,
+}
+
+/// No WebGPU to compute with.
+#[derive(Debug, Error)]
+pub enum BrowserError {
+    /// The browser has none, or no adapter for it.
+    #[error("this browser offers no WebGPU adapter")]
+    None,
+    /// The adapter does not start.
+    #[error("the WebGPU adapter does not start: {what}")]
+    Start {
+        /// The browser's own words.
+        what: String,
+    },
+}
+
+thread_local! {
+    /// A device starts once: CubeCL keeps it as long as the module lives.
+    static STARTED: RefCell<Option<BrowserAdapter>> = const { RefCell::new(None) };
+}
+
+/// True if the adapter that [`open`] would start is a program that plays a GPU.
+///
+/// # Errors
+/// [`BrowserError::None`].
+pub async fn is_software() -> Result<bool, BrowserError> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::BROWSER_WEBGPU,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..wgpu::RequestAdapterOptions::default()
+    };
+    let adapter = instance.request_adapter(&options).await.map_err(|_| BrowserError::None)?;
+    Ok(adapter.get_info().device_type == wgpu::DeviceType::Cpu)
+}
+
+/// Starts the browser's adapter, or gives the one that was started before.
+///
+/// # Errors
+/// [`BrowserError`].
+pub async fn open() -> Result<BrowserAdapter, BrowserError> {
+    if let Some(started) = STARTED.with_borrow(Clone::clone) {
+        return Ok(started);
+    }
+    // CubeCL would panic without an adapter.
+    is_software().await?;
+    let started = Device::wgpu_options().init_with_setup_async().await;
+    let (device, setup) = started.map_err(|error| BrowserError::Start { what: error.to_string() })?;
+    let info = setup.adapter.get_info();
+    let adapter = BrowserAdapter {
+        device,
+        name: info.name,
+        is_software: info.device_type == wgpu::DeviceType::Cpu,
+        limits: setup.device.limits(),
+        handle: setup.device,
+    };
+    STARTED.set(Some(adapter.clone()));
+    Ok(adapter)
+}

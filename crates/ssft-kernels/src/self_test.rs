@@ -1,0 +1,270 @@
+//! Every operation once, on a device that nobody has tested: does it compute what plain tensors on the CPU do?
+//!
+//! A browser skips a shader that it refuses, and what is read then is whatever the buffer held before: plausible wrong
+//! numbers (cubecl#1641). So a page asks first.
+
+use crate::{AdamW, Forest, Moments, Node, Targets, reference};
+use burn::tensor::{Device, Tensor, TensorData};
+use thiserror::Error;
+
+/// A device that does not compute.
+#[derive(Debug, Error)]
+pub enum SelfTestError {
+    /// An operation gives other numbers than its reference.
+    #[error(
+        "{operation} gives wrong numbers ({what} is off by {error:.1e}, at most {tolerance:.1e} would be rounding)"
+    )]
+    Wrong {
+        /// Its name.
+        operation: &'static str,
+        /// Its result, or the gradient of one of its inputs.
+        what: String,
+        /// Largest distance to the reference.
+        error: f32,
+        /// Largest that rounding explains.
+        tolerance: f32,
+    },
+    /// A readback failed.
+    #[error("{operation}: the device stopped answering: {what}")]
+    Device {
+        /// What was tried.
+        operation: &'static str,
+        /// The device's own words.
+        what: String,
+    },
+}
+
+/// An operation over flat inputs, with a flat result.
+type Operation = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1>>;
+
+struct Case {
+    name: &'static str,
+    /// Numbers of each input.
+    sizes: Vec<usize>,
+    /// It has gradients; an update of the optimizer has none.
+    tracked: bool,
+    ours: Operation,
+    reference: Operation,
+}
+
+/// Shapes at which every tail of the kernels is hit: none a multiple of a workgroup, a tile or a quad.
+const ROWS: usize = 67;
+const WIDTH: usize = 37;
+const VOCAB: usize = 131;
+const HEADS: usize = 4;
+const KEY_HEADS: usize = 2;
+const HEAD_DIM: usize = 10;
+
+/// Runs every operation of this crate, forward and backward, on `device` and in plain tensors on the CPU.
+///
+/// # Errors
+/// [`SelfTestError`] names the first operation that gives other numbers.
+pub async fn self_test(device: &Device) -> Result<(), SelfTestError> {
+    for case in cases() {
+        let ours = outcome(&case, &case.ours, &device.clone().autodiff()).await?;
+        let reference = outcome(&case, &case.reference, &Device::flex().autodiff()).await?;
+        for ((what, ours), (_, reference)) in ours.into_iter().zip(reference) {
+            compare(case.name, what, &ours, &reference)?;
+        }
+    }
+    Ok(())
+}
+
+/// The result and the gradient of each input that has one.
+async fn outcome(
+    case: &Case,
+    operation: &Operation,
+    device: &Device,
+) -> Result<Vec<(String, Vec<f32>)>, SelfTestError> {
+    let leaf = |(number, &size): (usize, &usize)| {
+        Tensor::<1>::from_data(TensorData::new(draw(number as u32, size), [size]), device).require_grad()
+    };
+    let inputs: Vec<Tensor<1>> = case.sizes.iter().enumerate().map(leaf).collect();
+    let result = operation(&inputs);
+    let [size] = result.dims();
+    if !case.tracked {
+        return Ok(vec![("the result".to_owned(), read(case.name, result).await?)]);
+    }
+    let upstream = Tensor::from_data(TensorData::new(draw(99, size), [size]), device);
+    let gradients = (result.clone() * upstream).sum().backward();
+    let mut outcome = vec![("the result".to_owned(), read(case.name, result.inner()).await?)];
+    for (number, input) in inputs.iter().enumerate() {
+        if let Some(gradient) = input.grad(&gradients) {
+            outcome.push((format!("gradient {}", number + 1), read(case.name, gradient).await?));
+        }
+    }
+    Ok(outcome)
+}
+
+async fn read(operation: &'static str, tensor: Tensor<1>) -> Result<Vec<f32>, SelfTestError> {
+    let failed = |what: String| SelfTestError::Device { operation, what };
+    let data = tensor.into_data_async().await.map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec().map_err(|error| failed(error.to_string()))
+}
+
+/// Sums of at most a few hundred terms round to far less than this share of the largest number; a wrong kernel is off by
+/// as much as the numbers themselves.
+const ROUNDING: f32 = 1e-4;
+
+fn compare(
+    operation: &'static str,
+    what: String,
+    ours: &[f32],
+    reference: &[f32],
+) -> Result<(), SelfTestError> {
+    let largest = reference.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let tolerance = ROUNDING * largest.max(1e-2);
+    let error = match ours.len() == reference.len() && ours.iter().all(|value| value.is_finite()) {
+        true => ours.iter().zip(reference).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+        false => f32::INFINITY,
+    };
+    if error <= tolerance {
+        return Ok(());
+    }
+    Err(SelfTestError::Wrong { operation, what, error, tolerance })
+}
+
+/// Numbers between -1 and 1, the same everywhere (xorshift32, Marsaglia 2003).
+fn draw(stream: u32, count: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9 ^ (stream + 1).wrapping_mul(0x85eb_ca6b);
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn case(
+    name: &'static str,
+    sizes: impl IntoIterator<Item = usize>,
+    ours: impl Fn(&[Tensor<1>]) -> Tensor<1> + 'static,
+    reference: impl Fn(&[Tensor<1>]) -> Tensor<1> + 'static,
+) -> Case {
+    Case {
+        name,
+        sizes: sizes.into_iter().collect(),
+        tracked: true,
+        ours: Box::new(ours),
+        reference: Box::new(reference),
+    }
+}
+
+/// A matrix out of a flat input.
+fn matrix(flat: &Tensor<1>, rows: usize) -> Tensor<2> {
+    let [size] = flat.dims();
+    flat.clone().reshape([rows, size / rows])
+}
+
+/// `[rows, heads, HEAD_DIM]` out of a flat input.
+fn heads(flat: &Tensor<1>, heads: usize) -> Tensor<3> {
+    let [size] = flat.dims();
+    flat.clone().reshape([size / heads / HEAD_DIM, heads, HEAD_DIM])
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    tensor.flatten(0, D - 1)
+}
+
+/// One case with the kernel, one with its reference: both have the same signature.
+macro_rules! case {
+    ($operation:ident, $sizes:expr, |$inputs:ident| $($argument:expr),+) => {
+        case(
+            stringify!($operation),
+            $sizes,
+            move |$inputs| flat(crate::$operation($($argument),+)),
+            move |$inputs| flat(reference::$operation($($argument),+)),
+        )
+    };
+}
+
+fn cases() -> Vec<Case> {
+    let (square, weight) = (ROWS * WIDTH, VOCAB * WIDTH);
+    let forest = forest();
+    let (queries, keys) = (forest.queries() * HEADS * HEAD_DIM, forest.keys() * KEY_HEADS * HEAD_DIM);
+    let again = forest.clone();
+    let attention = |operation: fn(Tensor<3>, Tensor<3>, Tensor<3>, &Forest) -> Tensor<3>, forest: Forest| {
+        move |x: &[Tensor<1>]| {
+            flat(operation(heads(&x[0], HEADS), heads(&x[1], KEY_HEADS), heads(&x[2], KEY_HEADS), &forest))
+        }
+    };
+    vec![
+        case!(linear, [square, weight], |x| matrix(&x[0], ROWS), matrix(&x[1], VOCAB)),
+        // A row alone: what every token of decoding is.
+        case!(linear, [WIDTH, weight], |x| matrix(&x[0], 1), matrix(&x[1], VOCAB)),
+        case!(
+            linear_onto,
+            [square, weight, ROWS * VOCAB],
+            |x| matrix(&x[0], ROWS),
+            matrix(&x[1], VOCAB),
+            matrix(&x[2], ROWS)
+        ),
+        case!(linear_nll, [square, weight], |x| matrix(&x[0], ROWS), matrix(&x[1], VOCAB), &targets()),
+        case!(rms_norm, [square, WIDTH], |x| matrix(&x[0], ROWS), x[1].clone(), 1e-5),
+        case!(swiglu, [square, square], |x| matrix(&x[0], ROWS), matrix(&x[1], ROWS)),
+        // Its angles are constants.
+        case!(rotary, [ROWS * HEADS * HEAD_DIM], |x| heads(&x[0], HEADS), angles(&x[0])),
+        case(
+            "tree_attention",
+            [queries, keys, keys],
+            attention(crate::tree_attention, forest),
+            attention(reference::tree_attention, again),
+        ),
+        Case {
+            tracked: false,
+            ..case("adamw", [square; 4], |x| updated(x, crate::adamw), |x| updated(x, reference::adamw))
+        },
+        Case { tracked: false, ..case!(sum_of_squares, [square], |x| x[0].clone().inner()) },
+    ]
+}
+
+/// A prompt of odd length with three branches, one of which goes on in two.
+fn forest() -> Forest {
+    let node = |parent, length| Node { parent, length, new: length };
+    Forest::new(&[node(None, 21), node(Some(0), 9), node(Some(0), 13), node(Some(2), 5), node(Some(2), 1)])
+}
+
+fn targets() -> Targets {
+    let rows: Vec<i32> = (0..ROWS as i32).filter(|row| row % 3 != 1).collect();
+    let tokens: Vec<i32> = rows.iter().map(|row| row * 29 % VOCAB as i32).collect();
+    Targets::new(&rows, &tokens)
+}
+
+fn angles(like: &Tensor<1>) -> Tensor<2> {
+    let values = TensorData::new(draw(50, ROWS * HEAD_DIM), [ROWS, HEAD_DIM]);
+    Tensor::from_data(values, &like.device().inner())
+}
+
+type Update = fn(Tensor<1>, Tensor<1>, Moments<1>, &AdamW) -> (Tensor<1>, Moments<1>);
+
+/// A parameter and its moments after an update, side by side.
+fn updated(inputs: &[Tensor<1>], update: Update) -> Tensor<1> {
+    let [parameter, gradient, first, second] = [0, 1, 2, 3].map(|number| inputs[number].clone().inner());
+    let rule =
+        AdamW { rate: 1e-2, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1, scale: 0.5, time: 3 };
+    let (parameter, moments) = update(parameter, gradient, Moments { first, second: second.abs() }, &rule);
+    Tensor::cat(vec![parameter, moments.first, moments.second], 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_passes() {
+        pollster::block_on(self_test(&Device::flex())).expect("kernels that equal their references");
+    }
+
+    #[test]
+    fn what_a_skipped_shader_leaves_is_seen() {
+        let zeros = compare("rotary", "the result".to_owned(), &[0.0, 0.0], &[0.3, -0.4]);
+        let message = zeros.expect_err("a buffer that nobody wrote").to_string();
+        assert_eq!(
+            message,
+            "rotary gives wrong numbers (the result is off by 4.0e-1, at most 4.0e-5 would be rounding)"
+        );
+        assert!(compare("x", String::new(), &[f32::NAN], &[0.3]).is_err());
+        assert!(compare("x", String::new(), &[0.3], &[0.300_001]).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! From `device` to a device, and whether it computes what it should.
+
+use crate::error::SessionError;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use ssft_kernels::browser::{self, BrowserAdapter, BrowserError};
+use ssft_kernels::self_test::self_test;
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// A real GPU if there is one and it passes its test, else the CPU.
+    #[default]
+    Auto,
+    /// WebGPU, a program that plays a GPU if need be.
+    Webgpu,
+    /// The CPU, with SIMD.
+    Cpu,
+}
+
+/// A device with what there is to say about it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Opened {
+    /// The device, without autodiff.
+    #[serde(skip)]
+    pub device: Device,
+    /// The adapter, if it is not the CPU.
+    #[serde(skip)]
+    pub adapter: Option<BrowserAdapter>,
+    /// `webgpu` or `cpu`.
+    pub kind: &'static str,
+    /// For people.
+    pub name: String,
+    /// Why it is not the device that one might expect.
+    pub note: Option<String>,
+}
+
+impl Choice {
+    /// Starts the chosen device and tests it.
+    ///
+    /// # Errors
+    /// [`SessionError::Device`] and [`SessionError::SelfTest`] if WebGPU is asked for; `Auto` takes the CPU then, and says why.
+    pub async fn open(self) -> Result<Opened, SessionError> {
+        match self {
+            Self::Cpu => cpu(None).await,
+            Self::Webgpu => webgpu().await,
+            Self::Auto => match browser::is_software().await {
+                Ok(false) => match webgpu().await {
+                    Ok(opened) => Ok(opened),
+                    Err(error) => cpu(Some(because(&error))).await,
+                },
+                Ok(true) => {
+                    let why =
+                        "its only WebGPU adapter is a program that plays a GPU, slower than the CPU itself";
+                    cpu(Some(why.to_owned())).await
+                }
+                Err(error) => cpu(Some(error.to_string())).await,
+            },
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn because(error: &SessionError) -> String {
+    let mut words = error.to_string();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        words += &format!(": {error}");
+        cause = error.source();
+    }
+    words
+}
+
+async fn cpu(note: Option<String>) -> Result<Opened, SessionError> {
+    let device = Device::flex();
+    self_test(&device).await.map_err(SessionError::SelfTest)?;
+    Ok(Opened { device, adapter: None, kind: "cpu", name: "CPU with SIMD, one thread".to_owned(), note })
+}
+
+async fn webgpu() -> Result<Opened, SessionError> {
+    let adapter = browser::open().await.map_err(SessionError::Device)?;
+    self_test(&adapter.device).await.map_err(SessionError::SelfTest)?;
+    crate::step_test::step_test(&adapter.device).await?;
+    crate::failures::check()?;
+    let software = if adapter.is_software { " (software)" } else { "" };
+    let name = match adapter.name.is_empty() {
+        true => format!("WebGPU{software}"),
+        false => format!("{}{software}", adapter.name),
+    };
+    Ok(Opened { device: adapter.device.clone(), adapter: Some(adapter), kind: "webgpu", name, note: None })
+}
+
+/// Refused by the adapter: one of its buffers would be too large.
+pub fn check_fits(opened: &Opened, model: &ssft_model::DecoderConfig) -> Result<(), SessionError> {
+    let Some(adapter) = &opened.adapter else { return Ok(()) };
+    let (largest, most) = (model.largest_matrix_bytes(), adapter.limits.max_storage_buffer_binding_size);
+    if largest <= most {
+        return Ok(());
+    }
+    let (largest, most) = (largest >> 20, most >> 20);
+    let what =
+        format!("the model's largest matrix has {largest} MiB, but the adapter binds at most {most} MiB");
+    Err(SessionError::Device(BrowserError::Start { what }))
+}

@@ -1,0 +1,103 @@
+//! Why a call fails, as an `Error` of JavaScript with its whole chain of causes.
+
+use ssft_data::error::DataError;
+use ssft_decode::DecodeError;
+use ssft_decode::choice::ForkChoiceError;
+use ssft_kernels::browser::BrowserError;
+use ssft_kernels::self_test::SelfTestError;
+use ssft_model::checkpoint::CheckpointError;
+use ssft_model::directory::DirectoryError;
+use ssft_train::TrainError;
+use thiserror::Error;
+use wasm_bindgen::prelude::*;
+
+/// Why a call of a session fails. Messages are one line; what is behind them is their source.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// Another call has not ended yet.
+    #[error("the session is busy; await the call before this one")]
+    Busy,
+    /// There is no model.
+    #[error("there is no model yet; call loadModel or newModel first")]
+    NoModel,
+    /// The model is not in training.
+    #[error("no training was started; call startTraining first")]
+    NoTraining,
+    /// An argument has another shape than the documented one, or a value out of range.
+    #[error("{call}: {what}")]
+    Argument {
+        /// The method.
+        call: &'static str,
+        /// What is wrong and what to give.
+        what: String,
+    },
+    /// WebGPU cannot be used.
+    #[error("WebGPU cannot be used here; give device \"cpu\"")]
+    Device(#[source] BrowserError),
+    /// WebGPU computes something else.
+    #[error("WebGPU failed its self-test; give device \"cpu\"")]
+    SelfTest(#[source] SelfTestError),
+    /// A whole step gives other numbers than on the CPU.
+    #[error("WebGPU failed its self-test: {what}; give device \"cpu\"")]
+    Step {
+        /// Which number, and both values.
+        what: String,
+    },
+    /// The files are no model.
+    #[error("the model cannot be opened")]
+    Directory(#[from] DirectoryError),
+    /// Weights cannot be read or written.
+    #[error("the weights cannot be read or written")]
+    Checkpoint(#[from] CheckpointError),
+    /// Text or records cannot be used.
+    #[error("the text cannot be used")]
+    Data(#[from] DataError),
+    /// There is no such fork.
+    #[error("the forks cannot be chosen")]
+    Forks(#[from] ForkChoiceError),
+    /// A step failed; the weights are what they were.
+    #[error("training stopped")]
+    Train(#[from] TrainError),
+    /// Decoding failed.
+    #[error("answering stopped")]
+    Decode(#[from] DecodeError),
+    /// The browser refused a shader or lost track of the device: nothing that was computed since can be believed.
+    #[error("the browser's GPU failed: {what}; start again from the last saved state")]
+    Broken {
+        /// What was reported.
+        what: String,
+    },
+}
+
+/// How a call of a session may end that is not success.
+#[derive(Debug)]
+pub enum Stopped {
+    /// For a reason of ours.
+    Failed(SessionError),
+    /// A callback threw this.
+    Thrown(JsValue),
+}
+
+impl<T: Into<SessionError>> From<T> for Stopped {
+    fn from(error: T) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<Stopped> for JsValue {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Failed(error) => thrown(&error).into(),
+            Stopped::Thrown(value) => value,
+        }
+    }
+}
+
+/// `error` and, as its `cause`, what is behind it.
+fn thrown(error: &dyn std::error::Error) -> js_sys::Error {
+    let thrown = js_sys::Error::new(&error.to_string());
+    if let Some(source) = error.source() {
+        thrown.set_cause(&self::thrown(source));
+    }
+    thrown
+}

@@ -1,0 +1,503 @@
+//! The interface: one class, and a few functions beside it.
+
+use crate::breath::Breath;
+use crate::device::{Opened, check_fits};
+use crate::error::{SessionError, Stopped};
+use crate::failures;
+use crate::held::{Course, Held, NamedBytes, Weights};
+use crate::maze::{Drawn, Trail};
+use crate::options::{
+    CreateOptions, EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions,
+    read, task,
+};
+use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
+use serde::Serialize;
+use ssft_data::dataset::{Limits, parse_records};
+use ssft_data::forks::ForkTable;
+use ssft_decode::answer::Judge;
+use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_decode::fork::{Finish, Piece};
+use ssft_decode::generation::{Request, generate};
+use ssft_decode::sample::Sampling;
+use ssft_train::directory::Files;
+use std::cell::{RefCell, RefMut};
+use std::ops::ControlFlow;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_time::Instant;
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("session.d.ts");
+
+/// Rows decoded together in an evaluation.
+const DECODE_ROWS: usize = 96;
+
+/// A device with a model on it.
+///
+/// Calls are answered one after the other: one that comes while another has not ended is refused, but for those that only
+/// describe. Errors are `Error` objects whose `cause` goes down to the bottom.
+#[wasm_bindgen]
+pub struct Session {
+    device: Opened,
+    held: RefCell<Option<Held>>,
+}
+
+/// What a session holds, for people.
+#[derive(Debug, Serialize)]
+struct ModelInfo {
+    parameters: usize,
+    vocabulary: usize,
+    context: usize,
+    forks: ForkTable,
+    training: Option<TrainingInfo>,
+}
+
+/// How far a training is.
+#[derive(Debug, Serialize)]
+struct TrainingInfo {
+    options: TrainOptions,
+    steps_done: usize,
+    questions: usize,
+    held_out: usize,
+}
+
+/// News of a row.
+#[derive(Debug, Serialize)]
+struct PieceNews<'a> {
+    fork: usize,
+    token: u32,
+    text: &'a str,
+    finish: Option<Finish>,
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Starts a device and tests it; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`.
+    ///
+    /// # Errors
+    /// [`SessionError::Device`], [`SessionError::SelfTest`] where WebGPU is insisted on.
+    #[wasm_bindgen(unchecked_return_type = "Session")]
+    pub async fn create(
+        #[wasm_bindgen(unchecked_optional_param_type = "CreateOptions")] options: JsValue,
+    ) -> Result<Self, JsValue> {
+        failures::watch();
+        let created = async {
+            let options: CreateOptions = read("create", options)?;
+            Ok::<_, Stopped>(Self { device: options.device.open().await?, held: RefCell::new(None) })
+        };
+        Ok(created.await?)
+    }
+
+    /// What it computes on.
+    #[wasm_bindgen(getter, unchecked_return_type = "DeviceInfo")]
+    pub fn device(&self) -> Result<JsValue, JsValue> {
+        to_js(&self.device)
+    }
+
+    /// Bytes that the device's buffers take; nothing on the CPU, where the module's own memory tells.
+    #[wasm_bindgen(js_name = deviceBytes)]
+    pub fn device_bytes(&self) -> Option<f64> {
+        ssft_kernels::memory::reserved_bytes(&self.device.device).map(|bytes| bytes as f64)
+    }
+
+    /// Opens a model: the files of a Hugging Face directory by name, or those of `exportState`.
+    ///
+    /// # Errors
+    /// [`SessionError::Directory`], [`SessionError::Checkpoint`]; what was there before stays.
+    #[wasm_bindgen(js_name = loadModel, unchecked_return_type = "ModelInfo")]
+    pub async fn load_model(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "ModelFiles")] files: Object,
+    ) -> Result<JsValue, JsValue> {
+        let loaded = async {
+            let mut held = self.held()?;
+            let files = named_bytes(&files)?;
+            let loaded = Held::load(files, &self.device.device, |shape| check_fits(&self.device, shape))?;
+            failures::check()?;
+            Ok::<_, Stopped>(info(held.insert(loaded)))
+        };
+        to_js(&loaded.await?)
+    }
+
+    /// Makes a model with random weights that reads bytes.
+    ///
+    /// # Errors
+    /// [`SessionError::Argument`].
+    #[wasm_bindgen(js_name = newModel, unchecked_return_type = "ModelInfo")]
+    pub fn new_model(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "ModelOptions")] options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let made = || {
+            let options: ModelOptions = read("newModel", options)?;
+            let fresh = Held::fresh(&options, &self.device.device)?;
+            Ok::<_, Stopped>(info(self.held()?.insert(fresh)))
+        };
+        to_js(&made()?)
+    }
+
+    /// What it holds; nothing without a model.
+    #[wasm_bindgen(js_name = modelInfo, unchecked_return_type = "ModelInfo | null")]
+    pub fn model_info(&self) -> Result<JsValue, JsValue> {
+        let held = self.held.try_borrow().map_err(|_| Stopped::Failed(SessionError::Busy))?;
+        to_js(&held.as_ref().map(info))
+    }
+
+    /// Lets the forks answer a prompt side by side; `onPiece` hears every token and may return `false` to end it.
+    ///
+    /// # Errors
+    /// [`SessionError`]; what `onPiece` throws.
+    #[wasm_bindgen(unchecked_return_type = "Generation")]
+    pub async fn generate(
+        &self,
+        prompt: String,
+        #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(piece: Piece) => unknown")] on_piece: Option<
+            Function,
+        >,
+    ) -> Result<JsValue, JsValue> {
+        let said = async {
+            let options: GenerateOptions = read("generate", options)?;
+            let held = self.held()?;
+            let held = held.as_ref().ok_or(SessionError::NoModel)?;
+            let forks = options.choice()?.forks(&held.table())?;
+            let prompt_tokens = held.encoder.prompt_text("the prompt", &prompt)?;
+            let request = Request {
+                prompt,
+                sampling: options.sampling()?,
+                stop: options.stop.clone(),
+                max_tokens: options.max_tokens,
+                judge: judge(&options, held)?,
+                seed: options.seed,
+                forks: forks.clone(),
+            };
+            let (mut breath, mut thrown) = (Breath::new(), None);
+            let listen = async |piece: Piece<'_>| {
+                breath.take().await;
+                let Piece { row, token, text, finish, .. } = piece;
+                let news = PieceNews { fork: forks[row] + 1, token, text, finish };
+                heard(on_piece.as_ref(), &news, &mut thrown).await
+            };
+            let said = generate(&held.reading(), &held.encoder, prompt_tokens, &request, listen).await?;
+            finished(thrown)?;
+            Ok::<_, Stopped>(said)
+        };
+        to_js(&said.await?)
+    }
+
+    /// Starts a training of the model from its weights as they are.
+    ///
+    /// # Errors
+    /// [`SessionError::Argument`], [`SessionError::Data`]; the session is then as it was.
+    #[wasm_bindgen(js_name = startTraining, unchecked_return_type = "ModelInfo")]
+    pub fn start_training(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "TrainOptions")] options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let started = || {
+            let options: TrainOptions = read("startTraining", options)?;
+            let mut held = self.held()?;
+            let held = held.as_mut().ok_or(SessionError::NoModel)?;
+            held.train(options)?;
+            Ok::<_, Stopped>(info(held))
+        };
+        to_js(&started()?)
+    }
+
+    /// One optimizer step, on `batch` (records as in a data file) or else the next questions of the training: the line of
+    /// `metrics.jsonl`, with the cost matrix and the matching of each of its questions as they were before the update.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the weights are then what they were.
+    #[wasm_bindgen(js_name = trainStep, unchecked_return_type = "StepReport")]
+    pub async fn train_step(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "DataRecord[]")] batch: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let done = async {
+            let mut held = self.held()?;
+            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.encoder;
+            let batch = match batch.is_undefined() || batch.is_null() {
+                true => None,
+                false => Some(encoder.encode_all(&records(&batch)?)?),
+            };
+            Ok::<_, Stopped>(course(&mut held)?.step(batch.as_deref(), true).await?)
+        };
+        to_js(&done.await?)
+    }
+
+    /// Trains on until its last step, `options.steps`, or until `onStep`, which hears every step, returns `false`; returns how
+    /// many steps are done in all. `onState` is given what `exportState` would give, every `options.save_every_s` seconds and at
+    /// the end.
+    ///
+    /// # Errors
+    /// [`SessionError`], with the steps before intact; what a callback throws.
+    pub async fn train(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "LoopOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(report: StepReport) => unknown")] on_step: Option<
+            Function,
+        >,
+        #[wasm_bindgen(unchecked_optional_param_type = "(files: ModelFiles) => unknown")] on_state: Option<
+            Function,
+        >,
+    ) -> Result<usize, JsValue> {
+        let trained = async {
+            let options: LoopOptions = read("train", options)?;
+            let mut held = self.held()?;
+            let (mut breath, mut thrown, mut saved) = (Breath::new(), None, Instant::now());
+            for turn in 0..options.steps {
+                let course = course(&mut held)?;
+                if course.trainer.steps_done() >= course.options.steps {
+                    break;
+                }
+                let looks = options.probe_every > 0 && turn.is_multiple_of(options.probe_every);
+                let line = course.step(None, looks).await?;
+                if heard(on_step.as_ref(), &line, &mut thrown).await.is_break() {
+                    break;
+                }
+                if saved.elapsed().as_secs_f64() > options.save_every_s {
+                    self.hand_over(&held, on_state.as_ref()).await?;
+                    saved = Instant::now();
+                }
+                breath.take().await;
+            }
+            self.hand_over(&held, on_state.as_ref()).await?;
+            finished(thrown)?;
+            Ok::<_, Stopped>(course(&mut held)?.trainer.steps_done())
+        };
+        Ok(trained.await?)
+    }
+
+    /// Asks every fork the held-out questions of the training and scores the answers; `onProgress` hears how many are done.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    #[wasm_bindgen(unchecked_return_type = "Evaluation")]
+    pub async fn evaluate(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "EvaluateOptions")] options: JsValue,
+    ) -> Result<JsValue, JsValue> {
+        let scored = async {
+            let options: EvaluateOptions = read("evaluate", options)?;
+            let held = self.held()?;
+            let held = held.as_ref().ok_or(SessionError::NoModel)?;
+            let Weights::Learning(course) = &held.weights else { Err(SessionError::NoTraining)? };
+            let table = held.table();
+            let forks = ssft_decode::choice::ForkChoice::All.forks(&table)?;
+            let longest = course.questions.iter().flat_map(|question| &question.traces);
+            let longest = longest.map(|trace| trace.tokens.len()).max().unwrap_or(0);
+            let protocol = Protocol {
+                ks: vec![1, forks.len()],
+                forks,
+                samples: 0,
+                sampling: Sampling::GREEDY,
+                rows: DECODE_ROWS,
+                max_tokens: longest + longest.div_ceil(4),
+                judge: course.options.judge()?,
+                chosen_fork: table.chosen_fork,
+                seed: course.options.seed,
+            };
+            let asked = &course.held_out[..course.held_out.len().min(options.questions)];
+            let evaluation = evaluate(&held.reading(), &held.encoder, asked, &protocol, |_| ()).await?;
+            failures::check()?;
+            Ok::<_, Stopped>(evaluation)
+        };
+        to_js(&scored.await?)
+    }
+
+    /// The model as the files of a Hugging Face directory that `transformers` opens.
+    ///
+    /// # Errors
+    /// [`SessionError::Checkpoint`] if a weight is not a number or the device does not answer.
+    #[wasm_bindgen(js_name = exportModel, unchecked_return_type = "ModelFiles")]
+    pub async fn export_model(&self) -> Result<Object, JsValue> {
+        Ok(self.export(Held::files).await?)
+    }
+
+    /// Model and training, for `loadModel` to go on from as if nothing had happened.
+    ///
+    /// # Errors
+    /// As `exportModel`.
+    #[wasm_bindgen(js_name = exportState, unchecked_return_type = "ModelFiles")]
+    pub async fn export_state(&self) -> Result<Object, JsValue> {
+        Ok(self.export(Held::state_files).await?)
+    }
+}
+
+impl Session {
+    /// What it holds, for this call alone.
+    fn held(&self) -> Result<RefMut<'_, Option<Held>>, SessionError> {
+        failures::check()?;
+        self.held.try_borrow_mut().map_err(|_| SessionError::Busy)
+    }
+
+    async fn export(
+        &self,
+        contents: impl Fn(&Held) -> Result<Files, SessionError>,
+    ) -> Result<Object, Stopped> {
+        let held = self.held()?;
+        named_files(&contents(held.as_ref().ok_or(SessionError::NoModel)?)?).await
+    }
+
+    /// Gives the state of a training to `callback`, and waits until it is done with it.
+    async fn hand_over(&self, held: &Option<Held>, callback: Option<&Function>) -> Result<(), Stopped> {
+        let (Some(held), Some(callback)) = (held, callback) else { return Ok(()) };
+        let files = named_files(&held.state_files()?).await?;
+        let answer = callback.call1(&JsValue::UNDEFINED, &files).map_err(Stopped::Thrown)?;
+        awaited(answer).await.map_err(Stopped::Thrown).map(drop)
+    }
+}
+
+/// Contents by file name, as an object.
+async fn named_files(files: &Files) -> Result<Object, Stopped> {
+    let all = Object::new();
+    for (name, content) in files {
+        let mut bytes = Vec::new();
+        content.write(&mut bytes).await?;
+        Reflect::set(&all, &name.into(), &Uint8Array::from(bytes.as_slice())).map_err(Stopped::Thrown)?;
+    }
+    failures::check()?;
+    Ok(all)
+}
+
+/// Questions of a built-in task: `{train, test}`, as in its data files.
+///
+/// # Errors
+/// [`SessionError::Argument`].
+#[wasm_bindgen(unchecked_return_type = "{train: DataRecord[], test: DataRecord[]}")]
+pub fn questions(
+    #[wasm_bindgen(unchecked_optional_param_type = "TaskOptions")] options: JsValue,
+) -> Result<JsValue, JsValue> {
+    #[derive(Serialize)]
+    struct Made {
+        train: Vec<ssft_data::record::Record>,
+        test: Vec<ssft_data::record::Record>,
+    }
+    let made = || {
+        let options: TaskOptions = read("questions", options)?;
+        let made = task("questions", &options.task)?.make(&options.spec());
+        let argument = |what| SessionError::Argument { call: "questions", what };
+        let made = made.map_err(|error| argument(error.to_string()))?;
+        Ok::<_, Stopped>(Made { train: made.train, test: made.test })
+    };
+    to_js(&made()?)
+}
+
+/// The maze that a question spells, to be drawn; `null` if it spells none.
+#[wasm_bindgen(js_name = drawMaze, unchecked_return_type = "Maze | null")]
+pub fn draw_maze(question: &str) -> Result<JsValue, JsValue> {
+    to_js(&Drawn::new(question))
+}
+
+/// Where a text, finished or not, goes in the maze of a question; `null` if that spells none.
+#[wasm_bindgen(js_name = mazeTrail, unchecked_return_type = "Trail | null")]
+pub fn maze_trail(question: &str, text: &str) -> Result<JsValue, JsValue> {
+    to_js(&Trail::new(question, text))
+}
+
+/// The training under way.
+fn course(held: &mut Option<Held>) -> Result<&mut Course, SessionError> {
+    match &mut held.as_mut().ok_or(SessionError::NoModel)?.weights {
+        Weights::Learning(course) => Ok(course),
+        Weights::Fixed { .. } => Err(SessionError::NoTraining),
+    }
+}
+
+/// Who says what the answer in a text is.
+fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> {
+    match (&options.task, &held.weights) {
+        (Some(name), _) => Ok(Judge::Task(task("generate", name)?)),
+        (None, Weights::Learning(course)) => course.options.judge(),
+        (None, Weights::Fixed { .. }) => Ok(Judge::Reference(options.answers)),
+    }
+}
+
+/// Tells a callback; it may throw, or end everything by returning `false` or a promise of it.
+async fn heard(
+    callback: Option<&Function>,
+    news: &impl Serialize,
+    thrown: &mut Option<JsValue>,
+) -> ControlFlow<()> {
+    let Some(callback) = callback else { return ControlFlow::Continue(()) };
+    let told = async { awaited(callback.call1(&JsValue::UNDEFINED, &to_js(news)?)?).await };
+    match told.await {
+        Ok(answer) if answer == JsValue::FALSE => ControlFlow::Break(()),
+        Ok(_) => ControlFlow::Continue(()),
+        Err(error) => {
+            *thrown = Some(error);
+            ControlFlow::Break(())
+        }
+    }
+}
+
+/// What a promise comes to; anything else as it is.
+async fn awaited(answer: JsValue) -> Result<JsValue, JsValue> {
+    match answer.dyn_ref::<Promise>() {
+        Some(promise) => JsFuture::from(promise.clone()).await,
+        None => Ok(answer),
+    }
+}
+
+/// What a callback threw, or what went wrong unseen.
+fn finished(thrown: Option<JsValue>) -> Result<(), Stopped> {
+    failures::check()?;
+    thrown.map_or(Ok(()), |error| Err(Stopped::Thrown(error)))
+}
+
+fn info(held: &Held) -> ModelInfo {
+    let shape = held.shape();
+    let training = match &held.weights {
+        Weights::Fixed { .. } => None,
+        Weights::Learning(course) => Some(TrainingInfo {
+            options: course.options.clone(),
+            steps_done: course.trainer.steps_done(),
+            questions: course.questions.len(),
+            held_out: course.held_out.len(),
+        }),
+    };
+    ModelInfo {
+        parameters: shape.parameters(),
+        vocabulary: shape.vocab_size,
+        context: shape.max_position_embeddings,
+        forks: held.table(),
+        training,
+    }
+}
+
+/// Records as in a data file, checked as the lines of one.
+fn records(batch: &JsValue) -> Result<Vec<ssft_data::record::Record>, Stopped> {
+    let refused = |what: &str| SessionError::Argument { call: "trainStep", what: what.to_owned() };
+    let batch = batch.dyn_ref::<js_sys::Array>().ok_or_else(|| refused("batch is no array of records"))?;
+    let mut lines = String::new();
+    for record in batch.iter() {
+        let line = js_sys::JSON::stringify(&record).ok().and_then(|line| line.as_string());
+        lines += &line.ok_or_else(|| refused("batch has a record that is none"))?;
+        lines.push('\n');
+    }
+    if lines.is_empty() {
+        Err(refused("batch is empty; give at least one record"))?;
+    }
+    Ok(parse_records("batch", lines.as_bytes(), &Limits::default())?)
+}
+
+/// File contents by name, copied out of an object.
+fn named_bytes(files: &Object) -> Result<NamedBytes, Stopped> {
+    let mut named = NamedBytes::new();
+    for entry in Object::entries(files).iter() {
+        let entry = js_sys::Array::from(&entry);
+        let name = entry.get(0).as_string().unwrap_or_default();
+        let bytes = entry.get(1).dyn_into::<Uint8Array>().map_err(|_| SessionError::Argument {
+            call: "loadModel",
+            what: format!("{name} is no Uint8Array"),
+        })?;
+        named.insert(name, bytes.to_vec());
+    }
+    Ok(named)
+}
+
+/// As JSON has it, the same as in the files of the native program.
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    let text = serde_json::to_string(value).map_err(|error| JsValue::from(error.to_string()))?;
+    js_sys::JSON::parse(&text)
+}

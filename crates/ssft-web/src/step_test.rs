@@ -1,0 +1,97 @@
+//! Two training steps and an answer, on a device and on the CPU: what a whole session does, in small.
+
+use crate::error::SessionError;
+use burn::tensor::Device;
+use ssft_data::encode::Encoder;
+use ssft_data::forks::ForkLead;
+use ssft_data::record::{Record, Trace};
+use ssft_data::template::Template;
+use ssft_data::tokenizer::Tokenizer;
+use ssft_decode::answer::Judge;
+use ssft_decode::format::AnswerFormat;
+use ssft_decode::generation::{Request, generate};
+use ssft_decode::sample::Sampling;
+use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_train::optimizer::AdamWSettings;
+use ssft_train::schedule::{Schedule, Shape};
+use ssft_train::step::Settings;
+use ssft_train::{Matching, Method, Trainer};
+use std::ops::ControlFlow;
+
+const FORKS: usize = 3;
+const FIGURES: [&str; 4] =
+    ["the loss", "the gradient norm", "the loss after an update", "an answer's probability"];
+
+/// Far more than rounding moves any of the figures, far less than a kernel that does nothing.
+const TOLERANCE: f64 = 5e-3;
+
+/// Compares `device` with the CPU.
+///
+/// # Errors
+/// [`SessionError::Step`] names the first figure that differs.
+pub async fn step_test(device: &Device) -> Result<(), SessionError> {
+    let (ours, expected) = (figures(device).await?, figures(&Device::flex()).await?);
+    for ((what, ours), expected) in FIGURES.into_iter().zip(ours).zip(expected) {
+        if !((ours - expected).abs() <= TOLERANCE * expected.abs()) {
+            return Err(SessionError::Step { what: format!("{what} is {ours}, on the CPU {expected}") });
+        }
+    }
+    Ok(())
+}
+
+async fn figures(device: &Device) -> Result<[f64; 4], SessionError> {
+    let encoder = Encoder::new(Tokenizer::bytes(FORKS)?, Template::plain(), &ForkLead::bare(), 64)?;
+    let data = encoder.encode_all(&records())?;
+    let shape = DecoderConfig {
+        num_key_value_heads: 1,
+        num_hidden_layers: 2,
+        ..DecoderConfig::preset(Preset::Toy, encoder.tokenizer().vocab_size())
+    };
+    let model = Decoder::init(&shape, 1, &device.clone().autodiff());
+    let leads = (0..FORKS).map(|fork| encoder.lead(fork)).collect();
+    let mut trainer = Trainer::new(model, leads, &data, settings());
+    let first = trainer.step(&data, &|| 0.0).await?;
+    let second = trainer.step(&data, &|| 0.0).await?;
+    let request = Request {
+        prompt: "12+35=".to_owned(),
+        forks: vec![0, 2],
+        sampling: Sampling::GREEDY,
+        stop: Vec::new(),
+        max_tokens: 5,
+        judge: Judge::Reference(AnswerFormat::Exact),
+        seed: 1,
+    };
+    let prompt = encoder.prompt_text("the self-test", &request.prompt)?;
+    let listen = async |_: ssft_decode::fork::Piece<'_>| ControlFlow::Continue(());
+    let said = generate(&trainer.for_reading(), &encoder, prompt, &request, listen).await?;
+    let logprob = said.forks.iter().map(|fork| fork.logprob).sum();
+    Ok([first.loss, first.grad_norm, second.loss, logprob])
+}
+
+fn records() -> Vec<Record> {
+    let record = |id: &str, question: &str, traces: &[&str]| Record {
+        id: id.to_owned(),
+        question: Some(question.to_owned()),
+        messages: None,
+        traces: traces.iter().map(|text| Trace { source: String::new(), text: (*text).to_owned() }).collect(),
+        answer: None,
+    };
+    vec![
+        record("a", "12+35=", &["2+5=7;1+3=4 #### 47", "10+30=40 #### 47"]),
+        record("b", "9+8=", &["9+8=17 #### 17", "10+8-1 #### 17", "8+9 #### 17"]),
+    ]
+}
+
+fn settings() -> Settings {
+    Settings {
+        method: Method::Ssft,
+        match_tokens: 6,
+        matching: Matching::Full,
+        batch_questions: 2,
+        accumulate: 1,
+        memory_budget: 64 << 20,
+        schedule: Schedule { peak: 1e-3, warmup_steps: 0, steps: 2, shape: Shape::Constant },
+        adamw: AdamWSettings::default(),
+        seed: 1,
+    }
+}

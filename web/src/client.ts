@@ -1,0 +1,76 @@
+/** The page's side of a worker. */
+
+import moduleUrl from "../pkg/ssft_web.wasmz?url";
+import type { DeviceChoice, DeviceInfo } from "../pkg/ssft_web.js";
+import { type Calls, type News, type Reasons, type Reply, type Request, lockOf } from "./protocol";
+
+/** A call that failed, with all that is behind it. */
+export class Failed extends Error {
+  constructor(readonly reasons: Reasons) {
+    super(reasons.join(": "));
+  }
+}
+
+export class Client {
+  #worker: Worker;
+  #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Failed) => void }>();
+  #next = 1;
+  #ended = false;
+
+  /** `hear` gets all news; `gone` is told once, when the worker has died or its module is broken. */
+  constructor(
+    private readonly hear: (news: News) => void,
+    private readonly gone: (reasons: Reasons) => void,
+  ) {
+    const name = crypto.randomUUID();
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name });
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<News | Reply>) => this.#take(data, name));
+    this.#worker.addEventListener("error", (event) => this.#end([event.message || "the worker could not be loaded"]));
+  }
+
+  start(device: DeviceChoice): Promise<DeviceInfo> {
+    return this.call("start", { device, module: new URL(moduleUrl, document.baseURI).href });
+  }
+
+  call<C extends keyof Calls>(call: C, argument: Calls[C][0]): Promise<Calls[C][1]> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(new Failed(["the worker has ended"]));
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, call, argument } as Request);
+    });
+  }
+
+  /** Ends the worker without a word. */
+  end(): void {
+    this.#ended = true;
+    this.#worker.terminate();
+  }
+
+  #watched = false;
+
+  #take(message: News | Reply, name: string): void {
+    // It lives, so it holds its lock by now; we get it when it does not any more.
+    if (!this.#watched) {
+      this.#watched = true;
+      void navigator.locks?.request(lockOf(name), () => this.#end(["the worker was ended by the browser"]));
+    }
+    if ("news" in message) {
+      if (message.news === "fatal") this.#end(message.reasons);
+      else this.hear(message);
+      return;
+    }
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if ("reasons" in message) waiting?.reject(new Failed(message.reasons));
+    else waiting?.resolve(message.value as never);
+  }
+
+  #end(reasons: Reasons): void {
+    if (this.#ended) return;
+    this.end();
+    for (const { reject } of this.#waiting.values()) reject(new Failed(reasons));
+    this.#waiting.clear();
+    this.gone(reasons);
+  }
+}

@@ -1,0 +1,43 @@
+/** The loss of every step, and its running mean. */
+
+import { svg } from "../dom";
+
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 220, 44, 24];
+/** Share of the step before in the running mean. */
+const INERTIA = 0.9;
+/** More points than a screen has columns are drawn by their means. */
+const POINTS = 400;
+
+export function drawLoss(losses: readonly { step: number; loss: number }[]): SVGSVGElement {
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", role: "img" });
+  const last = losses.at(-1);
+  const first = losses[0];
+  if (!first || !last) {
+    picture.append(svg("title", {}, "No step yet"), svg("text", { x: WIDTH / 2, y: HEIGHT / 2, class: "middle" }, "no step yet"));
+    return picture;
+  }
+  picture.append(svg("title", {}, `Loss from ${first.loss.toFixed(3)} at step ${first.step} to ${last.loss.toFixed(3)} at step ${last.step}`));
+  const top = Math.max(...losses.map(({ loss }) => loss));
+  const steps = Math.max(last.step - first.step, 1);
+  const x = (step: number) => LEFT + ((step - first.step) / steps) * (WIDTH - LEFT - 8);
+  const y = (loss: number) => 8 + (1 - loss / top) * (HEIGHT - BOTTOM - 8);
+  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+    const at = y(share * top);
+    picture.append(svg("path", { d: `M${LEFT} ${at}H${WIDTH - 8}`, class: "rule" }));
+    picture.append(svg("text", { x: LEFT - 6, y: at, class: "tick end-of-line" }, (share * top).toFixed(2)));
+  }
+  picture.append(svg("text", { x: LEFT, y: HEIGHT - 6, class: "tick" }, `step ${first.step}`));
+  picture.append(svg("text", { x: WIDTH - 8, y: HEIGHT - 6, class: "tick end-of-line" }, String(last.step)));
+  const every = Math.ceil(losses.length / POINTS);
+  let mean = first.loss;
+  const raw: string[] = [];
+  const smooth: string[] = [];
+  losses.forEach(({ step, loss }, index) => {
+    mean = INERTIA * mean + (1 - INERTIA) * loss;
+    if (index % every !== 0 && index + 1 !== losses.length) return;
+    raw.push(`${x(step).toFixed(1)},${y(loss).toFixed(1)}`);
+    smooth.push(`${x(step).toFixed(1)},${y(mean).toFixed(1)}`);
+  });
+  picture.append(svg("polyline", { points: raw.join(" "), class: "raw" }), svg("polyline", { points: smooth.join(" "), class: "smooth" }));
+  return picture;
+}

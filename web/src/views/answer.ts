@@ -1,0 +1,152 @@
+/** The view that asks: N answers growing side by side, and their vote. */
+
+import type { Generation, Maze, Piece, TaskName, Trail } from "../../pkg/ssft_web.js";
+import type { Client } from "../client";
+import { byId, el, forkClass, forkName, perFrame } from "../dom";
+import { drawMaze } from "../draw/maze";
+
+/** What the page lends to its views. */
+export interface Page {
+  client: () => Client;
+  /** Does something that may fail, and shows why it did. */
+  attempt: (work: () => Promise<void>) => Promise<void>;
+  /** One thing at a time: nothing else can be asked for while this is under way. */
+  busy: (is: boolean) => void;
+}
+
+interface Column {
+  card: HTMLElement;
+  text: HTMLElement;
+  verdict: HTMLElement;
+}
+
+export class AnswerView {
+  #columns = new Map<number, Column>();
+  #trails = new Map<number, Trail>();
+  #maze: Maze | null = null;
+  #question = el("textarea", { id: "question", rows: 2, spellcheck: "false", autocapitalize: "off" });
+  #task = el(
+    "select",
+    { id: "question-task" },
+    ...["maze", "arithmetic", "countdown"].map((task) => el("option", { value: task }, task)),
+  );
+  #difficulty = el("select", { id: "question-difficulty" }, ...[1, 2, 3].map((level) => el("option", { value: level }, String(level))));
+  #temperature = el("input", { id: "temperature", type: "number", min: 0, max: 2, step: 0.1, value: 0 });
+  #ask = el("button", { type: "button", id: "ask", class: "main" }, "Answer");
+  #stop = el("button", { type: "button", id: "stop-answer", disabled: true }, "Stop");
+  #draw = el("button", { type: "button", id: "draw-question" }, "Draw a question");
+  #picture = el("div", { id: "maze" });
+  #vote = el("p", { id: "vote", role: "status" });
+  #answers = el("div", { id: "columns" });
+  #number = Math.floor(Math.random() * 1e6);
+  #redraw = perFrame(() => this.#show());
+
+  constructor(private readonly page: Page) {
+    byId("answer").append(
+      el(
+        "div",
+        { class: "controls" },
+        el("label", { for: "question" }, "Question"),
+        this.#question,
+        el("label", {}, "Task ", this.#task),
+        el("label", {}, "Level ", this.#difficulty),
+        this.#draw,
+        el("label", {}, "Temperature ", this.#temperature),
+        this.#ask,
+        this.#stop,
+      ),
+      this.#vote,
+      el("div", { class: "stage" }, this.#picture, this.#answers),
+    );
+    this.#ask.addEventListener("click", () => void this.ask());
+    this.#stop.addEventListener("click", () => void page.client().call("stop", null));
+    this.#draw.addEventListener("click", () => void page.attempt(() => this.draw()));
+  }
+
+  /** What a model was trained on. */
+  set task(task: TaskName) {
+    this.#task.value = task;
+  }
+
+  /** Draws a question of the task. */
+  async draw(): Promise<void> {
+    const task = this.#task.value as TaskName;
+    const difficulty = Number(this.#difficulty.value);
+    const record = await this.page.client().call("question", { task: { task, difficulty }, number: this.#number++ });
+    this.#question.value = record.question ?? "";
+  }
+
+  /** Lets all forks answer. */
+  async ask(): Promise<void> {
+    const prompt = this.#question.value;
+    this.#clear();
+    this.page.busy(true);
+    this.#stop.disabled = false;
+    await this.page.attempt(async () => {
+      const temperature = Number(this.#temperature.value);
+      const options = { task: this.#task.value as TaskName, temperature, top_p: temperature > 0 ? 0.95 : 1, seed: this.#number };
+      const info = await this.page.client().call("info", null);
+      const chosen = info?.forks.chosen_fork ?? null;
+      for (const fork of info?.forks.forks ?? []) this.#column(fork.index, chosen);
+      this.#conclude(await this.page.client().call("generate", { prompt, options }));
+    });
+    this.#stop.disabled = true;
+    this.page.busy(false);
+  }
+
+  hear(piece: Piece, maze: Maze | null, trail: Trail | null): void {
+    const { text } = this.#column(piece.fork, null);
+    text.append(piece.text);
+    this.#maze = maze;
+    if (trail) this.#trails.set(piece.fork, trail);
+    this.#redraw();
+  }
+
+  #clear(): void {
+    this.#columns.clear();
+    this.#trails.clear();
+    this.#maze = null;
+    this.#answers.replaceChildren();
+    this.#picture.replaceChildren();
+    this.#vote.textContent = "";
+  }
+
+  #column(fork: number, chosen: number | null): Column {
+    const known = this.#columns.get(fork);
+    if (known) return known;
+    const text = el("pre", {});
+    const verdict = el("p", { class: "verdict" }, "…");
+    const star = chosen === fork && el("span", { class: "badge", title: "The fork to use where one answer is wanted: it was matched with most ways" }, "chosen");
+    const card = el("article", { class: `card ${forkClass(fork)}` }, el("h3", {}, forkName(fork), star), verdict, text);
+    this.#answers.append(card);
+    const column = { card, text, verdict };
+    this.#columns.set(fork, column);
+    return column;
+  }
+
+  #show(): void {
+    if (this.#maze) this.#picture.replaceChildren(drawMaze(this.#maze, this.#trails));
+  }
+
+  #conclude({ forks, vote }: Generation): void {
+    const answered = new Set(forks.map(({ fork }) => fork));
+    for (const [fork, { card }] of this.#columns) if (!answered.has(fork)) card.remove();
+    for (const { fork, text, answer, correct, strategy, finish } of forks) {
+      const column = this.#column(fork, null);
+      column.text.textContent = text;
+      const verdict = [
+        correct === undefined ? "" : correct ? "✓ right" : "✗ wrong",
+        answer === null ? "no answer" : `answer ${answer}`,
+        strategy ? `way: ${strategy}` : "",
+        finish === "eos" ? "" : `ended by ${finish}`,
+      ];
+      column.verdict.textContent = verdict.filter(Boolean).join(" · ");
+      column.card.classList.toggle("right", correct === true);
+      column.card.classList.toggle("wrong", correct === false);
+      column.card.classList.toggle("voted", vote !== null && answer === vote.answer);
+    }
+    this.#vote.textContent = vote
+      ? `Vote: ${vote.answer}, ${vote.votes} of ${forks.length}${forks.length > 1 ? `; ${forkName(vote.fork)} speaks for it` : ""}`
+      : "No fork gave an answer to vote on.";
+  }
+}

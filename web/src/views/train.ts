@@ -1,0 +1,205 @@
+/** The view that trains: its loss, the costs of a question, and what each fork has come to be matched with. */
+
+import type { Evaluation, Method, ModelInfo, Probe, StepReport } from "../../pkg/ssft_web.js";
+import { byId, el, mebibytes, percent, perFrame } from "../dom";
+import { drawGrid } from "../draw/grid";
+import { drawLoss } from "../draw/loss";
+import { PRESETS } from "../presets";
+import type { Page } from "./answer";
+
+/** Steps until the next pause: as many as there are. */
+const ALL = 1_000_000;
+
+const ARMS: [Method, string][] = [
+  ["ssft", "ssft: the cheapest matching of traces and forks"],
+  ["ssft-random", "ssft-random: a random one each step"],
+  ["sft-mixed", "sft-mixed: every trace under <think1>"],
+  ["sft", "sft: one trace, under <think1>"],
+];
+
+export class TrainView {
+  #preset = el("select", { id: "preset" }, ...PRESETS.map(({ name }, index) => el("option", { value: index }, name)));
+  #arm = el("select", { id: "arm" }, ...ARMS.map(([arm, name]) => el("option", { value: arm }, name)));
+  #seed = el("input", { id: "seed", type: "number", min: 1, step: 1, value: 1 });
+  #start = el("button", { type: "button", id: "start", class: "main" }, "Start");
+  #pause = el("button", { type: "button", id: "pause", disabled: true }, "Pause");
+  #step = el("button", { type: "button", id: "step" }, "One step");
+  #reset = el("button", { type: "button", id: "reset" }, "Reset");
+  #evaluate = el("button", { type: "button", id: "evaluate" }, "Ask held-out questions");
+  #figures = el("p", { id: "figures", role: "status" });
+  #saved = el("p", { id: "saved", class: "note" });
+  #curve = el("figure", { id: "loss" });
+  #costs = el("figure", { id: "costs" });
+  #map = el("figure", { id: "map" });
+  #scores = el("figure", { id: "scores" });
+  #losses: { step: number; loss: number }[] = [];
+  #report: StepReport | null = null;
+  #probe: Probe | null = null;
+  #memory = "";
+  /** Settings of the training that the session holds; `null`: it holds none, or another model. */
+  #held: { steps: number; forks: number } | null = null;
+  #redraw = perFrame(() => this.#show());
+
+  constructor(
+    private readonly page: Page,
+    private readonly held: (info: ModelInfo | null, name: string) => void,
+    private readonly memory: (text: string) => void,
+  ) {
+    byId("train").append(
+      el(
+        "div",
+        { class: "controls" },
+        el("label", {}, "Training ", this.#preset),
+        el("label", {}, "Arm ", this.#arm),
+        el("label", {}, "Seed ", this.#seed),
+        this.#start,
+        this.#pause,
+        this.#step,
+        this.#reset,
+        this.#evaluate,
+      ),
+      this.#figures,
+      this.#saved,
+      el("div", { class: "boards" }, this.#curve, this.#costs, this.#map, this.#scores),
+    );
+    this.#start.addEventListener("click", () => void this.#run(ALL));
+    this.#step.addEventListener("click", () => void this.#run(1));
+    this.#pause.addEventListener("click", () => void page.client().call("stop", null));
+    this.#reset.addEventListener("click", () => void page.attempt(() => this.#begin()));
+    this.#evaluate.addEventListener("click", () => void this.#ask());
+    for (const select of [this.#preset, this.#arm, this.#seed]) {
+      select.addEventListener("change", () => void page.attempt(() => this.#begin()));
+    }
+    this.#show();
+  }
+
+  /** Takes up what the session holds after it was opened or restored. */
+  take(info: ModelInfo | null): void {
+    const training = info?.training ?? null;
+    this.#held = info && training ? { steps: training.options.steps, forks: info.forks.forks.length } : null;
+    this.#losses = [];
+    [this.#report, this.#probe] = [null, null];
+    this.#scores.replaceChildren();
+    if (training) {
+      this.#arm.value = training.options.method;
+      this.#seed.value = String(training.options.seed);
+      this.#figures.textContent = `At step ${training.steps_done} of ${training.options.steps}.`;
+    }
+    this.#show();
+  }
+
+  hear(report: StepReport, deviceBytes: number, moduleBytes: number): void {
+    this.#report = report;
+    this.#probe = report.probe?.[0] ?? this.#probe;
+    this.#losses.push({ step: report.step, loss: report.loss });
+    this.#memory = deviceBytes > 0 ? `${mebibytes(deviceBytes)} on the GPU` : mebibytes(moduleBytes);
+    this.#redraw();
+  }
+
+  saved(step: number | null, problem: string | null): void {
+    this.#saved.textContent = problem
+      ? `This browser keeps no state (${problem}); a reload starts anew.`
+      : `Step ${step ?? 0} is kept in this browser: a reload goes on from there.`;
+  }
+
+  /** Makes a new model with the settings as they are chosen. */
+  async #begin(): Promise<void> {
+    const preset = PRESETS[Number(this.#preset.value)] ?? PRESETS[0]!;
+    const [method, seed] = [this.#arm.value as Method, Number(this.#seed.value)];
+    const info = await this.page.client().call("create", {
+      model: { ...preset.model, seed },
+      training: { ...preset.training, method, seed },
+    });
+    await this.page.client().call("forget", null);
+    this.take(info);
+    this.#saved.textContent = "";
+    this.held(info, `${preset.name}, ${method}`);
+  }
+
+  async #run(steps: number): Promise<void> {
+    this.page.busy(true);
+    this.#pause.disabled = false;
+    await this.page.attempt(async () => {
+      if (!this.#held) await this.#begin();
+      const done = await this.page.client().call("train", { steps });
+      if (this.#held && done >= this.#held.steps) this.#figures.append(" The training is over.");
+      this.held(await this.page.client().call("info", null), "");
+    });
+    this.#pause.disabled = true;
+    this.page.busy(false);
+  }
+
+  async #ask(): Promise<void> {
+    this.page.busy(true);
+    await this.page.attempt(async () => {
+      if (!this.#held) await this.#begin();
+      this.#scores.replaceChildren(el("p", {}, "Every fork answers 20 questions that it has not seen…"));
+      this.#score(await this.page.client().call("evaluate", { questions: 20 }));
+    });
+    this.page.busy(false);
+  }
+
+  #show(): void {
+    const report = this.#report;
+    this.#curve.replaceChildren(el("figcaption", {}, "Loss, nats a token"), drawLoss(this.#losses));
+    if (!report) {
+      this.#costs.replaceChildren(el("figcaption", {}, "Costs of a question: forks x traces"), el("p", {}, "They come with the first step."));
+      this.#map.replaceChildren(el("figcaption", {}, "Which fork is matched with which way"), el("p", {}, "It comes with the first step."));
+      return;
+    }
+    const figures = [
+      `step ${report.step}${this.#held ? ` of ${this.#held.steps}` : ""}`,
+      `loss ${report.loss.toFixed(4)}`,
+      `${Math.round(report.tokens_per_s)} tokens/s`,
+      this.#memory,
+    ];
+    this.#figures.textContent = figures.join(" · ");
+    this.memory(this.#memory);
+    if (this.#probe) this.#costs.replaceChildren(costGrid(this.#probe));
+    this.#map.replaceChildren(coverageGrid(report));
+  }
+
+  #score(evaluation: Evaluation): void {
+    const { forks, strategies, native_cons_at_n, n_questions, mutual_information } = evaluation;
+    const grid = drawGrid({
+      caption: `How each fork answered ${n_questions} questions`,
+      rows: forks.map(({ fork }) => fork),
+      columns: ["right", ...strategies],
+      values: forks.map(({ pass_at_1, strategies: counts }) => [pass_at_1 * n_questions, ...counts]),
+      depth: (value) => value / Math.max(n_questions, 1),
+      text: (value) => String(Math.round(value)),
+    });
+    const words = [
+      native_cons_at_n === null ? "" : `their vote is right ${percent(native_cons_at_n)} of the time`,
+      mutual_information === null ? "" : `fork and way share ${mutual_information.toFixed(2)} bits`,
+    ];
+    this.#scores.replaceChildren(grid, el("p", {}, words.filter(Boolean).join("; ")));
+  }
+}
+
+function costGrid({ id, sources, costs, forks }: Probe): HTMLTableElement {
+  const all = costs.flat();
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  return drawGrid({
+    caption: `Costs of ${id}, nats a token (the darker, the cheaper); ringed: the matching`,
+    rows: costs.map((_, row) => row + 1),
+    columns: sources,
+    values: costs,
+    depth: (value) => (most - value) / Math.max(most - least, 1e-6),
+    text: (value) => value.toFixed(2),
+    marked: { is: (row, column) => forks[column] === row + 1, means: "matched" },
+  });
+}
+
+function coverageGrid({ recent }: StepReport): HTMLTableElement {
+  const order = recent.sources.map((source, column) => ({ source, column })).sort((a, b) => a.source.localeCompare(b.source));
+  const totals = order.map(({ column }) => recent.counts.reduce((sum, row) => sum + (row[column] ?? 0), 0));
+  return drawGrid({
+    caption: "Which fork was matched with which way, in the last 64 questions",
+    rows: recent.counts.map((_, row) => row + 1),
+    columns: order.map(({ source }) => source),
+    values: recent.counts.map((row) => order.map(({ column }) => row[column] ?? 0)),
+    depth: (value, _, column) => value / Math.max(totals[column] ?? 1, 1),
+    text: String,
+  });
+}

@@ -1,0 +1,126 @@
+//! The page: the module, packed, and what is around it, as files for any static file server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::{cache, cargo, command, loud, quiet, root, succeeds};
+use crate::setup::{BROWSER, browser_target};
+use crate::steps::Steps;
+
+/// `cargo xtask web`; returns the directory of the page.
+pub fn build(steps: &mut Steps) -> Result<PathBuf> {
+    steps.run("browser target", browser_target)?;
+    let bindgen =
+        steps.run("wasm-bindgen", || tool("wasm-bindgen-cli", "wasm-bindgen", Some(&locked_bindgen()?)))?;
+    steps.run("packages of the page", packages)?;
+    steps.run("module", || module(&bindgen))?;
+    let npm = |arguments: &[&str]| loud(npm().args(arguments));
+    steps.run("page", || npm(&["run", "--silent", "build"]))?;
+    Ok(root().join("web/dist"))
+}
+
+/// `cargo xtask web --serve`.
+pub fn serve(steps: &mut Steps) -> Result<()> {
+    build(steps)?;
+    println!("Ctrl-C ends it");
+    loud(npm().args(["run", "--silent", "serve"]))
+}
+
+/// npm in the page's directory.
+pub fn npm() -> Command {
+    let mut npm = command(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    npm.current_dir(root().join("web"));
+    npm
+}
+
+fn packages() -> Result<()> {
+    ensure!(succeeds(npm().arg("--version")), "npm is missing: install Node.js 20 or newer");
+    let (lock, stamp) =
+        (root().join("web/package-lock.json"), root().join("web/node_modules/.package-lock.json"));
+    let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    if time(&stamp).is_some_and(|installed| time(&lock).is_some_and(|wanted| installed >= wanted)) {
+        return Ok(());
+    }
+    quiet(npm().args(["ci", "--no-audit", "--no-fund"])).map(drop)
+}
+
+/// Compiles the module and writes its bindings and its packed form to web/pkg.
+fn module(bindgen: &Path) -> Result<()> {
+    loud(&mut cargo(&format!("build --profile web --target {BROWSER} --package ssft-web")))?;
+    let built = target_directory()?.join(BROWSER).join("web/ssft_web.wasm");
+    let package = root().join("web/pkg");
+    let packed = package.join("ssft_web.wasmz");
+    let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    if time(&packed).is_some_and(|packed| time(&built).is_some_and(|built| packed > built)) {
+        return Ok(());
+    }
+    let mut bindings = command(bindgen);
+    bindings.args([
+        "--target",
+        "web",
+        "--omit-default-module-path",
+        "--remove-name-section",
+        "--remove-producers-section",
+    ]);
+    quiet(bindings.arg("--out-dir").arg(&package).arg(&built))?;
+    let plain = package.join("ssft_web_bg.wasm");
+    quiet(command("node").arg("web/pack.mjs").arg(&plain).arg(&packed)).map(|said| println!("    {said}"))?;
+    fs::remove_file(&plain).with_context(|| plain.display().to_string())
+}
+
+/// Where cargo builds.
+pub fn target_directory() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("the path of this program")?;
+    let target = own.parent().and_then(Path::parent).context("xtask runs from a target directory")?;
+    Ok(target.to_owned())
+}
+
+/// The version of wasm-bindgen that the module is compiled against: its tool has to be of the same.
+pub fn locked_bindgen() -> Result<String> {
+    let text = fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?;
+    let lock: toml::Table = toml::from_str(&text).context("Cargo.lock")?;
+    let packages =
+        lock.get("package").and_then(|packages| packages.as_array()).context("Cargo.lock has no packages")?;
+    let bindgen = packages.iter().find(|package| package["name"].as_str() == Some("wasm-bindgen"));
+    let version = bindgen.and_then(|package| package["version"].as_str());
+    Ok(version.context("wasm-bindgen is not in Cargo.lock")?.to_owned())
+}
+
+/// A program from crates.io: the one on the PATH if it is of the right version, else one that is kept outside of the checkout.
+pub fn tool(package: &str, program: &str, version: Option<&str>) -> Result<PathBuf> {
+    let right = |path: &Path| {
+        let said = command(path).arg("--version").output().ok();
+        let said = said.filter(|output| output.status.success());
+        let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        said.is_some_and(|said| {
+            version.is_none_or(|version| said.split_whitespace().any(|word| word == version))
+        })
+    };
+    let on_path = PathBuf::from(program);
+    if right(&on_path) {
+        return Ok(on_path);
+    }
+    let tools = cache()?.join("tools");
+    let kept = tools.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    if right(&kept) {
+        return Ok(kept);
+    }
+    println!("    installing {package}");
+    let mut install = cargo("install --quiet");
+    install.arg(package).arg("--root").arg(&tools);
+    // Its network parts fetch drivers of browsers; none is needed here.
+    if package == "wasm-bindgen-cli" {
+        install.arg("--no-default-features");
+    }
+    if let Some(version) = version {
+        install.args(["--version", version]);
+    }
+    loud(install.env("CARGO_TARGET_DIR", cache()?.join("tools-target")))?;
+    if !right(&kept) {
+        bail!("{} is not the {program} that was installed", kept.display());
+    }
+    Ok(kept)
+}
