@@ -30,14 +30,14 @@ const page: Page = {
       await work();
     } catch (error) {
       // When the worker has gone, `gone` says more.
-      if (!alert.dataset["gone"]) showAlert(error instanceof Failed ? error.reasons : reasonsOf(error));
+      if (!isGone()) showAlert(error instanceof Failed ? error.reasons : reasonsOf(error));
     }
   },
   busy(is) {
     const still = ["stop-answer", "pause"];
     for (const control of main.querySelectorAll<HTMLButtonElement | HTMLSelectElement | HTMLInputElement>("button, select, input")) {
       if (control.role === "tab" || still.includes(control.id)) continue;
-      control.disabled = is;
+      control.disabled = is || isGone();
     }
     device.disabled = is;
   },
@@ -147,6 +147,8 @@ function gone(reasons: Reasons): void {
     }, words);
   alert.dataset["gone"] = "yes";
   loading.hidden = true;
+  page.busy(true);
+  device.disabled = false;
   byId("device-name").textContent = "stopped";
   showAlert(["The computation was cut off", ...reasons]);
   alert.append(
@@ -155,6 +157,11 @@ function gone(reasons: Reasons): void {
       device.value !== "cpu" && again("cpu", "Go on on the CPU"),
     ),
   );
+}
+
+/** The worker is no more, and the page waits to be told what to do. */
+function isGone(): boolean {
+  return alert.dataset["gone"] !== undefined;
 }
 
 function showAlert(reasons: Reasons): void {
@@ -216,6 +223,9 @@ byId("export").addEventListener("click", () =>
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }),
 );
-device.addEventListener("change", () => void start(device.value as DeviceChoice));
+device.addEventListener("change", () => {
+  hideAlert();
+  void start(device.value as DeviceChoice);
+});
 
 void start("auto");

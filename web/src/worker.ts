@@ -119,6 +119,8 @@ self.addEventListener("message", async ({ data }: MessageEvent<Request>) => {
     const answer = answers[data.call] as (argument: unknown) => Promise<unknown>;
     say({ id: data.id, value: await answer(data.argument) });
   } catch (error) {
-    say({ id: data.id, reasons: reasonsOf(error) });
+    // The device is lost, and with it all that was on it.
+    if (error instanceof Error && error.name === "DeviceError") say({ news: "fatal", reasons: reasonsOf(error) });
+    else say({ id: data.id, reasons: reasonsOf(error) });
   }
 });

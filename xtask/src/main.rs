@@ -2,6 +2,7 @@
 
 mod apt;
 mod check;
+mod demo_model;
 mod deny;
 mod experiment;
 mod process;
@@ -48,6 +49,8 @@ enum Chore {
         #[arg(long)]
         serve: bool,
     },
+    /// The model that the page opens with, trained anew: about ten minutes on two cores
+    DemoModel,
     /// Licences, advisories and sources of every dependency
     Deny,
 }
@@ -62,6 +65,7 @@ impl Chore {
             Self::Experiment(experiment) => experiment::run(steps, &experiment),
             Self::Web { serve: false } => web::build(steps).map(|page| println!("{}", page.display())),
             Self::Web { serve: true } => web::serve(steps),
+            Self::DemoModel => demo_model::run(steps),
             Self::Deny => deny::run(steps),
         }
     }

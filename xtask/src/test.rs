@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::process::{cache, cargo, loud, succeeds};
 use crate::steps::Steps;
-use crate::{check, setup, vulkan};
+use crate::{check, setup, vulkan, web};
 
 /// Setup, check (unless `quick`) and every test.
 pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
@@ -21,10 +21,11 @@ pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
     if succeeds(&mut cargo("nextest --version")) {
         steps.run("tests", || in_environment("nextest run --workspace --release"))?;
         // nextest leaves doc tests to cargo.
-        steps.run("doc tests", || in_environment("test --doc --workspace --release"))
+        steps.run("doc tests", || in_environment("test --doc --workspace --release"))?;
     } else {
-        steps.run("tests", || in_environment("test --workspace --release"))
+        steps.run("tests", || in_environment("test --workspace --release"))?;
     }
+    web::test(steps)
 }
 
 /// Only `tests/parity`.

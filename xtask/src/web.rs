@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::apt;
 use crate::process::{cache, cargo, command, loud, quiet, root, succeeds};
 use crate::setup::{BROWSER, browser_target};
 use crate::steps::Steps;
@@ -67,8 +68,59 @@ fn module(bindgen: &Path) -> Result<()> {
     ]);
     quiet(bindings.arg("--out-dir").arg(&package).arg(&built))?;
     let plain = package.join("ssft_web_bg.wasm");
+    // Of binaryen's levels the first is what packs smallest: the others sort functions, and neighbours are alike no more.
+    match succeeds(command("wasm-opt").arg("--version")) {
+        true => loud(command("wasm-opt").args(["--all-features", "-O1", "-o"]).arg(&plain).arg(&plain))?,
+        false => println!("    not shrunk: binaryen's wasm-opt is not installed"),
+    }
     quiet(command("node").arg("web/pack.mjs").arg(&plain).arg(&packed)).map(|said| println!("    {said}"))?;
     fs::remove_file(&plain).with_context(|| plain.display().to_string())
+}
+
+/// The browser that the tests drive.
+pub fn browser() -> Result<()> {
+    let there = |program: &str| succeeds(command(program).arg("--version"));
+    let missing: Vec<&str> =
+        [("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("wasm-opt", "binaryen")]
+            .into_iter()
+            .filter(|(program, _)| !there(program))
+            .map(|(_, package)| package)
+            .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let wanted = missing.join(" ");
+    ensure!(apt::is_usable(), "install what Debian has as {wanted}");
+    println!("    installing {wanted}");
+    apt::install(&missing, None)
+}
+
+/// The session in a browser, and the built page.
+pub fn test(steps: &mut Steps) -> Result<()> {
+    steps.run("browser", browser)?;
+    let pack = steps.run("wasm-pack", || tool("wasm-pack", "wasm-pack", None))?;
+    build(steps)?;
+    steps.run("tests in the browser", || {
+        let mut tests = command(pack);
+        tests.current_dir(root().join("crates/ssft-web"));
+        tests.args([
+            "test",
+            "--headless",
+            "--chrome",
+            "--chromedriver",
+            "/usr/bin/chromedriver",
+            "--mode",
+            "no-install",
+        ]);
+        // Compiling the shaders takes a program that plays a GPU longer than the 20 s that a suite has.
+        tests.args([".", "--profile", "web", "--test", "browser"]).env("WASM_BINDGEN_TEST_TIMEOUT", "900");
+        // Where wasm-pack looks for the runner of the tests.
+        let own = std::iter::once(cache()?.join("tools/bin"));
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let all = own.chain(std::env::split_paths(&path));
+        loud(tests.env("PATH", std::env::join_paths(all).context("PATH")?))
+    })?;
+    steps.run("tests of the page", || loud(npm().args(["run", "--silent", "test"])))
 }
 
 /// Where cargo builds.

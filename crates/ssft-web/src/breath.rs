@@ -1,8 +1,9 @@
 //! Letting the browser do its own work between ours.
 
-use js_sys::{Function, Promise, Reflect};
+use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::{Window, WorkerGlobalScope};
 use web_time::{Duration, Instant};
 
 /// Work for longer than this delays the messages that could stop it.
@@ -30,10 +31,13 @@ impl Breath {
 /// One turn of the event loop: promises alone go before any message.
 async fn turn() {
     let promise = Promise::new(&mut |resolve, _| {
-        let timeout = Reflect::get(&js_sys::global(), &JsValue::from_str("setTimeout"));
-        match timeout.and_then(|timeout| timeout.dyn_into::<Function>()) {
-            Ok(timeout) => drop(timeout.call1(&JsValue::UNDEFINED, &resolve)),
-            Err(_) => drop(resolve.call0(&JsValue::UNDEFINED)),
+        let global = js_sys::global();
+        let asked = match global.dyn_ref::<Window>() {
+            Some(window) => window.set_timeout_with_callback(&resolve),
+            None => global.unchecked_into::<WorkerGlobalScope>().set_timeout_with_callback(&resolve),
+        };
+        if asked.is_err() {
+            drop(resolve.call0(&JsValue::UNDEFINED));
         }
     });
     // The promise is never rejected.

@@ -3,7 +3,7 @@
 use crate::error::SessionError;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use ssft_kernels::browser::{self, BrowserAdapter, BrowserError};
+use ssft_kernels::browser::{self, BrowserAdapter};
 use ssft_kernels::self_test::self_test;
 
 /// Where to compute.
@@ -79,7 +79,7 @@ async fn cpu(note: Option<String>) -> Result<Opened, SessionError> {
 }
 
 async fn webgpu() -> Result<Opened, SessionError> {
-    let adapter = browser::open().await.map_err(SessionError::Device)?;
+    let adapter = browser::open().await.map_err(|error| SessionError::Device(Box::new(error)))?;
     self_test(&adapter.device).await.map_err(SessionError::SelfTest)?;
     crate::step_test::step_test(&adapter.device).await?;
     crate::failures::check()?;
@@ -101,5 +101,5 @@ pub fn check_fits(opened: &Opened, model: &ssft_model::DecoderConfig) -> Result<
     let (largest, most) = (largest >> 20, most >> 20);
     let what =
         format!("the model's largest matrix has {largest} MiB, but the adapter binds at most {most} MiB");
-    Err(SessionError::Device(BrowserError::Start { what }))
+    Err(SessionError::Device(what.into()))
 }

@@ -1,15 +1,13 @@
-//! Why a call fails, as an `Error` of JavaScript with its whole chain of causes.
+//! Why a call of a session fails.
 
 use ssft_data::error::DataError;
 use ssft_decode::DecodeError;
 use ssft_decode::choice::ForkChoiceError;
-use ssft_kernels::browser::BrowserError;
 use ssft_kernels::self_test::SelfTestError;
 use ssft_model::checkpoint::CheckpointError;
 use ssft_model::directory::DirectoryError;
 use ssft_train::TrainError;
 use thiserror::Error;
-use wasm_bindgen::prelude::*;
 
 /// Why a call of a session fails. Messages are one line; what is behind them is their source.
 #[derive(Debug, Error)]
@@ -33,7 +31,7 @@ pub enum SessionError {
     },
     /// WebGPU cannot be used.
     #[error("WebGPU cannot be used here; give device \"cpu\"")]
-    Device(#[source] BrowserError),
+    Device(#[source] Box<dyn std::error::Error>),
     /// WebGPU computes something else.
     #[error("WebGPU failed its self-test; give device \"cpu\"")]
     SelfTest(#[source] SelfTestError),
@@ -69,35 +67,17 @@ pub enum SessionError {
     },
 }
 
-/// How a call of a session may end that is not success.
-#[derive(Debug)]
-pub enum Stopped {
-    /// For a reason of ours.
-    Failed(SessionError),
-    /// A callback threw this.
-    Thrown(JsValue),
-}
-
-impl<T: Into<SessionError>> From<T> for Stopped {
-    fn from(error: T) -> Self {
-        Self::Failed(error.into())
+impl SessionError {
+    /// True if the device is lost or cannot be believed any more: only a new module can go on, from a saved state.
+    pub fn is_of_device(&self) -> bool {
+        matches!(
+            self,
+            Self::Broken { .. }
+                | Self::Train(
+                    TrainError::Device { .. } | TrainError::Checkpoint(CheckpointError::Device { .. })
+                )
+                | Self::Decode(DecodeError::Device { .. })
+                | Self::Checkpoint(CheckpointError::Device { .. })
+        )
     }
-}
-
-impl From<Stopped> for JsValue {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
-            Stopped::Failed(error) => thrown(&error).into(),
-            Stopped::Thrown(value) => value,
-        }
-    }
-}
-
-/// `error` and, as its `cause`, what is behind it.
-fn thrown(error: &dyn std::error::Error) -> js_sys::Error {
-    let thrown = js_sys::Error::new(&error.to_string());
-    if let Some(source) = error.source() {
-        thrown.set_cause(&self::thrown(source));
-    }
-    thrown
 }

@@ -1,7 +1,6 @@
 //! What a session holds: a model with its forks, perhaps in training.
 
 use crate::error::SessionError;
-use crate::failures;
 use crate::options::{ModelOptions, TrainOptions};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -92,7 +91,6 @@ impl Course {
         let clock = move || started.elapsed().as_secs_f64() * 1e3;
         let batches: Vec<&[&EncodedQuestion]> = asked.chunks(self.options.batch_questions).collect();
         let report = trainer.step_on(&batches, &clock).await?;
-        failures::check()?;
         for (question, matched) in asked.iter().zip(&report.matches) {
             let sources = question.traces.iter().map(|trace| trace.source.clone());
             self.recent.push_back(matched.forks.iter().map(|fork| fork - 1).zip(sources).collect());

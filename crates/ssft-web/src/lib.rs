@@ -7,18 +7,23 @@
 //!                                          └─ exportModel, exportState ─> files by name
 //! ```
 //!
-//! [`session`] is the interface; [`options`] what its calls may be told; [`held`] what it holds. [`device`] starts WebGPU or the
-//! CPU and tests it ([`step_test`]); [`failures`] notices what no call could return, [`error`] puts all else in words;
-//! [`breath`] lets messages in between; [`maze`] is for the eye. No mathematics here, and none in the page.
+//! `session` is the interface; [`options`] what its calls may be told; [`held`] what it holds. `device` starts WebGPU or the
+//! CPU and tests it ([`step_test`]); `failures` notices what no call could return, [`error`] puts all else in words;
+//! `breath` lets messages in between; [`maze`] is for the eye. No mathematics here, and none in the page.
 
-#![cfg(all(target_family = "wasm", target_os = "unknown"))]
-
-pub mod breath;
-pub mod device;
 pub mod error;
-pub mod failures;
 pub mod held;
 pub mod maze;
 pub mod options;
-pub mod session;
 pub mod step_test;
+
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod breath;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod device;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod failures;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub mod session;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod stopped;

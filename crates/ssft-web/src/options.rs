@@ -2,7 +2,6 @@
 //! with `_` for `-`.
 
 use crate::error::SessionError;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ssft_data::tasks::{self, Task, TaskSpec};
 use ssft_decode::answer::Judge;
@@ -14,21 +13,6 @@ use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::step::Settings;
 use ssft_train::{Matching, Method};
-use wasm_bindgen::JsValue;
-
-/// Reads the argument of `call`; its defaults for `undefined` or `null`.
-///
-/// # Errors
-/// [`SessionError::Argument`] names what is unknown or of another kind.
-pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -> Result<T, SessionError> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
-    }
-    let refused = |what: String| SessionError::Argument { call, what };
-    let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-    let text = text.ok_or_else(|| refused("the options are no plain object".to_owned()))?;
-    serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
-}
 
 fn refused(call: &'static str, what: String) -> SessionError {
     SessionError::Argument { call, what }
@@ -43,14 +27,6 @@ pub fn task(call: &'static str, name: &str) -> Result<&'static dyn Task, Session
         let known: Vec<&str> = tasks::all().iter().map(|task| task.name()).collect();
         refused(call, format!("there is no task \"{name}\"; built in: {}", known.join(", ")))
     })
-}
-
-/// Of `Session.create`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CreateOptions {
-    /// Where to compute.
-    pub device: crate::device::Choice,
 }
 
 /// Of `newModel`.

@@ -1,17 +1,18 @@
 //! The interface: one class, and a few functions beside it.
 
 use crate::breath::Breath;
-use crate::device::{Opened, check_fits};
-use crate::error::{SessionError, Stopped};
+use crate::device::{Choice, Opened, check_fits};
+use crate::error::SessionError;
 use crate::failures;
 use crate::held::{Course, Held, NamedBytes, Weights};
 use crate::maze::{Drawn, Trail};
 use crate::options::{
-    CreateOptions, EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions,
-    read, task,
+    EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions, task,
 };
+use crate::stopped::Stopped;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use ssft_data::dataset::{Limits, parse_records};
 use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
@@ -40,6 +41,14 @@ const DECODE_ROWS: usize = 96;
 pub struct Session {
     device: Opened,
     held: RefCell<Option<Held>>,
+}
+
+/// Of `Session.create`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CreateOptions {
+    /// Where to compute.
+    device: Choice,
 }
 
 /// What a session holds, for people.
@@ -221,7 +230,9 @@ impl Session {
                 true => None,
                 false => Some(encoder.encode_all(&records(&batch)?)?),
             };
-            Ok::<_, Stopped>(course(&mut held)?.step(batch.as_deref(), true).await?)
+            let line = course(&mut held)?.step(batch.as_deref(), true).await?;
+            failures::check()?;
+            Ok::<_, Stopped>(line)
         };
         to_js(&done.await?)
     }
@@ -253,6 +264,7 @@ impl Session {
                 }
                 let looks = options.probe_every > 0 && turn.is_multiple_of(options.probe_every);
                 let line = course.step(None, looks).await?;
+                failures::check()?;
                 if heard(on_step.as_ref(), &line, &mut thrown).await.is_break() {
                     break;
                 }
@@ -500,4 +512,18 @@ fn named_bytes(files: &Object) -> Result<NamedBytes, Stopped> {
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     let text = serde_json::to_string(value).map_err(|error| JsValue::from(error.to_string()))?;
     js_sys::JSON::parse(&text)
+}
+
+/// Reads the argument of `call`; its defaults for `undefined` or `null`.
+///
+/// # Errors
+/// [`SessionError::Argument`] names what is unknown or of another kind.
+fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -> Result<T, SessionError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(T::default());
+    }
+    let refused = |what: String| SessionError::Argument { call, what };
+    let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
+    let text = text.ok_or_else(|| refused("the options are no plain object".to_owned()))?;
+    serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
 }

@@ -1,0 +1,167 @@
+//! What native program and browser both compute, to be compared.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use ssft_data::tasks::{TaskSpec, by_name};
+use ssft_decode::answer::Judge;
+use ssft_decode::generation::{Generation, Request, generate};
+use ssft_decode::sample::Sampling;
+use ssft_model::config::Preset;
+use ssft_train::Method;
+use ssft_web::held::{Held, NamedBytes, Weights};
+use ssft_web::options::{ModelOptions, TrainOptions};
+use std::ops::ControlFlow;
+
+/// The figures of the native program on the CPU, kept beside these tests.
+pub const EXPECTED: &str = include_str!("../expected.json");
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// A new model in training, step by step.
+    pub steps: Vec<Step>,
+    /// The demo model's answers to mazes: `[mazes][forks]`.
+    pub answers: Vec<Vec<Answer>>,
+    /// Token ids of texts that tokenizers stumble over, under the demo model's tokenizer.
+    pub token_ids: Vec<Vec<u32>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    pub loss: f64,
+    pub grad_norm: f64,
+    pub costs: Vec<Vec<f32>>,
+    pub forks: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub tokens: Vec<u32>,
+    pub text: String,
+    pub logprob: f64,
+}
+
+const TEXTS: [&str; 5] = ["12+35=", "<think3> stays text", "é ü 漢字 🙂", " \n\t ", "abf bcga;as:"];
+const MAZES: usize = 2;
+const STEPS: usize = 3;
+
+/// The settings of the training that is compared.
+pub fn training() -> TrainOptions {
+    TrainOptions {
+        task: "arithmetic".to_owned(),
+        train_questions: 40,
+        eval_questions: 4,
+        method: Method::Ssft,
+        batch_questions: 2,
+        steps: 100,
+        warmup_steps: 0,
+        ..TrainOptions::default()
+    }
+}
+
+/// The model that is trained.
+pub fn model() -> ModelOptions {
+    ModelOptions { preset: Preset::Toy, forks: 5, context: 128, seed: 3 }
+}
+
+/// Trains a new model.
+pub async fn steps(device: &Device) -> Vec<Step> {
+    let mut held = Held::fresh(&model(), device).expect("a model");
+    held.train(training()).expect("a training");
+    let Weights::Learning(course) = &mut held.weights else { panic!("in training") };
+    let mut steps = Vec::new();
+    for _ in 0..STEPS {
+        let line = course.step(None, true).await.expect("a step");
+        let line = serde_json::to_value(line).expect("JSON");
+        let of = |value: &serde_json::Value| value.as_f64().expect("a number");
+        let probe = line["probe"][0].clone();
+        steps.push(Step {
+            loss: of(&line["loss"]),
+            grad_norm: of(&line["grad_norm"]),
+            costs: serde_json::from_value(probe["costs"].clone()).expect("costs"),
+            forks: serde_json::from_value(probe["forks"].clone()).expect("forks"),
+        });
+    }
+    steps
+}
+
+/// The files of the demo model.
+pub fn demo() -> NamedBytes {
+    macro_rules! files {
+        ($($name:literal),+) => {
+            [$(($name, include_bytes!(concat!("../../../../web/public/demo/", $name)).as_slice())),+]
+        };
+    }
+    let files = files![
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "generation_config.json",
+        "forks.json"
+    ];
+    files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
+}
+
+/// Asks the demo model.
+pub async fn answers(device: &Device) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
+    let held = Held::load(demo(), device, |_| Ok(())).expect("the demo model");
+    let task = by_name("maze").expect("a built-in task");
+    let made = task.make(&TaskSpec { train: 1, test: MAZES, difficulty: 1, seed: 11 }).expect("mazes");
+    let mut all = Vec::new();
+    for record in &made.test {
+        let request = Request {
+            prompt: record.question.clone().unwrap_or_default(),
+            forks: (0..6).collect(),
+            sampling: Sampling::GREEDY,
+            stop: Vec::new(),
+            max_tokens: 200,
+            judge: Judge::Task(task),
+            seed: 1,
+        };
+        let prompt = held.encoder.prompt_text(&record.id, &request.prompt).expect("a prompt");
+        let listen = async |_: ssft_decode::fork::Piece<'_>| ControlFlow::Continue(());
+        let said: Generation =
+            generate(&held.reading(), &held.encoder, prompt, &request, listen).await.expect("answers");
+        let answer = |fork: ssft_decode::generation::ForkAnswer| Answer {
+            tokens: fork.tokens,
+            text: fork.text,
+            logprob: fork.logprob,
+        };
+        all.push(said.forks.into_iter().map(answer).collect());
+    }
+    let ids = |text| held.encoder.tokenizer().encode_text(text).expect("tokens");
+    (all, TEXTS.into_iter().map(ids).collect())
+}
+
+/// Largest relative difference of two numbers.
+pub fn apart(a: f64, b: f64) -> f64 {
+    (a - b).abs() / b.abs().max(1e-3)
+}
+
+/// Compares trainings: matchings exactly, numbers as far as rounding and three updates may move them.
+pub fn compare_steps(found: &[Step], expected: &[Step], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.forks, expected.forks, "step {number}");
+        for (what, a, b) in
+            [("loss", found.loss, expected.loss), ("norm", found.grad_norm, expected.grad_norm)]
+        {
+            assert!(apart(a, b) < tolerance, "step {number}: {what} {a}, expected {b}");
+        }
+        for (a, b) in found.costs.iter().flatten().zip(expected.costs.iter().flatten()) {
+            let apart = apart(f64::from(*a), f64::from(*b));
+            assert!(apart < tolerance, "step {number}: cost {a}, expected {b}");
+        }
+    }
+}
+
+/// Compares answers: token for token.
+pub fn compare_answers(found: &[Vec<Answer>], expected: &[Vec<Answer>], tolerance: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+        assert_eq!((&found.tokens, &found.text), (&expected.tokens, &expected.text));
+        assert!(apart(found.logprob, expected.logprob) < tolerance, "{found:?}, expected {expected:?}");
+    }
+}

@@ -1,0 +1,238 @@
+/** The built page, used as people use it. */
+
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { unzipSync, zipSync } from "fflate";
+import { launch, open, ready, serve, step, text, until } from "./browser.mjs";
+
+const SHOTS = new URL("../screenshots/", import.meta.url).pathname;
+let server, browser, gpuBrowser;
+
+before(async () => {
+  await mkdir(SHOTS, { recursive: true });
+  server = await serve();
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await gpuBrowser?.close();
+  server?.close();
+});
+
+/** The page in a context of its own, with nothing kept from before. */
+async function fresh(options = {}, from = browser) {
+  const context = await from.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
+  const opened = await open(context, server.url);
+  await ready(opened.page);
+  return { context, ...opened };
+}
+
+async function answer(page) {
+  await page.click("#ask");
+  await page.waitForFunction(() => document.getElementById("vote").textContent !== "");
+}
+
+test("without WebGPU the page says so, and all forks answer a maze and vote", async () => {
+  const { context, page, faults } = await fresh();
+  assert.match(await text(page, "#device-name"), /^CPU/);
+  assert.match(await text(page, "#device-note"), /On the CPU: this browser offers no WebGPU adapter/);
+  assert.match(await text(page, "#model-name"), /Demo model: mazes .*6 forks/);
+  await answer(page);
+  assert.equal(await page.locator("#columns .card").count(), 6);
+  assert.match(await text(page, "#vote"), /^Vote: \d+, \d of 6/);
+  assert.ok((await page.locator("#columns .card.right").count()) >= 4, "most forks find a way");
+  assert.ok((await page.locator("#columns .card.voted").count()) >= 1);
+  assert.equal(await page.locator("#columns .badge").count(), 1, "the chosen fork is marked");
+  assert.ok((await page.locator("#maze .way").count()) >= 4, "their ways are drawn");
+  await page.screenshot({ path: join(SHOTS, "answer.png"), fullPage: true });
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a training learns, and a reload goes on from where it was", async () => {
+  const { context, page, faults } = await fresh();
+  await page.click("#tab-train");
+  await page.click("#step");
+  await until(page, 1);
+  const first = Number(/loss ([\d.]+)/.exec(await text(page, "#figures"))[1]);
+  await page.click("#start");
+  await until(page, 21);
+  await page.click("#pause");
+  await page.waitForFunction(() => document.getElementById("pause").disabled);
+  const last = Number(/loss ([\d.]+)/.exec(await text(page, "#figures"))[1]);
+  assert.ok(last < 0.8 * first, `loss ${first} to ${last}`);
+  assert.equal(await page.locator("#costs tbody tr").count(), 4);
+  assert.equal(await page.locator("#costs .ringed").count(), 4, "one fork a trace");
+  assert.match(await text(page, "#saved"), /is kept in this browser/);
+  const done = await step(page);
+  await page.screenshot({ path: join(SHOTS, "train.png"), fullPage: true });
+  await page.reload();
+  await ready(page);
+  assert.match(await text(page, "#model-name"), new RegExp(`step ${done} of 1500`));
+  await page.click("#tab-train");
+  await page.click("#step");
+  await until(page, done + 1);
+  assert.equal(await step(page), done + 1);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("another arm starts anew, and puts every trace under the first fork", async () => {
+  const { context, page, faults } = await fresh();
+  await page.click("#tab-train");
+  await page.selectOption("#arm", "sft-mixed");
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("sft-mixed"));
+  await page.click("#start");
+  await until(page, 5);
+  await page.click("#pause");
+  await page.waitForFunction(() => document.getElementById("pause").disabled);
+  const rows = await page.locator("#map tbody tr").allInnerTexts();
+  const counts = rows.map((row) => row.split(/\s+/).slice(1).reduce((sum, cell) => sum + Number(cell), 0));
+  assert.ok(counts[0] > 0 && counts.slice(1).every((count) => count === 0), `${counts}`);
+  await page.click("#reset");
+  await page.waitForFunction(() => document.getElementById("figures").textContent.startsWith("At step 0"));
+  await page.click("#evaluate");
+  await page.waitForSelector("#scores table");
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("what is exported opens again, in another browser", async () => {
+  const { context, page, faults } = await fresh();
+  const download = page.waitForEvent("download");
+  await page.click("#export");
+  const path = join(tmpdir(), `ssft-page-${process.pid}.zip`);
+  await (await download).saveAs(path);
+  const files = unzipSync(new Uint8Array(await readFile(path)));
+  for (const name of ["config.json", "model.safetensors", "tokenizer.json", "forks.json"]) assert.ok(files[name], name);
+  await page.setInputFiles("#files", path);
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes(".zip"));
+  assert.match(await text(page, "#model-name"), /0\.58 M parameters, 6 forks/);
+  await answer(page);
+  assert.match(await text(page, "#vote"), /^Vote/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a damaged model is refused in words, and the one before stays", async () => {
+  const { context, page, faults } = await fresh();
+  const demo = new URL("../dist/demo/", import.meta.url);
+  const names = ["config.json", "model.safetensors", "tokenizer.json", "forks.json"];
+  const files = Object.fromEntries(await Promise.all(names.map(async (name) => [name, new Uint8Array(await readFile(new URL(name, demo)))])));
+  const path = join(tmpdir(), `ssft-damaged-${process.pid}.zip`);
+  await writeFile(path, zipSync({ ...files, "model.safetensors": files["model.safetensors"].subarray(0, 5000) }, { level: 0 }));
+  await page.setInputFiles("#files", path);
+  await page.waitForSelector("#alert:not([hidden])");
+  assert.match(await text(page, "#alert"), /the weights cannot be read or written[\s\S]*model\.safetensors: is damaged or no safetensors file/);
+  await page.screenshot({ path: join(SHOTS, "damaged.png"), fullPage: true });
+  await writeFile(path, "no zip at all");
+  await page.setInputFiles("#files", path);
+  await page.waitForFunction(() => document.getElementById("alert").textContent.includes("is no whole zip file"));
+  await answer(page);
+  assert.match(await text(page, "#vote"), /^Vote/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a worker that is killed in the middle of a step is replaced, and its training goes on", async () => {
+  const { context, page, faults } = await fresh();
+  await page.click("#tab-train");
+  await page.click("#step");
+  await page.waitForFunction(() => document.getElementById("saved").textContent.includes("is kept"));
+  await page.click("#start");
+  await until(page, 4);
+  await page.workers()[0].evaluate(() => self.close());
+  await page.waitForSelector("#alert:not([hidden]) button");
+  assert.match(await text(page, "#alert"), /The computation was cut off\s+the worker was ended by the browser/);
+  await page.screenshot({ path: join(SHOTS, "killed.png"), fullPage: true });
+  await page.click("#alert button");
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("step 1 of"));
+  await page.click("#step");
+  await until(page, 2);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("what is kept and cannot be opened does not keep the page from opening", async () => {
+  const { context, page } = await fresh();
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const out = await (await root.getFileHandle("session.zip", { create: true })).createWritable();
+    await out.write("nonsense");
+    await out.close();
+  });
+  await page.reload();
+  await ready(page);
+  assert.match(await text(page, "#alert"), /What was kept in this browser cannot be opened/);
+  assert.match(await text(page, "#model-name"), /Demo model/);
+  await context.close();
+});
+
+test("tabs, controls and answers are reached by keyboard", async () => {
+  const { context, page } = await fresh();
+  await page.locator("#tab-answer").focus();
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await page.locator("#train").isVisible(), true);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "tab-train");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  assert.ok(await page.evaluate(() => document.activeElement.closest("#train") !== null));
+  const unnamed = await page.evaluate(() =>
+    [...document.querySelectorAll("button, select, input, textarea")]
+      .filter((control) => !control.labels?.length && !control.textContent.trim() && !control.getAttribute("aria-label"))
+      .map((control) => control.id),
+  );
+  assert.deepEqual(unnamed, []);
+  await context.close();
+});
+
+test("dark, narrow", async () => {
+  const { context, page, faults } = await fresh({ colorScheme: "dark", viewport: { width: 360, height: 740 } });
+  await answer(page);
+  await page.screenshot({ path: join(SHOTS, "answer-dark-narrow.png"), fullPage: true });
+  await page.click("#tab-train");
+  await page.click("#start");
+  await until(page, 3);
+  await page.click("#pause");
+  await page.waitForFunction(() => document.getElementById("pause").disabled);
+  await page.screenshot({ path: join(SHOTS, "train-dark-narrow.png"), fullPage: true });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `the page is ${wide} pixels too wide`);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("on WebGPU forks answer and a model trains, and a lost device is recovered from", async () => {
+  gpuBrowser = await launch({ gpu: true });
+  const { context, page, faults } = await fresh({}, gpuBrowser);
+  assert.match(await text(page, "#device-note"), /plays a GPU/, "software is not taken by itself");
+  // The worker's own device, so that it can be lost.
+  await context.route("**/worker-*.js", async (route) => {
+    const response = await route.fetch();
+    const hook = `const request = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (...of) { return (self.theDevice = await request.apply(this, of)); };\n`;
+    await route.fulfill({ response, body: hook + (await response.text()) });
+  });
+  page.setDefaultTimeout(400_000);
+  await page.selectOption("#device", "webgpu");
+  await page.waitForFunction(() => document.getElementById("device-name").textContent.includes("WebGPU"));
+  await ready(page);
+  await answer(page);
+  assert.ok((await page.locator("#columns .card.right").count()) >= 4);
+  await page.click("#tab-train");
+  await page.click("#step");
+  await page.waitForFunction(() => document.getElementById("saved").textContent.includes("is kept"));
+  assert.match(await text(page, "#figures"), /on the GPU/);
+  assert.deepEqual(faults, []);
+  await page.workers()[0].evaluate(() => self.theDevice.destroy());
+  await page.click("#step");
+  await page.waitForSelector("#alert:not([hidden])");
+  await page.screenshot({ path: join(SHOTS, "lost.png"), fullPage: true });
+  assert.match(await text(page, "#alert"), /lost|destroyed/i);
+  await page.click("text=Go on on the CPU");
+  await page.waitForFunction(() => document.getElementById("device-name").textContent.startsWith("CPU"));
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("step 1 of"));
+  await context.close();
+});
