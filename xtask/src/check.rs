@@ -6,9 +6,6 @@ use crate::process::{cargo, command, loud, succeeds};
 use crate::setup::BROWSER;
 use crate::steps::Steps;
 
-/// The crates that also run in the browser.
-const CORE: &str = "-p ssft-data -p ssft-kernels -p ssft-model -p ssft-train -p ssft-decode";
-
 /// `--release` throughout: one profile shares every compiled dependency.
 pub fn run(steps: &mut Steps) -> Result<()> {
     // A matter of seconds where it is installed, and not worth building from source where it is not.
@@ -18,8 +15,10 @@ pub fn run(steps: &mut Steps) -> Result<()> {
     }
     steps.run("format", || loud(&mut cargo("fmt --all --check")))?;
     steps.run("clippy", || loud(&mut cargo("clippy --workspace --all-targets --release -- -D warnings")))?;
-    steps
-        .run("browser target", || loud(&mut cargo(&format!("check --release --target {BROWSER} {CORE}"))))?;
+    // In the profile that the page is built with: its crates and their tests as the browser sees them.
+    let browser =
+        format!("clippy --profile web --target {BROWSER} --package ssft-web --all-targets -- -D warnings");
+    steps.run("clippy, browser target", || loud(&mut cargo(&browser)))?;
     steps.run("documentation", || {
         let mut doc = cargo("doc --no-deps --workspace --release");
         loud(doc.env("RUSTDOCFLAGS", "-D warnings"))
