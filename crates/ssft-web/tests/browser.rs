@@ -30,6 +30,21 @@ async fn gpu() -> Device {
     ssft_kernels::browser::open().await.expect("WebGPU").device
 }
 
+/// The first here, because nothing computes on WebGPU afterwards: tests run from the last to the first.
+#[wasm_bindgen_test]
+async fn a_lost_device_is_told() {
+    let session = Session::create(js(json!({"device": "webgpu"}))).await.unwrap();
+    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).unwrap();
+    session.start_training(js(json!({"train_questions": 20, "batch_questions": 1}))).unwrap();
+    session.train_step(JsValue::UNDEFINED).await.unwrap();
+    ssft_kernels::browser::open().await.unwrap().handle.destroy();
+    let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());
+    assert!(
+        chain.join(": ").to_lowercase().contains("lost") || chain.join(": ").contains("destroyed"),
+        "{chain:?}"
+    );
+}
+
 #[wasm_bindgen_test]
 async fn every_kernel_equals_its_reference_on_both_devices() {
     ssft_kernels::self_test::self_test(&Device::flex()).await.unwrap();
@@ -158,21 +173,6 @@ async fn errors_say_what_and_why() {
     assert!(
         words(Session::create(js(json!({"device": "tpu"}))).await.err().unwrap())[0]
             .starts_with("create: unknown variant")
-    );
-}
-
-/// Last, because nothing computes on WebGPU afterwards: tests run in the order of their names.
-#[wasm_bindgen_test]
-async fn zz_a_lost_device_is_told() {
-    let session = Session::create(js(json!({"device": "webgpu"}))).await.unwrap();
-    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).unwrap();
-    session.start_training(js(json!({"train_questions": 20, "batch_questions": 1}))).unwrap();
-    session.train_step(JsValue::UNDEFINED).await.unwrap();
-    ssft_kernels::browser::open().await.unwrap().handle.destroy();
-    let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());
-    assert!(
-        chain.join(": ").to_lowercase().contains("lost") || chain.join(": ").contains("destroyed"),
-        "{chain:?}"
     );
 }
 
