@@ -21,6 +21,8 @@ let client: Client;
 /** How often a worker was started: what an older one still says is not heard. */
 let generation = 0;
 let modelName = "";
+/** What is computed on. */
+let kind: "webgpu" | "cpu" = "cpu";
 
 const page: Page = {
   client: () => client,
@@ -79,6 +81,7 @@ async function start(choice: DeviceChoice): Promise<void> {
     byId("device-note").hidden = true;
     const opened = await client.start(choice);
     byId("device-name").textContent = opened.name;
+    kind = opened.kind;
     const note = byId("device-note");
     note.hidden = opened.note === null;
     note.textContent = opened.note === null ? "" : `On the CPU: ${opened.note}.`;
@@ -95,7 +98,7 @@ async function open(): Promise<void> {
   try {
     const restored = await client.call("restore", null);
     if (restored) {
-      showModel(restored.info, restored.name || "Kept training");
+      showModel(restored.info, restored.name);
       train.take(restored.info);
       return;
     }
@@ -114,8 +117,7 @@ async function openDemo(): Promise<void> {
     return [name, new Uint8Array(await response.arrayBuffer())];
   });
   await load(Object.fromEntries(await Promise.all(fetched)), DEMO_NAME);
-  answer.task = "maze";
-  await answer.draw();
+  await answer.about("maze");
 }
 
 async function load(model: ModelFiles, name: string): Promise<void> {
@@ -131,7 +133,7 @@ function showModel(info: ModelInfo | null, name: string): void {
   byId("model-name").textContent =
     `${modelName} (${(info.parameters / 1e6).toFixed(2)} M parameters, ${info.forks.forks.length} forks${training})`;
   const task = info.training?.options.data === null ? info.training.options.task : undefined;
-  if (task) answer.task = task;
+  if (task) void page.attempt(() => answer.about(task));
 }
 
 /** The worker is no more: a lost device, a fault of the module, or a browser short of memory. */
@@ -154,7 +156,7 @@ function gone(reasons: Reasons): void {
   alert.append(
     el("div", { class: "controls" },
       again(device.value as DeviceChoice, "Go on from the last kept state"),
-      device.value !== "cpu" && again("cpu", "Go on on the CPU"),
+      kind !== "cpu" && again("cpu", "Go on on the CPU"),
     ),
   );
 }

@@ -10,7 +10,7 @@ export interface Calls {
   start: [{ device: DeviceChoice; module: string }, DeviceInfo];
   restore: [null, { info: ModelInfo; name: string } | null];
   load: [{ files: ModelFiles; name: string }, ModelInfo];
-  create: [{ model: ModelOptions; training: TrainOptions }, ModelInfo];
+  create: [{ model: ModelOptions; training: TrainOptions; name: string }, ModelInfo];
   info: [null, ModelInfo | null];
   question: [{ task: TaskOptions; number: number }, DataRecord];
   generate: [{ prompt: string; options: GenerateOptions }, Generation];

@@ -63,10 +63,10 @@ const answers: { [C in keyof Calls]: (argument: Calls[C][0]) => Promise<Calls[C]
     name = called;
     return info;
   },
-  async create({ model, training }) {
+  async create({ model, training, name: called }) {
     open().newModel(model);
     const info = open().startTraining(training);
-    name = "";
+    name = called;
     return info;
   },
   async info() {

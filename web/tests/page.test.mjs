@@ -225,6 +225,7 @@ test("on WebGPU forks answer and a model trains, and a lost device is recovered 
   await page.click("#step");
   await page.waitForFunction(() => document.getElementById("saved").textContent.includes("is kept"));
   assert.match(await text(page, "#figures"), /on the GPU/);
+  await page.waitForFunction(() => document.getElementById("pause").disabled);
   assert.deepEqual(faults, []);
   await page.workers()[0].evaluate(() => self.theDevice.destroy());
   await page.click("#step");

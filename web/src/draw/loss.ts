@@ -2,7 +2,7 @@
 
 import { svg } from "../dom";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 220, 44, 24];
+const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 220, 56, 30];
 /** Share of the step before in the running mean. */
 const INERTIA = 0.9;
 /** More points than a screen has columns are drawn by their means. */
@@ -26,8 +26,8 @@ export function drawLoss(losses: readonly { step: number; loss: number }[]): SVG
     picture.append(svg("path", { d: `M${LEFT} ${at}H${WIDTH - 8}`, class: "rule" }));
     picture.append(svg("text", { x: LEFT - 6, y: at, class: "tick end-of-line" }, (share * top).toFixed(2)));
   }
-  picture.append(svg("text", { x: LEFT, y: HEIGHT - 6, class: "tick" }, `step ${first.step}`));
-  picture.append(svg("text", { x: WIDTH - 8, y: HEIGHT - 6, class: "tick end-of-line" }, String(last.step)));
+  picture.append(svg("text", { x: LEFT, y: HEIGHT - 10, class: "tick" }, `step ${first.step}`));
+  picture.append(svg("text", { x: WIDTH - 8, y: HEIGHT - 10, class: "tick end-of-line" }, String(last.step)));
   const every = Math.ceil(losses.length / POINTS);
   let mean = first.loss;
   const raw: string[] = [];

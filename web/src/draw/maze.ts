@@ -14,13 +14,15 @@ const centre = (maze: Maze, cell: number): [number, number] => [
 export function drawMaze(maze: Maze, trails: ReadonlyMap<number, Trail>): SVGSVGElement {
   const side = maze.size * CELL;
   const picture = svg("svg", { viewBox: `-4 -4 ${side + 8} ${side + 8}`, class: "maze", role: "img" });
-  picture.append(svg("title", {}, described(trails)), walls(maze), end(maze, maze.start, "S"), end(maze, maze.goal, "G"));
+  picture.append(svg("title", {}, described(trails)), walls(maze));
   const forks = [...trails.keys()].sort((a, b) => a - b);
   forks.forEach((fork, index) => {
     const apart = (index - (forks.length - 1) / 2) * 4;
     const trail = trails.get(fork);
     if (trail) picture.append(way(maze, trail, fork, apart));
   });
+  // Over the ways, which all begin and end there.
+  picture.append(end(maze, maze.start, "S"), end(maze, maze.goal, "G"));
   return picture;
 }
 

@@ -63,9 +63,12 @@ export class AnswerView {
     this.#draw.addEventListener("click", () => void page.attempt(() => this.draw()));
   }
 
-  /** What a model was trained on. */
-  set task(task: TaskName) {
+  /** Takes the task that a model was trained on, with a question of it. */
+  async about(task: TaskName): Promise<void> {
+    if (this.#task.value === task && this.#question.value !== "") return;
     this.#task.value = task;
+    this.#clear();
+    await this.draw();
   }
 
   /** Draws a question of the task. */

@@ -106,14 +106,16 @@ export class TrainView {
   async #begin(): Promise<void> {
     const preset = PRESETS[Number(this.#preset.value)] ?? PRESETS[0]!;
     const [method, seed] = [this.#arm.value as Method, Number(this.#seed.value)];
+    const name = `${preset.name}, ${method}`;
     const info = await this.page.client().call("create", {
+      name,
       model: { ...preset.model, seed },
       training: { ...preset.training, method, seed },
     });
     await this.page.client().call("forget", null);
     this.take(info);
     this.#saved.textContent = "";
-    this.held(info, `${preset.name}, ${method}`);
+    this.held(info, name);
   }
 
   async #run(steps: number): Promise<void> {
@@ -179,15 +181,17 @@ export class TrainView {
 
 function costGrid({ id, sources, costs, forks }: Probe): HTMLTableElement {
   const all = costs.flat();
+  // Traces come in any order, and the columns are to stay where they are.
+  const order = sources.map((_, column) => column).sort((a, b) => (sources[a] ?? "").localeCompare(sources[b] ?? ""));
   const [least, most] = [Math.min(...all), Math.max(...all)];
   return drawGrid({
-    caption: `Costs of ${id}, nats a token (the darker, the cheaper); ringed: the matching`,
+    caption: `Costs of ${id}, nats a token (the deeper the colour, the cheaper); ringed: the matching`,
     rows: costs.map((_, row) => row + 1),
-    columns: sources,
-    values: costs,
+    columns: order.map((column) => sources[column] ?? ""),
+    values: costs.map((row) => order.map((column) => row[column] ?? 0)),
     depth: (value) => (most - value) / Math.max(most - least, 1e-6),
     text: (value) => value.toFixed(2),
-    marked: { is: (row, column) => forks[column] === row + 1, means: "matched" },
+    marked: { is: (row, column) => forks[order[column] ?? 0] === row + 1, means: "matched" },
   });
 }
 
