@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use libdeflater::{CompressionLvl, Compressor};
 
 use crate::apt;
 use crate::process::{cache, cargo, command, loud, quiet, root, succeeds};
@@ -73,8 +74,22 @@ fn module(bindgen: &Path) -> Result<()> {
         true => loud(command("wasm-opt").args(["--all-features", "-O1", "-o"]).arg(&plain).arg(&plain))?,
         false => println!("    not shrunk: binaryen's wasm-opt is not installed"),
     }
-    quiet(command("node").arg("web/pack.mjs").arg(&plain).arg(&packed)).map(|said| println!("    {said}"))?;
+    pack(&plain, &packed)?;
     fs::remove_file(&plain).with_context(|| plain.display().to_string())
+}
+
+/// Most bytes of the packed module.
+const MOST: usize = 3_500_000;
+
+/// Packs the module as gzip, which every browser unpacks by itself; many a file server would send it plain.
+fn pack(plain: &Path, packed: &Path) -> Result<()> {
+    let bytes = fs::read(plain).with_context(|| plain.display().to_string())?;
+    let mut compressor = Compressor::new(CompressionLvl::best());
+    let mut small = vec![0; compressor.gzip_compress_bound(bytes.len())];
+    let length = compressor.gzip_compress(&bytes, &mut small).context("gzip")?;
+    println!("    module: {} bytes, packed {length}", bytes.len());
+    ensure!(length <= MOST, "the packed module has {length} bytes, more than {MOST}; is wasm-opt installed?");
+    fs::write(packed, &small[..length]).with_context(|| packed.display().to_string())
 }
 
 /// The browser that the tests drive.
