@@ -69,11 +69,6 @@ fn module(bindgen: &Path) -> Result<()> {
     ]);
     quiet(bindings.arg("--out-dir").arg(&package).arg(&built))?;
     let plain = package.join("ssft_web_bg.wasm");
-    // Of binaryen's levels the first is what packs smallest: the others sort functions, and neighbours are alike no more.
-    match succeeds(command("wasm-opt").arg("--version")) {
-        true => loud(command("wasm-opt").args(["--all-features", "-O1", "-o"]).arg(&plain).arg(&plain))?,
-        false => println!("    not shrunk: binaryen's wasm-opt is not installed"),
-    }
     pack(&plain, &packed)?;
     fs::remove_file(&plain).with_context(|| plain.display().to_string())
 }
@@ -88,7 +83,7 @@ fn pack(plain: &Path, packed: &Path) -> Result<()> {
     let mut small = vec![0; compressor.gzip_compress_bound(bytes.len())];
     let length = compressor.gzip_compress(&bytes, &mut small).context("gzip")?;
     println!("    module: {} bytes, packed {length}", bytes.len());
-    ensure!(length <= MOST, "the packed module has {length} bytes, more than {MOST}; is wasm-opt installed?");
+    ensure!(length <= MOST, "the packed module has {length} bytes, more than {MOST}");
     fs::write(packed, &small[..length]).with_context(|| packed.display().to_string())
 }
 
