@@ -22,7 +22,8 @@ export class Client {
     private readonly hear: (news: News) => void,
     private readonly gone: (reasons: Reasons) => void,
   ) {
-    const name = crypto.randomUUID();
+    // Unlike randomUUID this is there on pages that came over plain http, too.
+    const name = crypto.getRandomValues(new Uint32Array(4)).join("-");
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name });
     this.#worker.addEventListener("message", ({ data }: MessageEvent<News | Reply>) => this.#take(data, name));
     this.#worker.addEventListener("error", (event) => this.#end([event.message || "the worker could not be loaded"]));

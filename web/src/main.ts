@@ -87,6 +87,7 @@ async function start(choice: DeviceChoice): Promise<void> {
     note.textContent = opened.note === null ? "" : `On the CPU: ${opened.note}.`;
     await open();
     main.hidden = false;
+    document.querySelector("footer")?.removeAttribute("hidden");
   });
   loading.hidden = true;
   page.busy(false);

@@ -2,10 +2,14 @@
 
 const NAME = "session.zip";
 
+/** The root, where there is one: not on a page that came over plain http. */
+const root = async (): Promise<FileSystemDirectoryHandle | undefined> => navigator.storage?.getDirectory?.();
+
 /** Replaces what is kept: the file system swaps the new content in when it is closed. */
 export async function keep(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  const root = await navigator.storage.getDirectory();
-  const file = await root.getFileHandle(NAME, { create: true });
+  const directory = await root();
+  if (!directory) throw new Error("it lends pages that came this way no storage");
+  const file = await directory.getFileHandle(NAME, { create: true });
   const out = await file.createWritable();
   await out.write(bytes);
   await out.close();
@@ -14,8 +18,8 @@ export async function keep(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
 /** What is kept, if anything is. */
 export async function kept(): Promise<Uint8Array | null> {
   try {
-    const root = await navigator.storage.getDirectory();
-    const file = await (await root.getFileHandle(NAME)).getFile();
+    const file = await (await (await root())?.getFileHandle(NAME))?.getFile();
+    if (!file) return null;
     return file.size > 0 ? new Uint8Array(await file.arrayBuffer()) : null;
   } catch (error) {
     if (error instanceof DOMException && error.name === "NotFoundError") return null;
@@ -24,6 +28,5 @@ export async function kept(): Promise<Uint8Array | null> {
 }
 
 export async function forget(): Promise<void> {
-  const root = await navigator.storage.getDirectory();
-  await root.removeEntry(NAME).catch(() => undefined);
+  await (await root())?.removeEntry(NAME).catch(() => undefined);
 }

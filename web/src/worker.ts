@@ -64,8 +64,8 @@ const answers: { [C in keyof Calls]: (argument: Calls[C][0]) => Promise<Calls[C]
     return info;
   },
   async create({ model, training, name: called }) {
-    open().newModel(model);
-    const info = open().startTraining(training);
+    await open().newModel(model);
+    const info = await open().startTraining(training);
     name = called;
     return info;
   },

@@ -55,7 +55,7 @@ for (const gpu of [false, true]) {
   const browser = await launch({ gpu });
   const name = gpu ? "WebGPU (SwiftShader)" : "CPU";
   const runs = [];
-  for (let turn = 0; turn < (gpu ? 1 : 5); turn++) runs.push(await run(browser, server.url, gpu));
+  for (let turn = 0; turn < (gpu ? 1 : 3); turn++) runs.push(await run(browser, server.url, gpu));
   const of = (figure) => median(runs.map((run) => run[figure])).toFixed(0);
   if (!gpu) row("page usable after, ms", of("loaded"));
   row(`${name}: first token after the question, ms`, of("first"));

@@ -43,15 +43,18 @@ pub struct Held {
 
 /// Weights, trained or not.
 pub enum Weights {
-    /// Left as they are; laid out for reading.
-    Fixed {
-        /// As they were read.
-        model: Decoder,
-        /// The same, for decoding.
-        prepared: Decoder,
-    },
+    /// Left as they are.
+    Fixed(Box<Untrained>),
     /// In training.
     Learning(Box<Course>),
+}
+
+/// Weights that nobody trains.
+pub struct Untrained {
+    /// As autodiff would follow them.
+    model: Decoder,
+    /// The same, laid out for decoding.
+    prepared: Decoder,
 }
 
 /// A training under way.
@@ -226,7 +229,7 @@ impl Held {
     /// The weights for decoding.
     pub fn reading(&self) -> Decoder {
         match &self.weights {
-            Weights::Fixed { prepared, .. } => prepared.clone(),
+            Weights::Fixed(untrained) => untrained.prepared.clone(),
             Weights::Learning(course) => course.trainer.for_reading(),
         }
     }
@@ -245,7 +248,7 @@ impl Held {
     /// The shape of the model.
     pub fn shape(&self) -> &DecoderConfig {
         match &self.weights {
-            Weights::Fixed { model, .. } => model.config(),
+            Weights::Fixed(untrained) => untrained.model.config(),
             Weights::Learning(course) => course.trainer.model().config(),
         }
     }
@@ -276,7 +279,7 @@ impl Held {
 
     fn files_as(&self, precision: Precision) -> Result<Files, SessionError> {
         let model = match &self.weights {
-            Weights::Fixed { prepared: _, model } => model.valid(),
+            Weights::Fixed(untrained) => untrained.model.valid(),
             Weights::Learning(course) => course.trainer.frozen(),
         };
         Ok(model_files(&model, &self.encoder, &self.table(), &self.carried, precision)?)
@@ -287,13 +290,13 @@ impl Weights {
     /// Weights that nobody trains; `model` is tracked.
     fn fixed(model: Decoder) -> Self {
         let prepared = model.valid().prepared();
-        Self::Fixed { model, prepared }
+        Self::Fixed(Box::new(Untrained { model, prepared }))
     }
 
     /// The weights as autodiff follows them.
     fn tracked(&self) -> Decoder {
         match self {
-            Self::Fixed { model, .. } => model.clone(),
+            Self::Fixed(untrained) => untrained.model.clone(),
             Self::Learning(course) => course.trainer.model().clone(),
         }
     }

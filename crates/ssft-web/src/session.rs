@@ -1,5 +1,10 @@
 //! The interface: one class, and a few functions beside it.
 
+#![allow(
+    clippy::await_holding_refcell_ref,
+    reason = "the reference is the lock: a call that comes while another waits is refused by `Session::held`"
+)]
+
 use crate::breath::Breath;
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
@@ -133,7 +138,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Argument`].
     #[wasm_bindgen(js_name = newModel, unchecked_return_type = "ModelInfo")]
-    pub fn new_model(
+    pub async fn new_model(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "ModelOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
@@ -199,7 +204,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Argument`], [`SessionError::Data`]; the session is then as it was.
     #[wasm_bindgen(js_name = startTraining, unchecked_return_type = "ModelInfo")]
-    pub fn start_training(
+    pub async fn start_training(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "TrainOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
@@ -412,7 +417,7 @@ pub fn maze_trail(question: &str, text: &str) -> Result<JsValue, JsValue> {
 fn course(held: &mut Option<Held>) -> Result<&mut Course, SessionError> {
     match &mut held.as_mut().ok_or(SessionError::NoModel)?.weights {
         Weights::Learning(course) => Ok(course),
-        Weights::Fixed { .. } => Err(SessionError::NoTraining),
+        Weights::Fixed(_) => Err(SessionError::NoTraining),
     }
 }
 
@@ -421,7 +426,7 @@ fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> 
     match (&options.task, &held.weights) {
         (Some(name), _) => Ok(Judge::Task(task("generate", name)?)),
         (None, Weights::Learning(course)) => course.options.judge(),
-        (None, Weights::Fixed { .. }) => Ok(Judge::Reference(options.answers)),
+        (None, Weights::Fixed(_)) => Ok(Judge::Reference(options.answers)),
     }
 }
 
@@ -460,7 +465,7 @@ fn finished(thrown: Option<JsValue>) -> Result<(), Stopped> {
 fn info(held: &Held) -> ModelInfo {
     let shape = held.shape();
     let training = match &held.weights {
-        Weights::Fixed { .. } => None,
+        Weights::Fixed(_) => None,
         Weights::Learning(course) => Some(TrainingInfo {
             options: course.options.clone(),
             steps_done: course.trainer.steps_done(),

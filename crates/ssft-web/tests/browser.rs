@@ -34,8 +34,8 @@ async fn gpu() -> Device {
 #[wasm_bindgen_test]
 async fn a_lost_device_is_told() {
     let session = Session::create(js(json!({"device": "webgpu"}))).await.unwrap();
-    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).unwrap();
-    session.start_training(js(json!({"train_questions": 20, "batch_questions": 1}))).unwrap();
+    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).await.unwrap();
+    session.start_training(js(json!({"train_questions": 20, "batch_questions": 1}))).await.unwrap();
     session.train_step(JsValue::UNDEFINED).await.unwrap();
     ssft_kernels::browser::open().await.unwrap().handle.destroy();
     let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());
@@ -105,9 +105,10 @@ async fn a_session_from_a_model_to_an_answer_to_a_file() {
 #[wasm_bindgen_test]
 async fn a_training_goes_on_from_its_state_and_the_loss_falls() {
     let session = Session::create(js(json!({"device": "cpu"}))).await.unwrap();
-    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).unwrap();
+    session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).await.unwrap();
     session
         .start_training(js(json!({"train_questions": 40, "batch_questions": 2, "warmup_steps": 2})))
+        .await
         .unwrap();
     let reports = Array::new();
     let listen = bound(&Function::new_with_args("report", "this.reports.push(report)"), "reports", &reports);
@@ -149,14 +150,14 @@ async fn errors_say_what_and_why() {
     files.get_mut("model.safetensors").unwrap().truncate(99);
     let chain = words(session.load_model(object(files)).await.unwrap_err());
     assert!(chain[1].starts_with("model.safetensors: is damaged"), "{chain:?}");
-    let chain = words(session.new_model(js(json!({"preset": "huge"}))).unwrap_err());
+    let chain = words(session.new_model(js(json!({"preset": "huge"}))).await.unwrap_err());
     assert!(chain[0].starts_with("newModel: unknown variant `huge`"), "{chain:?}");
-    let chain = words(session.new_model(js(json!({"forks": 0}))).unwrap_err());
+    let chain = words(session.new_model(js(json!({"forks": 0}))).await.unwrap_err());
     assert_eq!(chain, ["newModel: forks is 0; give 1 to 64"]);
-    session.new_model(js(json!({"forks": 2}))).unwrap();
+    session.new_model(js(json!({"forks": 2}))).await.unwrap();
     let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());
     assert_eq!(chain, ["no training was started; call startTraining first"]);
-    let chain = words(session.start_training(js(json!({}))).unwrap_err());
+    let chain = words(session.start_training(js(json!({}))).await.unwrap_err());
     assert_eq!(chain[0], "the text cannot be used", "four traces, two forks");
     assert!(chain[1].contains("2 forks"), "{chain:?}");
     let thrower = Function::new_with_args("piece", "throw new Error('enough')");
