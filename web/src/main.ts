@@ -100,7 +100,7 @@ async function open(): Promise<void> {
     const restored = await client.call("restore", null);
     if (restored) {
       showModel(restored.info, restored.name);
-      train.take(restored.info);
+      train.take(restored.info, restored.name);
       return;
     }
   } catch (error) {
@@ -124,7 +124,7 @@ async function openDemo(): Promise<void> {
 async function load(model: ModelFiles, name: string): Promise<void> {
   const info = await client.call("load", { files: model, name });
   showModel(info, name);
-  train.take(info);
+  train.take(info, name);
 }
 
 function showModel(info: ModelInfo | null, name: string): void {

@@ -92,8 +92,12 @@ test("another arm starts anew, and puts every trace under the first fork", async
   const rows = await page.locator("#map tbody tr").allInnerTexts();
   const counts = rows.map((row) => row.split(/\s+/).slice(1).reduce((sum, cell) => sum + Number(cell), 0));
   assert.ok(counts[0] > 0 && counts.slice(1).every((count) => count === 0), `${counts}`);
+  await page.selectOption("#arm", "ssft");
+  assert.match(await text(page, "#figures"), /Reset begins another/, "nothing is lost by a slip on a list");
+  assert.match(await text(page, "#model-name"), /sft-mixed/);
   await page.click("#reset");
   await page.waitForFunction(() => document.getElementById("figures").textContent.startsWith("At step 0"));
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes(", ssft ("));
   await page.click("#evaluate");
   await page.waitForSelector("#scores table");
   assert.deepEqual(faults, []);

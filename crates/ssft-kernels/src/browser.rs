@@ -1,8 +1,16 @@
 //! The one adapter that a browser lends.
 
+#![allow(unsafe_code, reason = "there is no other way to call what the linker makes")]
+
 use burn::tensor::Device;
 use std::cell::RefCell;
+use std::sync::Once;
 use thiserror::Error;
+
+unsafe extern "C" {
+    /// Made by the linker: the constructors of static values.
+    fn __wasm_call_ctors();
+}
 
 /// WebGPU as a device of burn.
 #[derive(Debug, Clone)]
@@ -38,6 +46,14 @@ thread_local! {
     static STARTED: RefCell<Option<BrowserAdapter>> = const { RefCell::new(None) };
 }
 
+/// Runs the constructors, once: CubeCL's compiler registers its parts by them, and nothing else here has any. If nobody called
+/// them by name, the linker would have every export of the module run all of them again, a millisecond a call.
+fn construct() {
+    static ONCE: Once = Once::new();
+    // SAFETY: they take and return nothing, and `Once` keeps them from running twice.
+    ONCE.call_once(|| unsafe { __wasm_call_ctors() });
+}
+
 /// True if the adapter that [`open`] would start is a program that plays a GPU.
 ///
 /// # Errors
@@ -65,6 +81,7 @@ pub async fn open() -> Result<BrowserAdapter, BrowserError> {
     }
     // CubeCL would panic without an adapter.
     is_software().await?;
+    construct();
     let started = Device::wgpu_options().init_with_setup_async().await;
     let (device, setup) = started.map_err(|error| BrowserError::Start { what: error.to_string() })?;
     let info = setup.adapter.get_info();

@@ -21,6 +21,9 @@ pub enum SessionError {
     /// The model is not in training.
     #[error("no training was started; call startTraining first")]
     NoTraining,
+    /// The training has no questions but those it learns from.
+    #[error("the training holds no questions out; give startTraining a task and eval_questions")]
+    NothingHeldOut,
     /// An argument has another shape than the documented one, or a value out of range.
     #[error("{call}: {what}")]
     Argument {

@@ -53,7 +53,7 @@ pub enum Weights {
 pub struct Untrained {
     /// As autodiff would follow them.
     model: Decoder,
-    /// The same, laid out for decoding.
+    /// The same, laid out for decoding if that is affordable.
     prepared: Decoder,
 }
 
@@ -71,6 +71,8 @@ pub struct Course {
     recent: VecDeque<Vec<(usize, String)>>,
 }
 
+/// Bytes of a model that is held twice, once laid out for decoding: all memory of the module is at most 4 GiB.
+const MOST_COPIED: usize = 256 << 20;
 /// Questions whose matches are shown as they come.
 const RECENT: usize = 64;
 
@@ -289,7 +291,9 @@ impl Held {
 impl Weights {
     /// Weights that nobody trains; `model` is tracked.
     fn fixed(model: Decoder) -> Self {
-        let prepared = model.valid().prepared();
+        let plain = model.valid();
+        let small = 4 * model.config().parameters() <= MOST_COPIED;
+        let prepared = if small { plain.prepared() } else { plain };
         Self::Fixed(Box::new(Untrained { model, prepared }))
     }
 

@@ -26,6 +26,4 @@ mod failures;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod session;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-mod start;
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod stopped;

@@ -286,10 +286,10 @@ impl Session {
         Ok(trained.await?)
     }
 
-    /// Asks every fork the held-out questions of the training and scores the answers; `onProgress` hears how many are done.
+    /// Asks every fork the held-out questions of the training and scores the answers.
     ///
     /// # Errors
-    /// [`SessionError`].
+    /// [`SessionError`]; [`SessionError::NothingHeldOut`] for a training on data of one's own.
     #[wasm_bindgen(unchecked_return_type = "Evaluation")]
     pub async fn evaluate(
         &self,
@@ -316,6 +316,9 @@ impl Session {
                 seed: course.options.seed,
             };
             let asked = &course.held_out[..course.held_out.len().min(options.questions)];
+            if asked.is_empty() {
+                Err(SessionError::NothingHeldOut)?;
+            }
             let evaluation = evaluate(&held.reading(), &held.encoder, asked, &protocol, |_| ()).await?;
             failures::check()?;
             Ok::<_, Stopped>(evaluation)

@@ -160,6 +160,11 @@ async fn errors_say_what_and_why() {
     let chain = words(session.start_training(js(json!({}))).await.unwrap_err());
     assert_eq!(chain[0], "the text cannot be used", "four traces, two forks");
     assert!(chain[1].contains("2 forks"), "{chain:?}");
+    session.new_model(js(json!({"forks": 1, "context": 64}))).await.unwrap();
+    let lines = r#"{"id":"q","question":"1+1=","traces":[{"text":"2"}]}"#;
+    session.start_training(js(json!({"data": lines, "batch_questions": 1}))).await.unwrap();
+    let chain = words(session.evaluate(JsValue::UNDEFINED).await.unwrap_err());
+    assert!(chain[0].starts_with("the training holds no questions out"), "{chain:?}");
     let thrower = Function::new_with_args("piece", "throw new Error('enough')");
     let chain =
         words(session.generate("1+1=".to_owned(), JsValue::UNDEFINED, Some(thrower)).await.unwrap_err());

@@ -38,6 +38,8 @@ export class TrainView {
   #memory = "";
   /** Settings of the training that the session holds; `null`: it holds none, or another model. */
   #held: { steps: number; forks: number } | null = null;
+  /** Its steps so far. */
+  #done = 0;
   #redraw = perFrame(() => this.#show());
 
   constructor(
@@ -68,19 +70,26 @@ export class TrainView {
     this.#reset.addEventListener("click", () => void page.attempt(() => this.#begin()));
     this.#evaluate.addEventListener("click", () => void this.#ask());
     for (const select of [this.#preset, this.#arm, this.#seed]) {
-      select.addEventListener("change", () => void page.attempt(() => this.#begin()));
+      select.addEventListener("change", () => {
+        // What has been learned is not thrown away by a slip on a list.
+        if (this.#done > 0) this.#figures.textContent = "Start goes on with the training as it is; Reset begins another with these settings.";
+        else void page.attempt(() => this.#begin());
+      });
     }
     this.#show();
   }
 
   /** Takes up what the session holds after it was opened or restored. */
-  take(info: ModelInfo | null): void {
+  take(info: ModelInfo | null, name: string): void {
     const training = info?.training ?? null;
     this.#held = info && training ? { steps: training.options.steps, forks: info.forks.forks.length } : null;
+    this.#done = training?.steps_done ?? 0;
     this.#losses = [];
     [this.#report, this.#probe] = [null, null];
     this.#scores.replaceChildren();
     if (training) {
+      const preset = PRESETS.findIndex((preset) => name.startsWith(preset.name));
+      if (preset >= 0) this.#preset.value = String(preset);
       this.#arm.value = training.options.method;
       this.#seed.value = String(training.options.seed);
       this.#figures.textContent = `At step ${training.steps_done} of ${training.options.steps}.`;
@@ -90,6 +99,7 @@ export class TrainView {
 
   hear(report: StepReport, deviceBytes: number, moduleBytes: number): void {
     this.#report = report;
+    this.#done = report.step;
     this.#probe = report.probe?.[0] ?? this.#probe;
     this.#losses.push({ step: report.step, loss: report.loss });
     this.#memory = deviceBytes > 0 ? `${mebibytes(deviceBytes)} on the GPU` : mebibytes(moduleBytes);
@@ -112,8 +122,7 @@ export class TrainView {
       model: { ...preset.model, seed },
       training: { ...preset.training, method, seed },
     });
-    await this.page.client().call("forget", null);
-    this.take(info);
+    this.take(info, name);
     this.#saved.textContent = "";
     this.held(info, name);
   }
