@@ -1,7 +1,7 @@
 //! The model that the page opens with: trained by the program itself, with settings and figures beside it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,16 +12,7 @@ use crate::web::target_directory;
 /// Mazes, because there forks are seen to differ. Stored as f16: half the bytes to fetch.
 const SETTINGS: &str = "--task maze --preset demo --train-questions 20000 --match-tokens 16 --steps 3000 \
                         --eval-every 0 --save-every 500 --dtype f16 --device cpu";
-/// What the page fetches, and what tells how it came to be.
-const MODEL: [&str; 7] = [
-    "config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "forks.json",
-];
+/// Beside the model: how it came to be, and what it can.
 const BESIDE: [&str; 2] = ["config.toml", "eval.txt"];
 /// Most bytes of it all.
 const MOST: u64 = 3_000_000;
@@ -48,12 +39,14 @@ pub fn run(steps: &mut Steps) -> Result<()> {
 fn publish(run: &Path) -> Result<()> {
     let demo = root().join("web/public/demo");
     fs::create_dir_all(&demo).with_context(|| demo.display().to_string())?;
-    let mut bytes = 0;
     let model = run.join("model");
-    for (from, names) in [(model.as_path(), MODEL.as_slice()), (run, BESIDE.as_slice())] {
-        for name in names {
-            bytes += fs::copy(from.join(name), demo.join(name)).with_context(|| (*name).to_owned())?;
-        }
+    let files = fs::read_dir(&model).with_context(|| model.display().to_string())?;
+    let mut all: Vec<PathBuf> = files.map(|file| Ok(file?.path())).collect::<Result<_>>()?;
+    all.extend(BESIDE.map(|name| run.join(name)));
+    let mut bytes = 0;
+    for from in all {
+        let name = from.file_name().unwrap_or_default();
+        bytes += fs::copy(&from, demo.join(name)).with_context(|| from.display().to_string())?;
     }
     ensure!(bytes <= MOST, "the demo model has {bytes} bytes, more than {MOST}");
     println!("    {}: {bytes} bytes", demo.display());

@@ -24,6 +24,8 @@ mod device;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod failures;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod javascript;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod session;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod stopped;

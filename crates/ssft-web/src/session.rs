@@ -9,16 +9,15 @@ use crate::breath::Breath;
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
-use crate::held::{Course, Held, NamedBytes, Weights};
+use crate::held::{Course, Held, Weights};
+use crate::javascript::{awaited, finished, heard, named_bytes, named_files, read, records, to_js};
 use crate::maze::{Drawn, Trail};
 use crate::options::{
     EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions, task,
 };
 use crate::stopped::Stopped;
-use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
-use serde::de::DeserializeOwned;
+use js_sys::{Function, Object};
 use serde::{Deserialize, Serialize};
-use ssft_data::dataset::{Limits, parse_records};
 use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
 use ssft_decode::evaluate::{Protocol, evaluate};
@@ -27,9 +26,7 @@ use ssft_decode::generation::{Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_train::directory::Files;
 use std::cell::{RefCell, RefMut};
-use std::ops::ControlFlow;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_time::Instant;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -369,18 +366,6 @@ impl Session {
     }
 }
 
-/// Contents by file name, as an object.
-async fn named_files(files: &Files) -> Result<Object, Stopped> {
-    let all = Object::new();
-    for (name, content) in files {
-        let mut bytes = Vec::new();
-        content.write(&mut bytes).await?;
-        Reflect::set(&all, &name.into(), &Uint8Array::from(bytes.as_slice())).map_err(Stopped::Thrown)?;
-    }
-    failures::check()?;
-    Ok(all)
-}
-
 /// Questions of a built-in task: `{train, test}`, as in its data files.
 ///
 /// # Errors
@@ -433,38 +418,6 @@ fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> 
     }
 }
 
-/// Tells a callback; it may throw, or end everything by returning `false` or a promise of it.
-async fn heard(
-    callback: Option<&Function>,
-    news: &impl Serialize,
-    thrown: &mut Option<JsValue>,
-) -> ControlFlow<()> {
-    let Some(callback) = callback else { return ControlFlow::Continue(()) };
-    let told = async { awaited(callback.call1(&JsValue::UNDEFINED, &to_js(news)?)?).await };
-    match told.await {
-        Ok(answer) if answer == JsValue::FALSE => ControlFlow::Break(()),
-        Ok(_) => ControlFlow::Continue(()),
-        Err(error) => {
-            *thrown = Some(error);
-            ControlFlow::Break(())
-        }
-    }
-}
-
-/// What a promise comes to; anything else as it is.
-async fn awaited(answer: JsValue) -> Result<JsValue, JsValue> {
-    match answer.dyn_ref::<Promise>() {
-        Some(promise) => JsFuture::from(promise.clone()).await,
-        None => Ok(answer),
-    }
-}
-
-/// What a callback threw, or what went wrong unseen.
-fn finished(thrown: Option<JsValue>) -> Result<(), Stopped> {
-    failures::check()?;
-    thrown.map_or(Ok(()), |error| Err(Stopped::Thrown(error)))
-}
-
 fn info(held: &Held) -> ModelInfo {
     let shape = held.shape();
     let training = match &held.weights {
@@ -483,55 +436,4 @@ fn info(held: &Held) -> ModelInfo {
         forks: held.table(),
         training,
     }
-}
-
-/// Records as in a data file, checked as the lines of one.
-fn records(batch: &JsValue) -> Result<Vec<ssft_data::record::Record>, Stopped> {
-    let refused = |what: &str| SessionError::Argument { call: "trainStep", what: what.to_owned() };
-    let batch = batch.dyn_ref::<js_sys::Array>().ok_or_else(|| refused("batch is no array of records"))?;
-    let mut lines = String::new();
-    for record in batch.iter() {
-        let line = js_sys::JSON::stringify(&record).ok().and_then(|line| line.as_string());
-        lines += &line.ok_or_else(|| refused("batch has a record that is none"))?;
-        lines.push('\n');
-    }
-    if lines.is_empty() {
-        Err(refused("batch is empty; give at least one record"))?;
-    }
-    Ok(parse_records("batch", lines.as_bytes(), &Limits::default())?)
-}
-
-/// File contents by name, copied out of an object.
-fn named_bytes(files: &Object) -> Result<NamedBytes, Stopped> {
-    let mut named = NamedBytes::new();
-    for entry in Object::entries(files).iter() {
-        let entry = js_sys::Array::from(&entry);
-        let name = entry.get(0).as_string().unwrap_or_default();
-        let bytes = entry.get(1).dyn_into::<Uint8Array>().map_err(|_| SessionError::Argument {
-            call: "loadModel",
-            what: format!("{name} is no Uint8Array"),
-        })?;
-        named.insert(name, bytes.to_vec());
-    }
-    Ok(named)
-}
-
-/// As JSON has it, the same as in the files of the native program.
-fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    let text = serde_json::to_string(value).map_err(|error| JsValue::from(error.to_string()))?;
-    js_sys::JSON::parse(&text)
-}
-
-/// Reads the argument of `call`; its defaults for `undefined` or `null`.
-///
-/// # Errors
-/// [`SessionError::Argument`] names what is unknown or of another kind.
-fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -> Result<T, SessionError> {
-    if value.is_undefined() || value.is_null() {
-        return Ok(T::default());
-    }
-    let refused = |what: String| SessionError::Argument { call, what };
-    let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-    let text = text.ok_or_else(|| refused("the options are no plain object".to_owned()))?;
-    serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
 }
