@@ -5,7 +5,6 @@ use crate::config::RunConfig;
 use crate::exit::Failure;
 use serde::Serialize;
 use serde_json::Value;
-use ssft_data::encode::Encoder;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::Protocol;
 use ssft_decode::format::AnswerFormat;
@@ -107,18 +106,4 @@ pub fn without_samples(evaluation: &impl Serialize) -> serde_json::Result<Value>
 /// The form of answers that was asked for, or that of the model's run.
 pub fn answer_format(asked: Option<AnswersName>, run: Option<&RunConfig>) -> AnswerFormat {
     asked.map(AnswerFormat::from).or(run.map(|run| run.answers)).unwrap_or_default()
-}
-
-/// The k of Pass@k and Cons@k where nobody asks for others: one answer, half of the forks, all forks, all answers.
-pub fn default_ks(forks: usize, samples: usize) -> Vec<usize> {
-    let mut ks = vec![1, (forks / 2).max(1), forks, forks * samples.max(1)];
-    ks.dedup();
-    ks
-}
-
-/// Room for an answer: a quarter more than the longest of the traces of these lengths, or all of a row where there is
-/// none; in tokens.
-pub fn longest_answer(traces: impl Iterator<Item = usize>, encoder: &Encoder) -> usize {
-    let longest = traces.max().unwrap_or(encoder.context());
-    longest + longest.div_ceil(4)
 }

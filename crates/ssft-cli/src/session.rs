@@ -1,7 +1,7 @@
 //! A run under way, from its first step to its report; what is done is saved before anything else is tried.
 
 use crate::config::RunConfig;
-use crate::evaluation::{Asked, EvaluationFile, default_ks, longest_answer, without_samples};
+use crate::evaluation::{Asked, EvaluationFile, without_samples};
 use crate::exit::{Failure, explain_panic, say};
 use crate::interrupts::Interrupts;
 use crate::metrics::Metrics;
@@ -15,7 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use ssft_data::encode::EncodedQuestion;
 use ssft_decode::Evaluation;
-use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
 use ssft_decode::sample::Sampling;
 use ssft_model::Precision;
 use ssft_model::directory::Carried;

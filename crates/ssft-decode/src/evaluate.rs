@@ -41,6 +41,20 @@ impl Protocol {
     }
 }
 
+/// The k of Pass@k and Cons@k where nobody asks for others: one answer, half of the forks, all forks, all answers.
+pub fn default_ks(forks: usize, samples: usize) -> Vec<usize> {
+    let mut ks = vec![1, (forks / 2).max(1), forks, forks * samples.max(1)];
+    ks.dedup();
+    ks
+}
+
+/// Room for an answer: a quarter more than the longest of the traces of these lengths, or all of a row where there is
+/// none; in tokens.
+pub fn longest_answer(traces: impl Iterator<Item = usize>, encoder: &Encoder) -> usize {
+    let longest = traces.max().unwrap_or(encoder.context());
+    longest + longest.div_ceil(4)
+}
+
 /// Asks every question of every fork, greedily and by draws, and scores the answers. `progress` hears how many
 /// questions are done.
 ///

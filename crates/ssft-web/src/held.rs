@@ -1,31 +1,28 @@
 //! What a session holds: a model with its forks, perhaps in training.
 
+use crate::course::Course;
 use crate::error::SessionError;
 use crate::options::{ModelOptions, TrainOptions};
 use burn::module::Module;
 use burn::tensor::Device;
-use serde::Serialize;
-use ssft_data::dataset::{Limits, check_forks, parse_records};
-use ssft_data::encode::{EncodedQuestion, Encoder};
+use ssft_data::encode::Encoder;
 use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
-use ssft_data::record::Record;
 use ssft_data::template::Template;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::directory::{Carried, LoadedModel, TextSide};
 use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors};
-use ssft_train::StepReport;
-use ssft_train::Trainer;
+use ssft_train::TrainError;
 use ssft_train::directory::{Files, model_files};
-use ssft_train::probe::Probe;
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
-use std::collections::{BTreeMap, VecDeque};
-use web_time::Instant;
+use std::collections::BTreeMap;
 
 /// Contents by file name.
 pub type NamedBytes = BTreeMap<String, Vec<u8>>;
 
 /// Settings of a training that is saved, inside a checkpoint.
 const OPTIONS_FILE: &str = "trainer/options.json";
+/// Bytes of a model that is held twice, once laid out for decoding: all memory of the module is at most 4 GiB.
+const MOST_COPIED: usize = 256 << 20;
 /// Forks that a model without any is given.
 const USUAL_FORKS: usize = 6;
 
@@ -55,73 +52,6 @@ pub struct Untrained {
     model: Decoder,
     /// The same, laid out for decoding if that is affordable.
     prepared: Decoder,
-}
-
-/// A training under way.
-pub struct Course {
-    /// Its settings.
-    pub options: TrainOptions,
-    /// Weights and optimizer.
-    pub trainer: Trainer,
-    /// What it learns from.
-    pub questions: Vec<EncodedQuestion>,
-    /// What it does not.
-    pub held_out: Vec<Record>,
-    /// Forks, from 0, and sources that were matched lately, question by question.
-    recent: VecDeque<Vec<(usize, String)>>,
-}
-
-/// Bytes of a model that is held twice, once laid out for decoding: all memory of the module is at most 4 GiB.
-const MOST_COPIED: usize = 256 << 20;
-/// Questions whose matches are shown as they come.
-const RECENT: usize = 64;
-
-impl Course {
-    /// One step on `batch`, or on what comes next; with the cost matrices of its questions, if `looks`.
-    ///
-    /// # Errors
-    /// [`SessionError::Train`]; the weights are then what they were.
-    pub async fn step(
-        &mut self,
-        batch: Option<&[EncodedQuestion]>,
-        looks: bool,
-    ) -> Result<StepLine, SessionError> {
-        let (trainer, questions) = (&mut self.trainer, &self.questions);
-        let asked: Vec<&EncodedQuestion> = match batch {
-            Some(batch) => batch.iter().collect(),
-            None => trainer.upcoming().into_iter().map(|index| &questions[index]).collect(),
-        };
-        let probe = if looks { Some(trainer.probe(&asked).await?) } else { None };
-        let started = Instant::now();
-        let clock = move || started.elapsed().as_secs_f64() * 1e3;
-        let batches: Vec<&[&EncodedQuestion]> = asked.chunks(self.options.batch_questions).collect();
-        let report = trainer.step_on(&batches, &clock).await?;
-        for (question, matched) in asked.iter().zip(&report.matches) {
-            let sources = question.traces.iter().map(|trace| trace.source.clone());
-            self.recent.push_back(matched.forks.iter().map(|fork| fork - 1).zip(sources).collect());
-        }
-        self.recent.drain(..self.recent.len().saturating_sub(RECENT));
-        Ok(StepLine { report, probe, recent: self.recent() })
-    }
-
-    /// What was matched with what lately.
-    fn recent(&self) -> CoverageGraph {
-        let mut graph = CoverageGraph::new(self.trainer.coverage().counts.len());
-        for (fork, source) in self.recent.iter().flatten() {
-            graph.record(*fork, source);
-        }
-        graph
-    }
-}
-
-/// A line of `metrics.jsonl`, with more to look at.
-#[derive(Debug, Serialize)]
-pub struct StepLine {
-    #[serde(flatten)]
-    report: StepReport,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    probe: Option<Vec<Probe>>,
-    recent: CoverageGraph,
 }
 
 impl Held {
@@ -209,22 +139,8 @@ impl Held {
     /// [`SessionError::Argument`] for options out of range, [`SessionError::Data`] for questions that cannot be used; the
     /// session is then as it was.
     pub fn train(&mut self, options: TrainOptions) -> Result<(), SessionError> {
-        options.check()?;
-        let (records, held_out) = questions(&options)?;
-        let forks = self.encoder.tokenizer().forks().len();
-        check_forks(&records, forks)?;
-        let questions = self.encoder.encode_all(&records)?;
-        self.encoder.encode_all(&held_out)?;
-        let leads = (0..forks).map(|fork| self.encoder.lead(fork)).collect();
-        let model = self.weights.tracked();
-        let trainer = Trainer::new(model, leads, &questions, options.settings());
-        self.weights = Weights::Learning(Box::new(Course {
-            options,
-            trainer,
-            questions,
-            held_out,
-            recent: VecDeque::new(),
-        }));
+        let course = Course::new(options, &self.encoder, self.weights.tracked())?;
+        self.weights = Weights::Learning(Box::new(course));
         Ok(())
     }
 
@@ -273,7 +189,8 @@ impl Held {
             && course.trainer.steps_done() > 0
         {
             files.extend(course.trainer.state_files()?);
-            let options = serde_json::to_vec(&course.options).unwrap_or_default();
+            let options = serde_json::to_vec(&course.options);
+            let options = options.map_err(|error| TrainError::State { what: error.to_string() })?;
             files.push((OPTIONS_FILE.to_owned(), ssft_train::directory::Content::Bytes(options)));
         }
         Ok(files)
@@ -304,17 +221,4 @@ impl Weights {
             Self::Learning(course) => course.trainer.model().clone(),
         }
     }
-}
-
-/// Questions to learn from and those held out.
-fn questions(options: &TrainOptions) -> Result<(Vec<Record>, Vec<Record>), SessionError> {
-    if let Some(data) = &options.data {
-        let records = parse_records("data", data.as_bytes(), &Limits::default())?;
-        return Ok((records, Vec::new()));
-    }
-    let task = crate::options::task("startTraining", &options.task)?;
-    let made = task.make(&options.task().spec());
-    let made =
-        made.map_err(|error| SessionError::Argument { call: "startTraining", what: error.to_string() })?;
-    Ok((made.train, made.test))
 }

@@ -7,10 +7,11 @@
 //!                                          └─ exportModel, exportState ─> files by name
 //! ```
 //!
-//! `session` is the interface; [`options`] what its calls may be told; [`held`] what it holds. `device` starts WebGPU or the
+//! `session` is the interface; [`options`] what its calls may be told; [`held`] what it holds, [`course`] a training of it. `device` starts WebGPU or the
 //! CPU and tests it ([`step_test`]); `failures` notices what no call could return, [`error`] puts all else in words;
 //! `breath` lets messages in between; [`maze`] is for the eye. No mathematics here, and none in the page.
 
+pub mod course;
 pub mod error;
 pub mod held;
 pub mod maze;

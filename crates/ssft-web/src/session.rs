@@ -6,10 +6,11 @@
 )]
 
 use crate::breath::Breath;
+use crate::course::Course;
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
-use crate::held::{Course, Held, Weights};
+use crate::held::{Held, Weights};
 use crate::javascript::{awaited, finished, heard, named_bytes, named_files, read, records, to_js};
 use crate::maze::{Drawn, Trail};
 use crate::options::{
@@ -20,10 +21,8 @@ use js_sys::{Function, Object};
 use serde::{Deserialize, Serialize};
 use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
-use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_decode::fork::{Finish, Piece};
 use ssft_decode::generation::{Request, generate};
-use ssft_decode::sample::Sampling;
 use ssft_train::directory::Files;
 use std::cell::{RefCell, RefMut};
 use wasm_bindgen::prelude::*;
@@ -31,9 +30,6 @@ use web_time::Instant;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("session.d.ts");
-
-/// Rows decoded together in an evaluation.
-const DECODE_ROWS: usize = 96;
 
 /// A device with a model on it.
 ///
@@ -297,26 +293,7 @@ impl Session {
             let held = self.held()?;
             let held = held.as_ref().ok_or(SessionError::NoModel)?;
             let Weights::Learning(course) = &held.weights else { Err(SessionError::NoTraining)? };
-            let table = held.table();
-            let forks = ssft_decode::choice::ForkChoice::All.forks(&table)?;
-            let longest = course.questions.iter().flat_map(|question| &question.traces);
-            let longest = longest.map(|trace| trace.tokens.len()).max().unwrap_or(0);
-            let protocol = Protocol {
-                ks: vec![1, forks.len()],
-                forks,
-                samples: 0,
-                sampling: Sampling::GREEDY,
-                rows: DECODE_ROWS,
-                max_tokens: longest + longest.div_ceil(4),
-                judge: course.options.judge()?,
-                chosen_fork: table.chosen_fork,
-                seed: course.options.seed,
-            };
-            let asked = &course.held_out[..course.held_out.len().min(options.questions)];
-            if asked.is_empty() {
-                Err(SessionError::NothingHeldOut)?;
-            }
-            let evaluation = evaluate(&held.reading(), &held.encoder, asked, &protocol, |_| ()).await?;
+            let evaluation = course.evaluate(&held.encoder, options.questions).await?;
             failures::check()?;
             Ok::<_, Stopped>(evaluation)
         };

@@ -2,7 +2,7 @@
 
 use crate::args::EvalArgs;
 use crate::config::RunConfig;
-use crate::evaluation::{Asked, EvaluationFile, answer_format, default_ks, longest_answer};
+use crate::evaluation::{Asked, EvaluationFile, answer_format};
 use crate::exit::{Failure, say};
 use crate::files::{check_target, write_result};
 use crate::limits::check_count;
@@ -19,7 +19,7 @@ use ssft_data::template::messages_of;
 use ssft_data::words::counted;
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
-use ssft_decode::evaluate::{Protocol, evaluate};
+use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
 use ssft_train::state::fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
