@@ -38,7 +38,8 @@ export class AnswerView {
   #picture = el("div", { id: "maze" });
   #vote = el("p", { id: "vote", role: "status" });
   #answers = el("div", { id: "columns" });
-  #number = Math.floor(Math.random() * 1e6);
+  /** Of the next question; the demo model's forks take three different ways through the first maze. */
+  #number = 4;
   #redraw = perFrame(() => this.#show());
 
   constructor(private readonly page: Page) {
