@@ -77,6 +77,7 @@ async function start(choice: DeviceChoice): Promise<void> {
     (news) => ours === generation && hear(news),
     (reasons) => ours === generation && gone(reasons),
   );
+  kind = choice === "cpu" ? "cpu" : "webgpu";
   await page.attempt(async () => {
     byId("device-note").hidden = true;
     const opened = await client.start(choice);

@@ -209,8 +209,32 @@ test("dark, narrow", async () => {
   await context.close();
 });
 
+test("a browser that refuses a shader is not believed, and the CPU computes", async () => {
+  gpuBrowser ??= await launch({ gpu: true });
+  const context = await gpuBrowser.newContext();
+  // It says that it is hardware, and skips one of our kernels.
+  const hook = `
+    Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });
+    const create = GPUDevice.prototype.createShaderModule;
+    GPUDevice.prototype.createShaderModule = function (of) {
+      return create.call(this, of.code.includes("silu") ? { ...of, code: "refused" } : of);
+    };\n`;
+  await context.route("**/worker-*.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: hook + (await response.text()) });
+  });
+  const { page } = await open(context, server.url);
+  page.setDefaultTimeout(400_000);
+  await ready(page);
+  assert.match(await text(page, "#device-name"), /^CPU/);
+  assert.match(await text(page, "#device-note"), /On the CPU: WebGPU failed its self-test.*: swiglu gives wrong numbers/);
+  await answer(page);
+  assert.equal(await page.locator("#columns .card.right").count(), 6);
+  await context.close();
+});
+
 test("on WebGPU forks answer and a model trains, and a lost device is recovered from", async () => {
-  gpuBrowser = await launch({ gpu: true });
+  gpuBrowser ??= await launch({ gpu: true });
   const { context, page, faults } = await fresh({}, gpuBrowser);
   assert.match(await text(page, "#device-note"), /plays a GPU/, "software is not taken by itself");
   // The worker's own device, so that it can be lost.

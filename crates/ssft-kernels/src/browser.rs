@@ -4,7 +4,7 @@
 
 use burn::tensor::Device;
 use std::cell::RefCell;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use thiserror::Error;
 
 unsafe extern "C" {
@@ -84,6 +84,8 @@ pub async fn open() -> Result<BrowserAdapter, BrowserError> {
     construct();
     let started = Device::wgpu_options().init_with_setup_async().await;
     let (device, setup) = started.map_err(|error| BrowserError::Start { what: error.to_string() })?;
+    // CubeCL panics at what a browser refuses outside of a call; logged, it ends a session and not the module.
+    setup.device.on_uncaptured_error(Arc::new(|error| log::error!("WebGPU: {error}")));
     let info = setup.adapter.get_info();
     let adapter = BrowserAdapter {
         device,

@@ -1,6 +1,8 @@
 //! From `device` to a device, and whether it computes what it should.
 
 use crate::error::SessionError;
+use crate::failures;
+use crate::step_test::step_test;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use ssft_kernels::browser::{self, BrowserAdapter};
@@ -48,7 +50,10 @@ impl Choice {
             Self::Auto => match browser::is_software().await {
                 Ok(false) => match webgpu().await {
                     Ok(opened) => Ok(opened),
-                    Err(error) => cpu(Some(because(&error))).await,
+                    Err(error) => {
+                        failures::give_up_webgpu();
+                        cpu(Some(because(&error))).await
+                    }
                 },
                 Ok(true) => {
                     let why =
@@ -81,8 +86,8 @@ async fn cpu(note: Option<String>) -> Result<Opened, SessionError> {
 async fn webgpu() -> Result<Opened, SessionError> {
     let adapter = browser::open().await.map_err(|error| SessionError::Device(Box::new(error)))?;
     self_test(&adapter.device).await.map_err(SessionError::SelfTest)?;
-    crate::step_test::step_test(&adapter.device).await?;
-    crate::failures::check()?;
+    step_test(&adapter.device).await?;
+    failures::check()?;
     let software = if adapter.is_software { " (software)" } else { "" };
     let name = match adapter.name.is_empty() {
         true => format!("WebGPU{software}"),

@@ -2,11 +2,15 @@
 
 use crate::error::SessionError;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 /// The first failure since the module was started. CubeCL logs a refused shader from a task of its own, and what is
 /// computed goes on with whatever the buffer held before.
 static FAILURE: Mutex<Option<String>> = Mutex::new(None);
+
+/// WebGPU failed before anything was asked of it, and nothing computes on it: what it still reports is of no account.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
 
 struct Watch;
 
@@ -16,7 +20,7 @@ impl Log for Watch {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
+        if self.enabled(record.metadata()) && !GIVEN_UP.load(Ordering::Relaxed) {
             // Its first line; the source of the shader follows.
             note(record.args().to_string().lines().next().unwrap_or_default());
         }
@@ -39,6 +43,12 @@ pub fn watch() {
             wasm_bindgen::throw_str(&format!("the program has a fault: {words}"));
         }));
     });
+}
+
+/// Goes on without WebGPU.
+pub fn give_up_webgpu() {
+    GIVEN_UP.store(true, Ordering::Relaxed);
+    *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 fn note(what: &str) {

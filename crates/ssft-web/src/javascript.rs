@@ -15,6 +15,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 /// As JSON has it, the same as in the files of the native program.
+///
+/// # Errors
+/// An error of JavaScript; plain data has none.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     let text = serde_json::to_string(value).map_err(|error| JsValue::from(error.to_string()))?;
     js_sys::JSON::parse(&text)
@@ -31,7 +34,10 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     let refused = |what: String| SessionError::Argument { call, what };
     let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
     let text = text.ok_or_else(|| refused("the options are no plain object".to_owned()))?;
-    serde_json::from_str(&text).map_err(|error| refused(error.to_string()))
+    // Where in a text that nobody wrote helps nobody.
+    let words =
+        |error: serde_json::Error| error.to_string().split(" at line ").next().unwrap_or_default().to_owned();
+    serde_json::from_str(&text).map_err(|error| refused(words(error)))
 }
 
 /// Records as in a data file, checked as the lines of one.
