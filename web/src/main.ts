@@ -45,8 +45,8 @@ const page: Page = {
   },
 };
 
-const answer = new AnswerView(page);
-const train = new TrainView(page, (info, name) => showModel(info, name), (text) => (byId("memory").textContent = text));
+let answer: AnswerView;
+let train: TrainView;
 
 function hear(news: News): void {
   switch (news.news) {
@@ -232,4 +232,9 @@ device.addEventListener("change", () => {
   void start(device.value as DeviceChoice);
 });
 
-void start("auto");
+// In a task of its own: the first picture does not wait for what it does not show.
+setTimeout(() => {
+  answer = new AnswerView(page);
+  train = new TrainView(page, showModel, (text) => (byId("memory").textContent = text));
+  void start("auto");
+});
