@@ -34,8 +34,16 @@ self.addEventListener("unhandledrejection", (event) => {
   say({ news: "fatal", reasons: reasonsOf(event.reason) });
 });
 
+/** There is one kept state, and one tab at a time that writes it: the first, and when that is closed the next. */
+let keeps = navigator.locks === undefined;
+void navigator.locks?.request("ssft-keeps", () => {
+  keeps = true;
+  return new Promise(() => undefined);
+});
+
 async function save(files: ModelFiles, step: number | null): Promise<void> {
   try {
+    if (!keeps) throw new Error("another tab of this page keeps its training there");
     await keep(pack({ ...files, [NAME_FILE]: new TextEncoder().encode(name) }));
     say({ news: "saved", step, problem: null });
   } catch (error) {

@@ -175,6 +175,26 @@ test("what is kept and cannot be opened does not keep the page from opening", as
   await context.close();
 });
 
+test("a second tab does not overwrite what the first one keeps", async () => {
+  const { context, page, faults } = await fresh();
+  const train = async (page) => {
+    await page.click("#tab-train");
+    await page.click("#step");
+    await page.waitForFunction(() => document.getElementById("saved").textContent !== "");
+    return text(page, "#saved");
+  };
+  assert.match(await train(page), /Step 1 is kept/);
+  const second = await open(context, server.url);
+  await ready(second.page);
+  assert.match(await train(second.page), /Step 2 is not kept in this browser \(another tab of this page keeps its training there\)/);
+  await page.close();
+  await second.page.waitForFunction(async () => (await navigator.locks.query()).pending.every(({ name }) => name !== "ssft-keeps"));
+  await second.page.click("#step");
+  await second.page.waitForFunction(() => document.getElementById("saved").textContent.includes("Step 3 is kept"));
+  assert.deepEqual([...faults, ...second.faults], []);
+  await context.close();
+});
+
 test("tabs, controls and answers are reached by keyboard", async () => {
   const { context, page } = await fresh();
   await page.locator("#tab-answer").focus();

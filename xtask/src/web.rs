@@ -90,12 +90,11 @@ fn pack(plain: &Path, packed: &Path) -> Result<()> {
 /// The browser that the tests drive.
 pub fn browser() -> Result<()> {
     let there = |program: &str| succeeds(command(program).arg("--version"));
-    let missing: Vec<&str> =
-        [("chromium", "chromium"), ("chromedriver", "chromium-driver"), ("wasm-opt", "binaryen")]
-            .into_iter()
-            .filter(|(program, _)| !there(program))
-            .map(|(_, package)| package)
-            .collect();
+    let missing: Vec<&str> = [("chromium", "chromium"), ("chromedriver", "chromium-driver")]
+        .into_iter()
+        .filter(|(program, _)| !there(program))
+        .map(|(_, package)| package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

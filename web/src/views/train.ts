@@ -108,7 +108,7 @@ export class TrainView {
 
   saved(step: number | null, problem: string | null): void {
     this.#saved.textContent = problem
-      ? `This browser keeps no state (${problem}); a reload starts anew.`
+      ? `Step ${step ?? 0} is not kept in this browser (${problem}): a reload goes back to what was kept before, if anything was.`
       : `Step ${step ?? 0} is kept in this browser: a reload goes on from there.`;
   }
 
