@@ -1,8 +1,8 @@
 /** The page's side of a worker. */
 
-import moduleUrl from "../pkg/ssft_web.wasmz?url";
-import type { DeviceChoice, DeviceInfo } from "../pkg/ssft_web.js";
+import type { DeviceChoice, DeviceInfo } from "../pkg/index.js";
 import { type Calls, type News, type Reasons, type Reply, type Request, lockOf } from "./protocol";
+import workerUrl from "./worker.ts?worker&url";
 
 /** A call that failed, with all that is behind it. */
 export class Failed extends Error {
@@ -24,28 +24,34 @@ export class Client {
   ) {
     // Unlike randomUUID this is there on pages that came over plain http, too.
     const name = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name });
+    // A worker from an address has the policy of its own response, and file servers send none; a blob has the page's.
+    const script = `import ${JSON.stringify(new URL(workerUrl, document.baseURI).href)};`;
+    const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    this.#worker = new Worker(source, { type: "module", name });
+    this.#worker.addEventListener("message", () => URL.revokeObjectURL(source), { once: true });
     this.#worker.addEventListener("message", ({ data }: MessageEvent<News | Reply>) => this.#take(data, name));
     this.#worker.addEventListener("error", (event) => this.#end([event.message || "the worker could not be loaded"]));
   }
 
   start(device: DeviceChoice): Promise<DeviceInfo> {
-    return this.call("start", { device, module: new URL(moduleUrl, document.baseURI).href });
+    return this.call("start", { device });
   }
 
   call<C extends keyof Calls>(call: C, argument: Calls[C][0]): Promise<Calls[C][1]> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(new Failed(["the worker has ended"]));
       const id = this.#next++;
-      this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, call, argument } as Request);
+      this.#waiting.set(id, { resolve, reject });
     });
   }
 
-  /** Ends the worker without a word. */
-  end(): void {
+  /** Ends the worker without a word; what was asked fails. */
+  end(reasons: Reasons = ["the worker has ended"]): void {
     this.#ended = true;
     this.#worker.terminate();
+    for (const { reject } of this.#waiting.values()) reject(new Failed(reasons));
+    this.#waiting.clear();
   }
 
   #watched = false;
@@ -69,9 +75,7 @@ export class Client {
 
   #end(reasons: Reasons): void {
     if (this.#ended) return;
-    this.end();
-    for (const { reject } of this.#waiting.values()) reject(new Failed(reasons));
-    this.#waiting.clear();
+    this.end(reasons);
     this.gone(reasons);
   }
 }

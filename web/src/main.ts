@@ -1,11 +1,10 @@
 /** The page: asks and draws. All else is the worker's. */
 
 import "./style.css";
-import type { DeviceChoice, ModelFiles, ModelInfo } from "../pkg/ssft_web.js";
-import { filesOf, pack } from "./archive";
+import type { DeviceChoice, ModelInfo } from "../pkg/index.js";
 import { Client, Failed } from "./client";
 import { byId, el, mebibytes } from "./dom";
-import { type News, type Reasons, reasonsOf } from "./protocol";
+import { type Chosen, type News, type Reasons, reasonsOf } from "./protocol";
 import { AnswerView, type Page } from "./views/answer";
 import { TrainView } from "./views/train";
 
@@ -19,31 +18,44 @@ const [files, folder] = [byId<HTMLInputElement>("files"), byId<HTMLInputElement>
 
 let client: Client;
 /** How often a worker was started: what an older one still says is not heard. */
-let generation = 0;
+let starts = 0;
 let modelName = "";
+/** What was opened last, to be opened again on another device; nothing after a training was begun, which is kept elsewhere. */
+let opened: { chosen: Chosen[]; name: string } | null = null;
 /** What is computed on. */
 let kind: "webgpu" | "cpu" = "cpu";
+/** Things under way that let nothing else be asked. */
+let pending = 0;
+let focused: Element | null = null;
 
 const page: Page = {
   client: () => client,
   async attempt(work) {
+    const asked = starts;
     hideAlert();
+    busy(1);
     try {
       await work();
     } catch (error) {
-      // When the worker has gone, `gone` says more.
-      if (!isGone()) showAlert(error instanceof Failed ? error.reasons : reasonsOf(error));
+      // When the worker has gone, `cutOff` says more.
+      if (asked === starts && !isGone()) showAlert(error instanceof Failed ? error.reasons : reasonsOf(error));
+    } finally {
+      busy(-1);
     }
-  },
-  busy(is) {
-    const still = ["stop-answer", "pause"];
-    for (const control of main.querySelectorAll<HTMLButtonElement | HTMLSelectElement | HTMLInputElement>("button, select, input")) {
-      if (control.role === "tab" || still.includes(control.id)) continue;
-      control.disabled = is || isGone();
-    }
-    device.disabled = is;
   },
 };
+
+/** One thing at a time: controls but tabs, what ends what is under way, and the device rest meanwhile. */
+function busy(more: number): void {
+  if (pending === 0) focused = document.activeElement;
+  pending += more;
+  for (const control of main.querySelectorAll<HTMLButtonElement | HTMLSelectElement | HTMLInputElement>("button, select, input, textarea")) {
+    if (control.role !== "tab" && control.dataset["live"] === undefined) control.disabled = pending > 0 || isGone();
+  }
+  // Where it was before, for those who use no mouse.
+  const at = document.activeElement;
+  if (pending === 0 && (!at || at === document.body || at.matches(":disabled"))) (focused as HTMLElement | null)?.focus();
+}
 
 let answer: AnswerView;
 let train: TrainView;
@@ -66,99 +78,111 @@ function hear(news: News): void {
   }
 }
 
-/** Starts a worker on the chosen device, and goes on with what was kept or else the demo model. */
-async function start(choice: DeviceChoice): Promise<void> {
-  const ours = ++generation;
+/** Starts a worker on the chosen device with what was open, or what was kept, or else the demo model. */
+async function start(choice: DeviceChoice, what: "as it was" | "demo" = "as it was"): Promise<void> {
+  const ours = ++starts;
   client?.end();
   loading.hidden = false;
   byId("loading-text").textContent = "Loading the module…";
   byId("device-name").textContent = "starting…";
-  client = new Client(
-    (news) => ours === generation && hear(news),
-    (reasons) => ours === generation && gone(reasons),
-  );
+  byId("device-note").hidden = true;
   kind = choice === "cpu" ? "cpu" : "webgpu";
   await page.attempt(async () => {
-    byId("device-note").hidden = true;
-    const opened = await client.start(choice);
-    byId("device-name").textContent = opened.name;
-    kind = opened.kind;
-    const note = byId("device-note");
-    note.hidden = opened.note === null;
-    note.textContent = opened.note === null ? "" : `On the CPU: ${opened.note}.`;
-    await open();
+    try {
+      client = new Client(
+        (news) => ours === starts && hear(news),
+        (reasons) => ours === starts && cutOff("The computation was cut off", reasons),
+      );
+      const begun = await client.start(choice);
+      byId("device-name").textContent = begun.name;
+      kind = begun.kind;
+      byId("device-note").hidden = begun.note === null;
+      byId("device-note").textContent = begun.note === null ? "" : `On the CPU: ${begun.note}.`;
+    } catch (error) {
+      if (ours === starts && !isGone()) cutOff("The computation cannot be started", error instanceof Failed ? error.reasons : reasonsOf(error));
+      throw error;
+    }
     main.hidden = false;
     document.querySelector("footer")?.removeAttribute("hidden");
+    if (what === "demo") await openDemo();
+    else if (opened) await load(opened.chosen, opened.name);
+    else await goOn();
   });
+  if (ours !== starts) return;
   loading.hidden = true;
-  page.busy(false);
   performance.mark("ready");
 }
 
-/** What was kept, or the demo model. */
-async function open(): Promise<void> {
+/** With what was kept, or the demo model. */
+async function goOn(): Promise<void> {
   try {
     const restored = await client.call("restore", null);
     if (restored) {
-      showModel(restored.info, restored.name);
       train.take(restored.info, restored.name);
+      await showModel(restored.info, restored.name || "Kept model");
       return;
     }
   } catch (error) {
-    if (!(error instanceof Failed)) throw error;
-    showAlert([`What was kept in this browser cannot be opened; the demo model is shown instead`, ...error.reasons]);
-    await client.call("forget", null).catch(() => undefined);
+    if (isGone() || !(error instanceof Failed)) throw error;
+    showAlert(["What was kept in this browser cannot be opened; the demo model is shown, and the kept file stays until another training is kept", ...error.reasons]);
   }
   await openDemo();
 }
 
 async function openDemo(): Promise<void> {
-  const fetched = DEMO.map(async (name): Promise<[string, Uint8Array]> => {
+  const asked = starts;
+  const fetched = DEMO.map(async (name): Promise<Chosen> => {
     const response = await fetch(new URL(`demo/${name}`, document.baseURI));
-    if (!response.ok) throw new Error(`demo/${name}: the server answered ${response.status}`);
-    return [name, new Uint8Array(await response.arrayBuffer())];
+    if (!response.ok) throw new Error(`The demo model cannot be opened: the server answered ${response.status} for demo/${name}`);
+    return { path: name, content: await response.blob() };
   });
-  await load(Object.fromEntries(await Promise.all(fetched)), DEMO_NAME);
+  const chosen = await Promise.all(fetched);
+  if (asked !== starts) return;
+  await load(chosen, DEMO_NAME);
   await answer.about("maze");
 }
 
-async function load(model: ModelFiles, name: string): Promise<void> {
-  const info = await client.call("load", { files: model, name });
-  showModel(info, name);
+async function load(chosen: Chosen[], name: string): Promise<void> {
+  const info = await client.call("load", { chosen, name });
+  opened = { chosen, name };
+  answer.clear();
   train.take(info, name);
+  await showModel(info, name);
 }
 
-function showModel(info: ModelInfo | null, name: string): void {
-  modelName = name || modelName;
+/** Tells what the session holds; without a name, under the one that it had. */
+async function showModel(info: ModelInfo | null, name = modelName): Promise<void> {
+  modelName = name;
   if (!info) return;
+  if (info.training) opened = null;
   const training = info.training ? `, step ${info.training.steps_done} of ${info.training.options.steps}` : "";
   byId("model-name").textContent =
     `${modelName} (${(info.parameters / 1e6).toFixed(2)} M parameters, ${info.forks.forks.length} forks${training})`;
-  const task = info.training?.options.data === null ? info.training.options.task : undefined;
-  if (task) void page.attempt(() => answer.about(task));
+  if (info.training && info.training.options.data === null) await answer.about(info.training.options.task);
 }
 
-/** The worker is no more: a lost device, a fault of the module, or a browser short of memory. */
-function gone(reasons: Reasons): void {
-  const again = (choice: DeviceChoice, words: string) =>
+/** There is no worker to ask: a device that is lost or was never there, a fault of the module, a browser short of memory. */
+function cutOff(title: string, reasons: Reasons): void {
+  const again = (words: string, choice: DeviceChoice, what: "as it was" | "demo" = "as it was") =>
     el("button", {
       type: "button",
       click: () => {
         device.value = choice;
         hideAlert();
-        void start(choice);
+        void start(choice, what);
       },
     }, words);
+  const choice = device.value as DeviceChoice;
   alert.dataset["gone"] = "yes";
   loading.hidden = true;
-  page.busy(true);
-  device.disabled = false;
+  busy(0);
   byId("device-name").textContent = "stopped";
-  showAlert(["The computation was cut off", ...reasons]);
+  showAlert([title, ...reasons]);
   alert.append(
     el("div", { class: "controls" },
-      again(device.value as DeviceChoice, "Go on from the last kept state"),
-      kind !== "cpu" && again("cpu", "Go on on the CPU"),
+      again("Go on from the last kept state", choice),
+      kind !== "cpu" && again("Go on on the CPU", "cpu"),
+      again("Go on with the demo model", choice, "demo"),
     ),
   );
 }
@@ -205,24 +229,16 @@ byId("open-files").addEventListener("click", () => files.click());
 byId("open-folder").addEventListener("click", () => folder.click());
 for (const input of [files, folder]) {
   input.addEventListener("change", () => {
-    const chosen = [...(input.files ?? [])];
+    const chosen = [...(input.files ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, content: file }));
     input.value = "";
     if (chosen.length === 0) return;
-    void page.attempt(async () => {
-      page.busy(true);
-      try {
-        const name = chosen[0]?.webkitRelativePath.split("/")[0] || chosen[0]?.name || "Your model";
-        await load(await filesOf(chosen), name);
-      } finally {
-        page.busy(false);
-      }
-    });
+    const name = chosen[0]?.path.split("/")[0] ?? "";
+    void page.attempt(() => load(chosen, chosen.length > 1 && input === files ? "Your model" : name));
   });
 }
 byId("export").addEventListener("click", () =>
   void page.attempt(async () => {
-    const bytes = pack(await client.call("exportModel", null));
-    const url = URL.createObjectURL(new Blob([bytes], { type: "application/zip" }));
+    const url = URL.createObjectURL(new Blob([await client.call("exportModel", null)], { type: "application/zip" }));
     el("a", { href: url, download: "ssft-model.zip" }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }),

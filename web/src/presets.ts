@@ -1,6 +1,6 @@
 /** Trainings that a page can do while somebody watches. Names of settings are those of `config.toml`. */
 
-import type { ModelOptions, TrainOptions } from "../pkg/ssft_web.js";
+import type { ModelOptions, TrainOptions } from "../pkg/index.js";
 
 export interface Preset {
   name: string;

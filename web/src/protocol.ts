@@ -1,24 +1,30 @@
 /** What page and worker say to each other. The worker answers every request, with a value or an error; news come in between. */
 
 import type {
-  DeviceChoice, DeviceInfo, Evaluation, GenerateOptions, Generation, Maze, ModelFiles, ModelInfo, ModelOptions, Piece, StepReport,
-  TaskOptions, TrainOptions, Trail, DataRecord,
-} from "../pkg/ssft_web.js";
+  DataRecord, DeviceChoice, DeviceInfo, Evaluation, GenerateOptions, Generation, Maze, ModelInfo, ModelOptions, Piece, StepReport,
+  TaskOptions, TrainOptions, Trail,
+} from "../pkg/index.js";
+
+/** A file that somebody chose, with its path in the folder that was chosen. */
+export interface Chosen {
+  path: string;
+  content: Blob;
+}
 
 /** The calls of the worker: argument and result. */
 export interface Calls {
-  start: [{ device: DeviceChoice; module: string }, DeviceInfo];
+  start: [{ device: DeviceChoice }, DeviceInfo];
   restore: [null, { info: ModelInfo; name: string } | null];
-  load: [{ files: ModelFiles; name: string }, ModelInfo];
+  load: [{ chosen: Chosen[]; name: string }, ModelInfo];
   create: [{ model: ModelOptions; training: TrainOptions; name: string }, ModelInfo];
   info: [null, ModelInfo | null];
   question: [{ task: TaskOptions; number: number }, DataRecord];
   generate: [{ prompt: string; options: GenerateOptions }, Generation];
   train: [{ steps: number }, number];
   evaluate: [{ questions: number }, Evaluation];
-  exportModel: [null, ModelFiles];
+  /** As a zip. */
+  exportModel: [null, Uint8Array<ArrayBuffer>];
   stop: [null, null];
-  forget: [null, null];
 }
 
 export type Request = { [C in keyof Calls]: { id: number; call: C; argument: Calls[C][0] } }[keyof Calls];
@@ -30,7 +36,7 @@ export type News =
   | { news: "progress"; loaded: number; total: number }
   | { news: "piece"; piece: Piece; trail: Trail | null; maze: Maze | null }
   | { news: "step"; report: StepReport; deviceBytes: number; moduleBytes: number }
-  | { news: "saved"; step: number | null; problem: string | null }
+  | { news: "saved"; step: number; problem: string | null }
   | { news: "fatal"; reasons: Reasons };
 
 export type Reply = { id: number; value: unknown } | { id: number; reasons: Reasons };

@@ -1,21 +1,23 @@
 /** Everything that computes, away from the page's own thread. It passes calls on and holds no loop of its own. */
 
-import { Session, drawMaze, mazeTrail, questions } from "../pkg/ssft_web.js";
-import type { ModelFiles, Piece, StepReport } from "../pkg/ssft_web.js";
-import { pack, unpack } from "./archive";
+import { Session, drawMaze, mazeTrail, questions } from "../pkg/index.js";
+import type { ModelFiles, Piece, StepReport } from "../pkg/index.js";
+import { filesOf, pack, unpack } from "./archive";
 import { startModule } from "./module";
 import { type Calls, type News, type Reply, type Request, lockOf, reasonsOf } from "./protocol";
-import { forget, keep, kept } from "./storage";
+import { keep, kept } from "./storage";
 
 /** The name of the model, inside a kept state. */
 const NAME_FILE = "name.txt";
+/** A state of a model for watching is some megabytes: kept often, because a reload comes without notice. */
+const SAVE_EVERY_S = 3;
 
 let session: Session | undefined;
 let memory: WebAssembly.Memory | undefined;
 let stopped = false;
 let name = "";
 
-const say = (message: News | Reply, transfer: Transferable[] = []) => self.postMessage(message, { transfer });
+const say = (message: News | Reply) => self.postMessage(message);
 
 const open = (): Session => {
   if (!session) throw new Error("the module has not started yet");
@@ -34,16 +36,8 @@ self.addEventListener("unhandledrejection", (event) => {
   say({ news: "fatal", reasons: reasonsOf(event.reason) });
 });
 
-/** There is one kept state, and one tab at a time that writes it: the first, and when that is closed the next. */
-let keeps = navigator.locks === undefined;
-void navigator.locks?.request("ssft-keeps", () => {
-  keeps = true;
-  return new Promise(() => undefined);
-});
-
-async function save(files: ModelFiles, step: number | null): Promise<void> {
+async function save(files: ModelFiles, step: number): Promise<void> {
   try {
-    if (!keeps) throw new Error("another tab of this page keeps its training there");
     await keep(pack({ ...files, [NAME_FILE]: new TextEncoder().encode(name) }));
     say({ news: "saved", step, problem: null });
   } catch (error) {
@@ -53,8 +47,8 @@ async function save(files: ModelFiles, step: number | null): Promise<void> {
 }
 
 const answers: { [C in keyof Calls]: (argument: Calls[C][0]) => Promise<Calls[C][1]> } = {
-  async start({ device, module }) {
-    memory = await startModule(module, (loaded, total) => say({ news: "progress", loaded, total }));
+  async start({ device }) {
+    memory = await startModule((loaded, total) => say({ news: "progress", loaded, total }));
     session = await Session.create({ device });
     return session.device;
   },
@@ -66,8 +60,8 @@ const answers: { [C in keyof Calls]: (argument: Calls[C][0]) => Promise<Calls[C]
     name = new TextDecoder().decode(words);
     return { info, name };
   },
-  async load({ files, name: called }) {
-    const info = await open().loadModel(files);
+  async load({ chosen, name: called }) {
+    const info = await open().loadModel(await filesOf(chosen));
     name = called;
     return info;
   },
@@ -97,27 +91,23 @@ const answers: { [C in keyof Calls]: (argument: Calls[C][0]) => Promise<Calls[C]
   },
   async train({ steps }) {
     stopped = false;
-    let step: number | null = null;
+    let step = open().modelInfo()?.training?.steps_done ?? 0;
     const onStep = (report: StepReport) => {
       step = report.step;
       const [deviceBytes, moduleBytes] = [open().deviceBytes() ?? 0, memory?.buffer.byteLength ?? 0];
       say({ news: "step", report, deviceBytes, moduleBytes });
       return !stopped;
     };
-    return open().train({ steps }, onStep, (files) => save(files, step));
+    return open().train({ steps, save_every_s: SAVE_EVERY_S }, onStep, (files) => save(files, step));
   },
   async evaluate({ questions: count }) {
     return open().evaluate({ questions: count });
   },
   async exportModel() {
-    return open().exportModel();
+    return pack(await open().exportModel());
   },
   async stop() {
     stopped = true;
-    return null;
-  },
-  async forget() {
-    await forget();
     return null;
   },
 };

@@ -46,7 +46,7 @@ export async function open(context, url) {
     const origin = new URL(request.url()).origin;
     if (!request.url().startsWith("blob:") && origin !== new URL(url).origin) faults.push(`request to ${request.url()}`);
   });
-  page.setDefaultTimeout(120_000);
+  page.setDefaultTimeout(60_000);
   await page.goto(url);
   return { page, faults };
 }

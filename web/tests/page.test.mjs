@@ -84,8 +84,10 @@ test("another arm starts anew, and puts every trace under the first fork", async
   const { context, page, faults } = await fresh();
   await page.click("#tab-train");
   await page.selectOption("#arm", "sft-mixed");
-  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("sft-mixed"));
+  assert.match(await text(page, "#model-name"), /Demo model/, "a list opens and closes nothing");
+  assert.match(await text(page, "#figures"), /Start makes a new model .* in place of the one that is open/);
   await page.click("#start");
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("sft-mixed"));
   await until(page, 5);
   await page.click("#pause");
   await page.waitForFunction(() => document.getElementById("pause").disabled);
@@ -134,7 +136,12 @@ test("a damaged model is refused in words, and the one before stays", async () =
   await page.screenshot({ path: join(SHOTS, "damaged.png"), fullPage: true });
   await writeFile(path, "no zip at all");
   await page.setInputFiles("#files", path);
-  await page.waitForFunction(() => document.getElementById("alert").textContent.includes("is no whole zip file"));
+  await page.waitForFunction(() => document.getElementById("alert").textContent.includes("is not a complete zip file"));
+  const zip = zipSync(files, { level: 0 });
+  zip[zip.length >> 1] ^= 1;
+  await writeFile(path, zip);
+  await page.setInputFiles("#files", path);
+  await page.waitForFunction(() => document.getElementById("alert").textContent.includes("model.safetensors in it is damaged"));
   await answer(page);
   assert.match(await text(page, "#vote"), /^Vote/);
   assert.deepEqual(faults, []);
@@ -172,6 +179,12 @@ test("what is kept and cannot be opened does not keep the page from opening", as
   await ready(page);
   assert.match(await text(page, "#alert"), /What was kept in this browser cannot be opened/);
   assert.match(await text(page, "#model-name"), /Demo model/);
+  const kept = () => page.evaluate(async () => (await (await (await navigator.storage.getDirectory()).getFileHandle("session.zip")).getFile()).size);
+  assert.equal(await kept(), "nonsense".length, "a newer page may be able to open it");
+  await page.click("#tab-train");
+  await page.click("#step");
+  await page.waitForFunction(() => document.getElementById("saved").textContent.includes("is kept"));
+  assert.ok((await kept()) > 1e6);
   await context.close();
 });
 
@@ -195,6 +208,79 @@ test("a second tab does not overwrite what the first one keeps", async () => {
   await context.close();
 });
 
+test("what the server gives wrong is told, and not kept", async () => {
+  let wrong = true;
+  const faulty = await serve((path, bytes) => {
+    if (wrong && path.endsWith(".wasmz")) return bytes.subarray(0, bytes.length >> 1);
+    if (wrong && path === "/demo/config.json") return "not JSON";
+  });
+  const context = await browser.newContext();
+  const { page } = await open(context, faulty.url);
+  await page.waitForSelector("#alert:not([hidden]) button");
+  assert.match(await text(page, "#alert"), /The computation cannot be started\s+http.*wasmz came damaged; reload the page/);
+  assert.equal(await text(page, "#device-name"), "stopped");
+  wrong = false;
+  await page.reload();
+  await ready(page);
+  assert.match(await text(page, "#model-name"), /Demo model/);
+  // From the cache, while the server gives it wrong again: of the demo model's files one is.
+  wrong = true;
+  await page.reload();
+  await ready(page);
+  assert.match(await text(page, "#alert"), /the model cannot be opened\s+config\.json/);
+  await page.click("#tab-train");
+  await page.click("#step");
+  await until(page, 1);
+  await context.close();
+  faulty.close();
+});
+
+test("a device that is not there is told, and the page goes on on another with what was open", async () => {
+  const { context, page, faults } = await fresh();
+  const download = page.waitForEvent("download");
+  await page.click("#export");
+  const path = join(tmpdir(), `ssft-own-${process.pid}.zip`);
+  await (await download).saveAs(path);
+  await page.setInputFiles("#files", path);
+  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("ssft-own"));
+  await page.selectOption("#device", "webgpu");
+  await page.waitForSelector("#alert:not([hidden]) button");
+  assert.match(await text(page, "#alert"), /cannot be started\s+WebGPU cannot be used here.*\s+this browser offers no WebGPU adapter/);
+  assert.equal(await page.locator("#ask").isDisabled(), true);
+  await page.screenshot({ path: join(SHOTS, "no-webgpu.png"), fullPage: true });
+  await page.click("text=Go on on the CPU");
+  await ready(page);
+  assert.match(await text(page, "#model-name"), /ssft-own/);
+  await answer(page);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("Pause and Stop are heard at any time", async () => {
+  const { context, page, faults } = await fresh();
+  await page.evaluate(() => (document.getElementById("ask").click(), document.getElementById("stop-answer").click()));
+  await page.waitForFunction(() => !document.getElementById("ask").disabled);
+  assert.equal(await text(page, "#vote"), "");
+  await page.click("#tab-train");
+  await page.evaluate(() => (document.getElementById("start").click(), document.getElementById("pause").click()));
+  await page.waitForFunction(() => !document.getElementById("start").disabled);
+  assert.match(await text(page, "#figures"), /^At step 0 of 1500/);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("nothing in the page speaks to anybody else, the worker neither", async () => {
+  const other = await serve();
+  const { context, page } = await fresh();
+  const asked = (url) => fetch(url, { mode: "no-cors" }).then(() => "answered", (error) => error.name);
+  for (const place of [page, page.workers()[0]]) {
+    assert.equal(await place.evaluate(asked, other.url), "TypeError");
+    assert.equal(await place.evaluate(asked, server.url), "answered");
+  }
+  await context.close();
+  other.close();
+});
+
 test("tabs, controls and answers are reached by keyboard", async () => {
   const { context, page } = await fresh();
   await page.locator("#tab-answer").focus();
@@ -210,6 +296,12 @@ test("tabs, controls and answers are reached by keyboard", async () => {
       .map((control) => control.id),
   );
   assert.deepEqual(unnamed, []);
+  await page.click("#tab-answer");
+  await page.locator("#ask").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "stop-answer");
+  await page.waitForFunction(() => document.getElementById("vote").textContent !== "");
+  await page.waitForFunction(() => document.activeElement.id === "ask");
   await context.close();
 });
 

@@ -49,11 +49,16 @@ fn packages() -> Result<()> {
     quiet(npm().args(["ci", "--no-audit", "--no-fund"])).map(drop)
 }
 
-/// Compiles the module and writes its bindings and its packed form to web/pkg.
+/// Compiles the module and writes the package, with the module packed, to web/pkg.
 fn module(bindgen: &Path) -> Result<()> {
+    let package = root().join("web/pkg");
+    fs::create_dir_all(&package).with_context(|| package.display().to_string())?;
+    for file in fs::read_dir(root().join("crates/ssft-web/package"))? {
+        let file = file?;
+        fs::copy(file.path(), package.join(file.file_name()))?;
+    }
     loud(&mut cargo(&format!("build --profile web --target {BROWSER} --package ssft-web")))?;
     let built = target_directory()?.join(BROWSER).join("web/ssft_web.wasm");
-    let package = root().join("web/pkg");
     let packed = package.join("ssft_web.wasmz");
     let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
     if time(&packed).is_some_and(|packed| time(&built).is_some_and(|built| packed > built)) {
@@ -116,8 +121,6 @@ pub fn test(steps: &mut Steps) -> Result<()> {
             "test",
             "--headless",
             "--chrome",
-            "--chromedriver",
-            "/usr/bin/chromedriver",
             "--mode",
             "no-install",
         ]);

@@ -15,7 +15,7 @@ use ssft_data::error::DataError;
 use ssft_data::forks::ForkLead;
 use ssft_data::record::Record;
 use ssft_data::tasks::{self, Task, TaskSpec};
-use ssft_data::template::{Template, messages_of};
+use ssft_data::template::{CHATML_OPENING, Template, messages_of};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
@@ -132,11 +132,8 @@ fn judgeable(record: &Record, format: AnswerFormat) -> bool {
     record.traces.iter().any(|trace| Judge::Reference(format).judge(record, &trace.text).correct)
 }
 
-/// What opens a turn in ChatML.
-const OPENING: &str = "<|im_start|>";
-
 fn chat_lead(lead: &ForkLead) -> bool {
-    lead.before.contains(OPENING)
+    lead.before.contains(CHATML_OPENING)
 }
 
 /// A model directory with the forking tokens that were asked for.
@@ -207,7 +204,7 @@ pub fn encoder_of(
 ) -> Result<(Encoder, ForkLead), Failure> {
     let ModelDirectory { directory, side } = model;
     let located = |error: &dyn Display| Failure::Usage(format!("{}: {error}", directory.display()));
-    let speaks_chatml = side.tokenizer.token_id(OPENING).is_some();
+    let speaks_chatml = side.tokenizer.token_id(CHATML_OPENING).is_some();
     let template = match (config.template, &side.template) {
         (TemplateChoice::Auto, Some(own)) => Template::new(own).map_err(|error| located(&error))?,
         (TemplateChoice::Auto, None) if chats && !speaks_chatml => {
@@ -227,7 +224,7 @@ pub fn encoder_of(
     };
     if (chat_lead(&lead) || config.template == TemplateChoice::Chatml) && !speaks_chatml {
         return Err(located(&format!(
-            "the tokenizer has no {OPENING}, which --template chatml and --fork-lead chat write; use auto, plain or bare"
+            "the tokenizer has no {CHATML_OPENING}, which --template chatml and --fork-lead chat write; use auto, plain or bare"
         )));
     }
     let context = config.context.min(side.shape.max_position_embeddings);

@@ -69,6 +69,9 @@ pub struct Template {
     source: String,
 }
 
+/// What opens a turn in ChatML.
+pub const CHATML_OPENING: &str = "<|im_start|>";
+
 impl Template {
     /// The template [`PLAIN`].
     pub fn plain() -> Self {

@@ -3,7 +3,8 @@
 #![allow(unsafe_code, reason = "there is no other way to call what the linker makes")]
 
 use burn::tensor::Device;
-use std::cell::RefCell;
+use futures_util::future::{FutureExt, Shared};
+use std::pin::Pin;
 use std::sync::{Arc, Once};
 use thiserror::Error;
 
@@ -19,16 +20,16 @@ pub struct BrowserAdapter {
     pub device: Device,
     /// What the browser tells about the hardware.
     pub name: String,
-    /// A program that plays a GPU.
+    /// It is a software adapter.
     pub is_software: bool,
     /// What it allows.
     pub limits: wgpu::Limits,
-    /// The same device as wgpu knows it.
+    /// The same device as wgpu knows it, for tests that lose it.
     pub handle: wgpu::Device,
 }
 
 /// No WebGPU to compute with.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum BrowserError {
     /// The browser has none, or no adapter for it.
     #[error("this browser offers no WebGPU adapter")]
@@ -41,9 +42,11 @@ pub enum BrowserError {
     },
 }
 
+type Started = Result<BrowserAdapter, BrowserError>;
+
 thread_local! {
-    /// A device starts once: CubeCL keeps it as long as the module lives.
-    static STARTED: RefCell<Option<BrowserAdapter>> = const { RefCell::new(None) };
+    /// A device starts once, whoever asks, and while it starts: CubeCL keeps it as long as the module lives.
+    static STARTED: Shared<Pin<Box<dyn Future<Output = Started>>>> = (Box::pin(start()) as Pin<Box<dyn Future<Output = Started>>>).shared();
 }
 
 /// Runs the constructors, once: CubeCL's compiler registers its parts by them, and nothing else here has any. If nobody called
@@ -54,7 +57,7 @@ fn construct() {
     ONCE.call_once(|| unsafe { __wasm_call_ctors() });
 }
 
-/// True if the adapter that [`open`] would start is a program that plays a GPU.
+/// True if the adapter that [`open`] would start is software.
 ///
 /// # Errors
 /// [`BrowserError::None`].
@@ -76,9 +79,10 @@ pub async fn is_software() -> Result<bool, BrowserError> {
 /// # Errors
 /// [`BrowserError`].
 pub async fn open() -> Result<BrowserAdapter, BrowserError> {
-    if let Some(started) = STARTED.with_borrow(Clone::clone) {
-        return Ok(started);
-    }
+    STARTED.with(Clone::clone).await
+}
+
+async fn start() -> Started {
     // CubeCL would panic without an adapter.
     is_software().await?;
     construct();
@@ -87,13 +91,11 @@ pub async fn open() -> Result<BrowserAdapter, BrowserError> {
     // CubeCL panics at what a browser refuses outside of a call; logged, it ends a session and not the module.
     setup.device.on_uncaptured_error(Arc::new(|error| log::error!("WebGPU: {error}")));
     let info = setup.adapter.get_info();
-    let adapter = BrowserAdapter {
+    Ok(BrowserAdapter {
         device,
         name: info.name,
         is_software: info.device_type == wgpu::DeviceType::Cpu,
         limits: setup.device.limits(),
         handle: setup.device,
-    };
-    STARTED.set(Some(adapter.clone()));
-    Ok(adapter)
+    })
 }

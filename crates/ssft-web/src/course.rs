@@ -1,7 +1,7 @@
 //! A training under way.
 
 use crate::error::SessionError;
-use crate::options::{self, TrainOptions};
+use crate::options::TrainOptions;
 use serde::Serialize;
 use ssft_data::dataset::{Limits, check_forks, parse_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
@@ -46,8 +46,8 @@ impl Course {
         let (records, held_out) = questions(&options)?;
         let forks = encoder.tokenizer().forks().len();
         check_forks(&records, forks)?;
-        let questions = encoder.encode_all(&records)?;
-        encoder.encode_all(&held_out)?;
+        let questions = encode(encoder, &records)?;
+        encode(encoder, &held_out)?;
         let leads = (0..forks).map(|fork| encoder.lead(fork)).collect();
         let trainer = Trainer::new(model, leads, &questions, options.settings());
         Ok(Self { options, trainer, questions, held_out, recent: VecDeque::new() })
@@ -126,15 +126,25 @@ pub struct StepLine {
     recent: CoverageGraph,
 }
 
+/// Questions as a trainer takes them.
+///
+/// # Errors
+/// [`SessionError::Data`]; [`SessionError::Argument`] for chats that nothing says how to render.
+pub fn encode(encoder: &Encoder, records: &[Record]) -> Result<Vec<EncodedQuestion>, SessionError> {
+    // Joined without roles they would be something else than what the native program learns from.
+    if encoder.template().is_plain() && records.iter().any(|record| record.messages.is_some()) {
+        let what = "the model has no chat template, but there are chats (\"messages\"); give questions as plain text";
+        return Err(SessionError::Argument { call: "startTraining", what: what.to_owned() });
+    }
+    Ok(encoder.encode_all(records)?)
+}
+
 /// Questions to learn from and those held out.
 fn questions(asked: &TrainOptions) -> Result<(Vec<Record>, Vec<Record>), SessionError> {
     if let Some(data) = &asked.data {
         let records = parse_records("data", data.as_bytes(), &Limits::default())?;
         return Ok((records, Vec::new()));
     }
-    let task = options::task("startTraining", &asked.task)?;
-    let made = task.make(&asked.task().spec());
-    let made =
-        made.map_err(|error| SessionError::Argument { call: "startTraining", what: error.to_string() })?;
+    let made = asked.task().make("startTraining")?;
     Ok((made.train, made.test))
 }

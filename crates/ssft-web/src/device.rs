@@ -15,7 +15,7 @@ pub enum Choice {
     /// A real GPU if there is one and it passes its test, else the CPU.
     #[default]
     Auto,
-    /// WebGPU, a program that plays a GPU if need be.
+    /// WebGPU, on a software adapter if there is no other.
     Webgpu,
     /// The CPU, with SIMD.
     Cpu,
@@ -50,14 +50,10 @@ impl Choice {
             Self::Auto => match browser::is_software().await {
                 Ok(false) => match webgpu().await {
                     Ok(opened) => Ok(opened),
-                    Err(error) => {
-                        failures::give_up_webgpu();
-                        cpu(Some(because(&error))).await
-                    }
+                    Err(error) => cpu(Some(because(&error))).await,
                 },
                 Ok(true) => {
-                    let why =
-                        "its only WebGPU adapter is a program that plays a GPU, slower than the CPU itself";
+                    let why = "its only WebGPU adapter is software, slower than the CPU itself";
                     cpu(Some(why.to_owned())).await
                 }
                 Err(error) => cpu(Some(error.to_string())).await,
@@ -87,7 +83,7 @@ async fn webgpu() -> Result<Opened, SessionError> {
     let adapter = browser::open().await.map_err(|error| SessionError::Device(Box::new(error)))?;
     self_test(&adapter.device).await.map_err(SessionError::SelfTest)?;
     step_test(&adapter.device).await?;
-    failures::check()?;
+    failures::check(true)?;
     let software = if adapter.is_software { " (software)" } else { "" };
     let name = match adapter.name.is_empty() {
         true => format!("WebGPU{software}"),
@@ -96,7 +92,20 @@ async fn webgpu() -> Result<Opened, SessionError> {
     Ok(Opened { device: adapter.device.clone(), adapter: Some(adapter), kind: "webgpu", name, note: None })
 }
 
-/// Refused by the adapter: one of its buffers would be too large.
+impl Opened {
+    /// Refuses to go on where nothing that is computed can be believed any more.
+    ///
+    /// # Errors
+    /// As [`failures::check`].
+    pub fn check(&self) -> Result<(), SessionError> {
+        failures::check(self.adapter.is_some())
+    }
+}
+
+/// Refuses a model with a matrix larger than the adapter can bind.
+///
+/// # Errors
+/// [`SessionError::Device`].
 pub fn check_fits(opened: &Opened, model: &ssft_model::DecoderConfig) -> Result<(), SessionError> {
     let Some(adapter) = &opened.adapter else { return Ok(()) };
     let (largest, most) = (model.largest_matrix_bytes(), adapter.limits.max_storage_buffer_binding_size);

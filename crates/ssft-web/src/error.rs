@@ -22,7 +22,7 @@ pub enum SessionError {
     #[error("no training was started; call startTraining first")]
     NoTraining,
     /// The training has no questions but those it learns from.
-    #[error("the training holds no questions out; give startTraining a task and eval_questions")]
+    #[error("this training has no held-out questions; give startTraining a task and eval_questions")]
     NothingHeldOut,
     /// An argument has another shape than the documented one, or a value out of range.
     #[error("{call}: {what}")]
@@ -68,6 +68,12 @@ pub enum SessionError {
         /// What was reported.
         what: String,
     },
+    /// A fault of ours: what was under way then is locked for good.
+    #[error("the program has a fault: {what}; start the module again, from the last saved state")]
+    Panicked {
+        /// The words of the panic.
+        what: String,
+    },
 }
 
 impl SessionError {
@@ -76,6 +82,7 @@ impl SessionError {
         matches!(
             self,
             Self::Broken { .. }
+                | Self::Panicked { .. }
                 | Self::Train(
                     TrainError::Device { .. } | TrainError::Checkpoint(CheckpointError::Device { .. })
                 )

@@ -2,15 +2,14 @@
 
 use crate::error::SessionError;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
-/// The first failure since the module was started. CubeCL logs a refused shader from a task of its own, and what is
-/// computed goes on with whatever the buffer held before.
-static FAILURE: Mutex<Option<String>> = Mutex::new(None);
+/// The first refusal of the browser. CubeCL logs a refused shader from a task of its own, and what is computed goes on with
+/// whatever the buffer held before.
+static GPU: Mutex<Option<String>> = Mutex::new(None);
 
-/// WebGPU failed before anything was asked of it, and nothing computes on it: what it still reports is of no account.
-static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+/// The first panic. It ends what it was in, and what that held stays locked.
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 struct Watch;
 
@@ -20,9 +19,9 @@ impl Log for Watch {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) && !GIVEN_UP.load(Ordering::Relaxed) {
+        if self.enabled(record.metadata()) {
             // Its first line; the source of the shader follows.
-            note(record.args().to_string().lines().next().unwrap_or_default());
+            note(&GPU, record.args().to_string().lines().next().unwrap_or_default());
         }
     }
 
@@ -39,28 +38,26 @@ pub fn watch() {
         // A panic ends the module. Thrown from here it reaches the page in words, not as "unreachable".
         std::panic::set_hook(Box::new(|panic| {
             let words = panic.payload_as_str().unwrap_or("something unknown");
-            note(words);
+            note(&PANIC, words);
             wasm_bindgen::throw_str(&format!("the program has a fault: {words}"));
         }));
     });
 }
 
-/// Goes on without WebGPU.
-pub fn give_up_webgpu() {
-    GIVEN_UP.store(true, Ordering::Relaxed);
-    *FAILURE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+fn note(failure: &Mutex<Option<String>>, what: &str) {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| what.to_owned());
 }
 
-fn note(what: &str) {
-    FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| what.to_owned());
-}
-
-/// Refuses to go on after a failure.
+/// Refuses to go on after a panic, and after a refusal where the browser's GPU computes (`on_gpu`).
 ///
 /// # Errors
-/// [`SessionError::Broken`].
-pub fn check() -> Result<(), SessionError> {
-    match FAILURE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+/// [`SessionError::Panicked`], [`SessionError::Broken`].
+pub fn check(on_gpu: bool) -> Result<(), SessionError> {
+    let of = |failure: &Mutex<Option<String>>| failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(what) = of(&PANIC) {
+        return Err(SessionError::Panicked { what });
+    }
+    match of(&GPU).filter(|_| on_gpu) {
         Some(what) => Err(SessionError::Broken { what }),
         None => Ok(()),
     }

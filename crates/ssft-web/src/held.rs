@@ -5,9 +5,10 @@ use crate::error::SessionError;
 use crate::options::{ModelOptions, TrainOptions};
 use burn::module::Module;
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
-use ssft_data::template::Template;
+use ssft_data::template::{CHATML_OPENING, Template};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::directory::{Carried, LoadedModel, TextSide};
 use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors};
@@ -22,7 +23,7 @@ pub type NamedBytes = BTreeMap<String, Vec<u8>>;
 /// Settings of a training that is saved, inside a checkpoint.
 const OPTIONS_FILE: &str = "trainer/options.json";
 /// Bytes of a model that is held twice, once laid out for decoding: all memory of the module is at most 4 GiB.
-const MOST_COPIED: usize = 256 << 20;
+const MOST_COPIED: u64 = 256 << 20;
 /// Forks that a model without any is given.
 const USUAL_FORKS: usize = 6;
 
@@ -36,6 +37,14 @@ pub struct Held {
     precision: Precision,
     /// The weights, and what trains them.
     pub weights: Weights,
+}
+
+/// What a checkpoint of a session holds beside that of a trainer.
+#[derive(Debug, Serialize, Deserialize)]
+struct Saved {
+    options: TrainOptions,
+    /// In which the model is exported; weights in training are `f32`.
+    precision: Precision,
 }
 
 /// Weights, trained or not.
@@ -90,13 +99,21 @@ impl Held {
         fits(&side.grown_shape())?;
         let weights = weights.ok_or_else(|| ssft_model::CheckpointError::Weights {
             file: ssft_model::stored::WEIGHTS_FILE.to_owned(),
-            what: "is not there; choose all files of the model's directory".to_owned(),
+            what: match files.keys().any(|name| name.ends_with(".safetensors")) {
+                true => "is not there; weights in several files cannot be opened here".to_owned(),
+                false => "is not there; choose all files of the model's directory".to_owned(),
+            },
         })?;
         let template = match &side.template {
             Some(own) => Template::new(own)?,
             None => Template::plain(),
         };
-        let lead = side.forks.as_ref().map_or_else(ForkLead::bare, |table| table.lead.clone());
+        let chat = !template.is_plain() && side.tokenizer.token_id(CHATML_OPENING).is_some();
+        let lead = match &side.forks {
+            Some(table) => table.lead.clone(),
+            None if chat => ForkLead::chat(),
+            None => ForkLead::bare(),
+        };
         let context = side.shape.max_position_embeddings;
         let encoder = Encoder::new(side.tokenizer.clone(), template, &lead, context)?;
         let table = side.forks.clone();
@@ -122,10 +139,12 @@ impl Held {
             })
         };
         let (options, moments) = (file(OPTIONS_FILE)?, file(OPTIMIZER_FILE)?);
-        let options: TrainOptions = serde_json::from_slice(&options).map_err(|error| {
-            SessionError::Argument { call: "loadModel", what: format!("{OPTIONS_FILE}: {error}") }
+        let saved: Saved = serde_json::from_slice(&options).map_err(|error| SessionError::Argument {
+            call: "loadModel",
+            what: format!("{OPTIONS_FILE}: {error}"),
         })?;
-        self.train(options)?;
+        self.train(saved.options)?;
+        self.precision = saved.precision;
         let moments = StoredTensors::in_memory(OPTIMIZER_FILE, moments)?;
         if let Weights::Learning(course) = &mut self.weights {
             course.trainer.restore(&moments, state)?;
@@ -140,6 +159,7 @@ impl Held {
     /// session is then as it was.
     pub fn train(&mut self, options: TrainOptions) -> Result<(), SessionError> {
         let course = Course::new(options, &self.encoder, self.weights.tracked())?;
+        self.forks = self.table();
         self.weights = Weights::Learning(Box::new(course));
         Ok(())
     }
@@ -185,13 +205,12 @@ impl Held {
     /// As [`Held::files`].
     pub fn state_files(&self) -> Result<Files, SessionError> {
         let mut files = self.files_as(Precision::F32)?;
-        if let Weights::Learning(course) = &self.weights
-            && course.trainer.steps_done() > 0
-        {
+        if let Weights::Learning(course) = &self.weights {
             files.extend(course.trainer.state_files()?);
-            let options = serde_json::to_vec(&course.options);
-            let options = options.map_err(|error| TrainError::State { what: error.to_string() })?;
-            files.push((OPTIONS_FILE.to_owned(), ssft_train::directory::Content::Bytes(options)));
+            let saved = Saved { options: course.options.clone(), precision: self.precision };
+            let saved = serde_json::to_vec(&saved);
+            let saved = saved.map_err(|error| TrainError::State { what: error.to_string() })?;
+            files.push((OPTIONS_FILE.to_owned(), ssft_train::directory::Content::Bytes(saved)));
         }
         Ok(files)
     }
@@ -209,7 +228,7 @@ impl Weights {
     /// Weights that nobody trains; `model` is tracked.
     fn fixed(model: Decoder) -> Self {
         let plain = model.valid();
-        let small = 4 * model.config().parameters() <= MOST_COPIED;
+        let small = 4 * model.config().parameters() as u64 <= MOST_COPIED;
         let prepared = if small { plain.prepared() } else { plain };
         Self::Fixed(Box::new(Untrained { model, prepared }))
     }

@@ -1,7 +1,6 @@
 //! Values on their way from JavaScript and to it: plain data as JSON has it, files by name, callbacks.
 
 use crate::error::SessionError;
-use crate::failures;
 use crate::held::NamedBytes;
 use crate::stopped::Stopped;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
@@ -19,7 +18,7 @@ use wasm_bindgen_futures::JsFuture;
 /// # Errors
 /// An error of JavaScript; plain data has none.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    let text = serde_json::to_string(value).map_err(|error| JsValue::from(error.to_string()))?;
+    let text = serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()))?;
     js_sys::JSON::parse(&text)
 }
 
@@ -33,7 +32,7 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     }
     let refused = |what: String| SessionError::Argument { call, what };
     let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-    let text = text.ok_or_else(|| refused("the options are no plain object".to_owned()))?;
+    let text = text.ok_or_else(|| refused("the options are not a plain object".to_owned()))?;
     // Where in a text that nobody wrote helps nobody.
     let words =
         |error: serde_json::Error| error.to_string().split(" at line ").next().unwrap_or_default().to_owned();
@@ -43,11 +42,12 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
 /// Records as in a data file, checked as the lines of one.
 pub fn records(batch: &JsValue) -> Result<Vec<Record>, Stopped> {
     let refused = |what: &str| SessionError::Argument { call: "trainStep", what: what.to_owned() };
-    let batch = batch.dyn_ref::<js_sys::Array>().ok_or_else(|| refused("batch is no array of records"))?;
+    let batch =
+        batch.dyn_ref::<js_sys::Array>().ok_or_else(|| refused("batch is not an array of records"))?;
     let mut lines = String::new();
     for record in batch.iter() {
         let line = js_sys::JSON::stringify(&record).ok().and_then(|line| line.as_string());
-        lines += &line.ok_or_else(|| refused("batch has a record that is none"))?;
+        lines += &line.ok_or_else(|| refused("a record in batch is not a plain object"))?;
         lines.push('\n');
     }
     if lines.is_empty() {
@@ -57,15 +57,18 @@ pub fn records(batch: &JsValue) -> Result<Vec<Record>, Stopped> {
 }
 
 /// File contents by name, copied out of an object.
-pub fn named_bytes(files: &Object) -> Result<NamedBytes, Stopped> {
+///
+/// # Errors
+/// [`SessionError::Argument`] for anything else.
+pub fn named_bytes(files: &JsValue) -> Result<NamedBytes, Stopped> {
+    let refused = |what: String| SessionError::Argument { call: "loadModel", what };
+    let names = Reflect::own_keys(files)
+        .map_err(|_| refused("the files are not an object of Uint8Arrays by file name".to_owned()))?;
     let mut named = NamedBytes::new();
-    for entry in Object::entries(files).iter() {
-        let entry = js_sys::Array::from(&entry);
-        let name = entry.get(0).as_string().unwrap_or_default();
-        let bytes = entry.get(1).dyn_into::<Uint8Array>().map_err(|_| SessionError::Argument {
-            call: "loadModel",
-            what: format!("{name} is no Uint8Array"),
-        })?;
+    for name in names.iter().filter_map(|key| key.as_string()) {
+        let bytes = Reflect::get(files, &name.as_str().into()).map_err(Stopped::Thrown)?;
+        let bytes =
+            bytes.dyn_into::<Uint8Array>().map_err(|_| refused(format!("{name} is not a Uint8Array")))?;
         named.insert(name, bytes.to_vec());
     }
     Ok(named)
@@ -79,7 +82,6 @@ pub async fn named_files(files: &Files) -> Result<Object, Stopped> {
         content.write(&mut bytes).await?;
         Reflect::set(&all, &name.into(), &Uint8Array::from(bytes.as_slice())).map_err(Stopped::Thrown)?;
     }
-    failures::check()?;
     Ok(all)
 }
 
@@ -109,8 +111,10 @@ pub async fn awaited(answer: JsValue) -> Result<JsValue, JsValue> {
     }
 }
 
-/// What a callback threw, or what went wrong unseen.
-pub fn finished(thrown: Option<JsValue>) -> Result<(), Stopped> {
-    failures::check()?;
+/// Throws what a callback threw.
+///
+/// # Errors
+/// That.
+pub fn rethrow(thrown: Option<JsValue>) -> Result<(), Stopped> {
     thrown.map_or(Ok(()), |error| Err(Stopped::Thrown(error)))
 }

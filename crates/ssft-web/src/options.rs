@@ -3,7 +3,7 @@
 
 use crate::error::SessionError;
 use serde::{Deserialize, Serialize};
-use ssft_data::tasks::{self, Task, TaskSpec};
+use ssft_data::tasks::{self, Task, TaskData, TaskSpec};
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
@@ -71,7 +71,7 @@ fn in_range(call: &'static str, sizes: &[(&str, usize, usize, usize)]) -> Result
 
 /// `"all"`, `"auto"` or a number from 1.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "forks is \"all\", \"auto\" or the number of a fork, from 1")]
 pub enum Forks {
     /// A word.
     Word(String),
@@ -184,15 +184,19 @@ impl Default for TaskOptions {
     }
 }
 
+/// Most of anything that is counted.
+const MOST: usize = 1 << 20;
+
 impl TaskOptions {
-    /// What the task is asked for.
-    pub fn spec(&self) -> TaskSpec {
-        TaskSpec {
-            train: self.train_questions,
-            test: self.eval_questions,
-            difficulty: self.difficulty,
-            seed: self.seed,
-        }
+    /// The questions.
+    ///
+    /// # Errors
+    /// [`SessionError::Argument`] of `call`.
+    pub fn make(&self, call: &'static str) -> Result<TaskData, SessionError> {
+        let (train, test) = (self.train_questions, self.eval_questions);
+        in_range(call, &[("train_questions", train, 1, MOST), ("eval_questions", test, 0, MOST)])?;
+        let spec = TaskSpec { train, test, difficulty: self.difficulty, seed: self.seed };
+        task(call, &self.task)?.make(&spec).map_err(|error| refused(call, error.to_string()))
     }
 }
 
@@ -257,11 +261,9 @@ impl TrainOptions {
     /// # Errors
     /// [`SessionError::Argument`] names it.
     pub fn check(&self) -> Result<(), SessionError> {
-        const MOST: usize = 1 << 20;
         in_range(
             "startTraining",
             &[
-                ("train_questions", self.train_questions, 1, MOST),
                 ("match_tokens", self.match_tokens, 1, MOST),
                 ("batch_questions", self.batch_questions, 1, 1024),
                 ("accumulate", self.accumulate, 1, 1024),
@@ -350,12 +352,36 @@ impl Default for LoopOptions {
     }
 }
 
+impl LoopOptions {
+    /// Refuses what nobody can mean.
+    ///
+    /// # Errors
+    /// [`SessionError::Argument`].
+    pub fn check(&self) -> Result<(), SessionError> {
+        let seconds = self.save_every_s;
+        if seconds.is_nan() || seconds < 0.0 {
+            return Err(refused("train", format!("save_every_s is {seconds}; give 0 or more seconds")));
+        }
+        Ok(())
+    }
+}
+
 /// Of `evaluate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateOptions {
     /// Held-out questions to ask at most.
     pub questions: usize,
+}
+
+impl EvaluateOptions {
+    /// Refuses what nobody can mean.
+    ///
+    /// # Errors
+    /// [`SessionError::Argument`].
+    pub fn check(&self) -> Result<(), SessionError> {
+        in_range("evaluate", &[("questions", self.questions, 1, usize::MAX)])
+    }
 }
 
 impl Default for EvaluateOptions {

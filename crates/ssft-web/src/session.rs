@@ -6,12 +6,12 @@
 )]
 
 use crate::breath::Breath;
-use crate::course::Course;
+use crate::course::{Course, encode};
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
 use crate::held::{Held, Weights};
-use crate::javascript::{awaited, finished, heard, named_bytes, named_files, read, records, to_js};
+use crate::javascript::{awaited, heard, named_bytes, named_files, read, records, rethrow, to_js};
 use crate::maze::{Drawn, Trail};
 use crate::options::{
     EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions, task,
@@ -33,8 +33,9 @@ const TYPES: &str = include_str!("session.d.ts");
 
 /// A device with a model on it.
 ///
-/// Calls are answered one after the other: one that comes while another has not ended is refused, but for those that only
-/// describe. Errors are `Error` objects whose `cause` goes down to the bottom.
+/// Calls are answered one after the other: a call made while another is pending is rejected, except `device` and
+/// `deviceBytes`. Errors are `Error` objects whose `cause` goes down to the bottom. A trap of the module (memory exhausted)
+/// cannot be caught: the pending promise never settles, and the worker's `error` event tells.
 #[wasm_bindgen]
 pub struct Session {
     device: Opened,
@@ -114,13 +115,13 @@ impl Session {
     #[wasm_bindgen(js_name = loadModel, unchecked_return_type = "ModelInfo")]
     pub async fn load_model(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "ModelFiles")] files: Object,
+        #[wasm_bindgen(unchecked_param_type = "ModelFiles")] files: JsValue,
     ) -> Result<JsValue, JsValue> {
         let loaded = async {
-            let mut held = self.held()?;
             let files = named_bytes(&files)?;
+            let mut held = self.held()?;
             let loaded = Held::load(files, &self.device.device, |shape| check_fits(&self.device, shape))?;
-            failures::check()?;
+            self.device.check()?;
             Ok::<_, Stopped>(info(held.insert(loaded)))
         };
         to_js(&loaded.await?)
@@ -186,7 +187,8 @@ impl Session {
                 heard(on_piece.as_ref(), &news, &mut thrown).await
             };
             let said = generate(&held.reading(), &held.encoder, prompt_tokens, &request, listen).await?;
-            finished(thrown)?;
+            self.device.check()?;
+            rethrow(thrown)?;
             Ok::<_, Stopped>(said)
         };
         to_js(&said.await?)
@@ -222,14 +224,15 @@ impl Session {
         #[wasm_bindgen(unchecked_optional_param_type = "DataRecord[]")] batch: JsValue,
     ) -> Result<JsValue, JsValue> {
         let done = async {
-            let mut held = self.held()?;
-            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.encoder;
             let batch = match batch.is_undefined() || batch.is_null() {
                 true => None,
-                false => Some(encoder.encode_all(&records(&batch)?)?),
+                false => Some(records(&batch)?),
             };
+            let mut held = self.held()?;
+            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.encoder;
+            let batch = batch.map(|batch| encode(encoder, &batch)).transpose()?;
             let line = course(&mut held)?.step(batch.as_deref(), true).await?;
-            failures::check()?;
+            self.device.check()?;
             Ok::<_, Stopped>(line)
         };
         to_js(&done.await?)
@@ -253,6 +256,7 @@ impl Session {
     ) -> Result<usize, JsValue> {
         let trained = async {
             let options: LoopOptions = read("train", options)?;
+            options.check()?;
             let mut held = self.held()?;
             let (mut breath, mut thrown, mut saved) = (Breath::new(), None, Instant::now());
             for turn in 0..options.steps {
@@ -262,7 +266,7 @@ impl Session {
                 }
                 let looks = options.probe_every > 0 && turn.is_multiple_of(options.probe_every);
                 let line = course.step(None, looks).await?;
-                failures::check()?;
+                self.device.check()?;
                 if heard(on_step.as_ref(), &line, &mut thrown).await.is_break() {
                     break;
                 }
@@ -273,7 +277,7 @@ impl Session {
                 breath.take().await;
             }
             self.hand_over(&held, on_state.as_ref()).await?;
-            finished(thrown)?;
+            rethrow(thrown)?;
             Ok::<_, Stopped>(course(&mut held)?.trainer.steps_done())
         };
         Ok(trained.await?)
@@ -290,11 +294,12 @@ impl Session {
     ) -> Result<JsValue, JsValue> {
         let scored = async {
             let options: EvaluateOptions = read("evaluate", options)?;
+            options.check()?;
             let held = self.held()?;
             let held = held.as_ref().ok_or(SessionError::NoModel)?;
             let Weights::Learning(course) = &held.weights else { Err(SessionError::NoTraining)? };
             let evaluation = course.evaluate(&held.encoder, options.questions).await?;
-            failures::check()?;
+            self.device.check()?;
             Ok::<_, Stopped>(evaluation)
         };
         to_js(&scored.await?)
@@ -322,7 +327,7 @@ impl Session {
 impl Session {
     /// What it holds, for this call alone.
     fn held(&self) -> Result<RefMut<'_, Option<Held>>, SessionError> {
-        failures::check()?;
+        self.device.check()?;
         self.held.try_borrow_mut().map_err(|_| SessionError::Busy)
     }
 
@@ -331,13 +336,16 @@ impl Session {
         contents: impl Fn(&Held) -> Result<Files, SessionError>,
     ) -> Result<Object, Stopped> {
         let held = self.held()?;
-        named_files(&contents(held.as_ref().ok_or(SessionError::NoModel)?)?).await
+        let files = named_files(&contents(held.as_ref().ok_or(SessionError::NoModel)?)?).await?;
+        self.device.check()?;
+        Ok(files)
     }
 
     /// Gives the state of a training to `callback`, and waits until it is done with it.
     async fn hand_over(&self, held: &Option<Held>, callback: Option<&Function>) -> Result<(), Stopped> {
         let (Some(held), Some(callback)) = (held, callback) else { return Ok(()) };
         let files = named_files(&held.state_files()?).await?;
+        self.device.check()?;
         let answer = callback.call1(&JsValue::UNDEFINED, &files).map_err(Stopped::Thrown)?;
         awaited(answer).await.map_err(Stopped::Thrown).map(drop)
     }
@@ -358,9 +366,7 @@ pub fn questions(
     }
     let made = || {
         let options: TaskOptions = read("questions", options)?;
-        let made = task("questions", &options.task)?.make(&options.spec());
-        let argument = |what| SessionError::Argument { call: "questions", what };
-        let made = made.map_err(|error| argument(error.to_string()))?;
+        let made = options.make("questions")?;
         Ok::<_, Stopped>(Made { train: made.train, test: made.test })
     };
     to_js(&made()?)

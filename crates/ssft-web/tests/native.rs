@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-3;
 /// `SSFT_WRITE_EXPECTED=1 cargo test --release -p ssft-web --test native` writes the file anew.
 #[test]
 fn expectations_are_what_this_program_computes() {
-    let (all, token_ids) = block_on(answers(&Device::flex()));
+    let (all, token_ids) = block_on(answers(&Device::flex(), usize::MAX));
     let found = Figures { steps: block_on(steps(&Device::flex())), answers: all, token_ids };
     if std::env::var_os("SSFT_WRITE_EXPECTED").is_some() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/expected.json");

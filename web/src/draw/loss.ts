@@ -17,7 +17,7 @@ export function drawLoss(losses: readonly { step: number; loss: number }[]): SVG
     return picture;
   }
   picture.append(svg("title", {}, `Loss from ${first.loss.toFixed(3)} at step ${first.step} to ${last.loss.toFixed(3)} at step ${last.step}`));
-  const top = Math.max(...losses.map(({ loss }) => loss));
+  const top = losses.reduce((top, { loss }) => Math.max(top, loss), 0);
   const steps = Math.max(last.step - first.step, 1);
   const x = (step: number) => LEFT + ((step - first.step) / steps) * (WIDTH - LEFT - 8);
   const y = (loss: number) => 8 + (1 - loss / top) * (HEIGHT - BOTTOM - 8);
@@ -38,6 +38,8 @@ export function drawLoss(losses: readonly { step: number; loss: number }[]): SVG
     raw.push(`${x(step).toFixed(1)},${y(loss).toFixed(1)}`);
     smooth.push(`${x(step).toFixed(1)},${y(mean).toFixed(1)}`);
   });
+  // A line of one point shows nothing.
+  if (losses.length === 1) picture.append(svg("circle", { cx: x(first.step), cy: y(first.loss), r: 3, class: "point" }));
   picture.append(svg("polyline", { points: raw.join(" "), class: "raw" }), svg("polyline", { points: smooth.join(" "), class: "smooth" }));
   return picture;
 }

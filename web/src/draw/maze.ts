@@ -1,6 +1,6 @@
 /** A maze with the ways of all forks through it. */
 
-import type { Maze, Trail } from "../../pkg/ssft_web.js";
+import type { Maze, Trail } from "../../pkg/index.js";
 import { forkClass, svg } from "../dom";
 
 const CELL = 40;
@@ -16,8 +16,10 @@ export function drawMaze(maze: Maze, trails: ReadonlyMap<number, Trail>): SVGSVG
   const picture = svg("svg", { viewBox: `-4 -4 ${side + 8} ${side + 8}`, class: "maze", role: "img" });
   picture.append(svg("title", {}, described(trails)), walls(maze));
   const forks = [...trails.keys()].sort((a, b) => a - b);
+  // Side by side, within the cell however many they are.
+  const gap = Math.min(4, (CELL - 16) / Math.max(forks.length - 1, 1));
   forks.forEach((fork, index) => {
-    const apart = (index - (forks.length - 1) / 2) * 4;
+    const apart = (index - (forks.length - 1) / 2) * gap;
     const trail = trails.get(fork);
     if (trail) picture.append(way(maze, trail, fork, apart));
   });

@@ -1,6 +1,6 @@
 /** The view that asks: N answers growing side by side, and their vote. */
 
-import type { Generation, Maze, Piece, TaskName, Trail } from "../../pkg/ssft_web.js";
+import type { Generation, Maze, Piece, TaskName, Trail } from "../../pkg/index.js";
 import type { Client } from "../client";
 import { byId, el, forkClass, forkName, perFrame } from "../dom";
 import { drawMaze } from "../draw/maze";
@@ -8,10 +8,8 @@ import { drawMaze } from "../draw/maze";
 /** What the page lends to its views. */
 export interface Page {
   client: () => Client;
-  /** Does something that may fail, and shows why it did. */
+  /** Does something that may fail, and shows why it did; nothing else can be asked for while it is under way. */
   attempt: (work: () => Promise<void>) => Promise<void>;
-  /** One thing at a time: nothing else can be asked for while this is under way. */
-  busy: (is: boolean) => void;
 }
 
 interface Column {
@@ -29,17 +27,21 @@ export class AnswerView {
     "select",
     { id: "question-task" },
     ...["maze", "arithmetic", "countdown"].map((task) => el("option", { value: task }, task)),
+    el("option", { value: "" }, "none of these"),
   );
   #difficulty = el("select", { id: "question-difficulty" }, ...[1, 2, 3].map((level) => el("option", { value: level }, String(level))));
-  #temperature = el("input", { id: "temperature", type: "number", min: 0, max: 2, step: 0.1, value: 0 });
+  #temperature = el("input", { id: "temperature", type: "number", min: 0, max: 2, step: "any", value: 0, required: true });
   #ask = el("button", { type: "button", id: "ask", class: "main" }, "Answer");
-  #stop = el("button", { type: "button", id: "stop-answer", disabled: true }, "Stop");
+  #stop = el("button", { type: "button", id: "stop-answer", disabled: true, "data-live": "" }, "Stop");
   #draw = el("button", { type: "button", id: "draw-question" }, "Draw a question");
   #picture = el("div", { id: "maze" });
   #vote = el("p", { id: "vote", role: "status" });
   #answers = el("div", { id: "columns" });
   /** Of the next question; the demo model's forks take three different ways through the first maze. */
   #number = 4;
+  /** Of the next answers. */
+  #seed = 1;
+  #stopped = false;
   #redraw = perFrame(() => this.#show());
 
   constructor(private readonly page: Page) {
@@ -60,7 +62,11 @@ export class AnswerView {
       el("div", { class: "stage" }, this.#picture, this.#answers),
     );
     this.#ask.addEventListener("click", () => void this.ask());
-    this.#stop.addEventListener("click", () => void page.client().call("stop", null));
+    this.#stop.addEventListener("click", () => {
+      this.#stopped = true;
+      void page.client().call("stop", null).catch(() => undefined);
+    });
+    this.#task.addEventListener("change", () => (this.#draw.hidden = this.#task.value === ""));
     this.#draw.addEventListener("click", () => void page.attempt(() => this.draw()));
   }
 
@@ -68,7 +74,7 @@ export class AnswerView {
   async about(task: TaskName): Promise<void> {
     if (this.#task.value === task && this.#question.value !== "") return;
     this.#task.value = task;
-    this.#clear();
+    this.clear();
     await this.draw();
   }
 
@@ -82,20 +88,29 @@ export class AnswerView {
 
   /** Lets all forks answer. */
   async ask(): Promise<void> {
+    if (!this.#temperature.reportValidity()) return;
     const prompt = this.#question.value;
-    this.#clear();
-    this.page.busy(true);
-    this.#stop.disabled = false;
+    this.clear();
+    this.#stopped = false;
     await this.page.attempt(async () => {
-      const temperature = Number(this.#temperature.value);
-      const options = { task: this.#task.value as TaskName, temperature, top_p: temperature > 0 ? 0.95 : 1, seed: this.#number };
-      const info = await this.page.client().call("info", null);
-      const chosen = info?.forks.chosen_fork ?? null;
-      for (const fork of info?.forks.forks ?? []) this.#column(fork.index, chosen);
-      this.#conclude(await this.page.client().call("generate", { prompt, options }));
+      this.#stop.disabled = false;
+      this.#stop.focus();
+      try {
+        const temperature = Number(this.#temperature.value);
+        const task = (this.#task.value || undefined) as TaskName | undefined;
+        const options = { task, temperature, top_p: temperature > 0 ? 0.95 : 1, seed: this.#seed++ };
+        const info = await this.page.client().call("info", null);
+        if (this.#stopped) return;
+        const chosen = info?.forks.chosen_fork ?? null;
+        for (const fork of info?.forks.forks ?? []) this.#column(fork.index, chosen);
+        this.#conclude(await this.page.client().call("generate", { prompt, options }));
+      } catch (error) {
+        this.clear();
+        throw error;
+      } finally {
+        this.#stop.disabled = true;
+      }
     });
-    this.#stop.disabled = true;
-    this.page.busy(false);
   }
 
   hear(piece: Piece, maze: Maze | null, trail: Trail | null): void {
@@ -106,7 +121,8 @@ export class AnswerView {
     this.#redraw();
   }
 
-  #clear(): void {
+  /** Forgets the answers. */
+  clear(): void {
     this.#columns.clear();
     this.#trails.clear();
     this.#maze = null;
@@ -121,7 +137,7 @@ export class AnswerView {
     const text = el("pre", {});
     const verdict = el("p", { class: "verdict" }, "…");
     const star = chosen === fork && el("span", { class: "badge", title: "The fork to use where one answer is wanted: it was matched with most ways" }, "chosen");
-    const card = el("article", { class: `card ${forkClass(fork)}` }, el("h3", {}, forkName(fork), star), verdict, text);
+    const card = el("article", { class: `card ${forkClass(fork)}` }, el("h2", {}, forkName(fork), star), verdict, text);
     this.#answers.append(card);
     const column = { card, text, verdict };
     this.#columns.set(fork, column);
@@ -138,15 +154,16 @@ export class AnswerView {
     for (const { fork, text, answer, correct, strategy, finish } of forks) {
       const column = this.#column(fork, null);
       column.text.textContent = text;
+      const judged = correct !== undefined && finish !== "cancelled";
       const verdict = [
-        correct === undefined ? "" : correct ? "✓ right" : "✗ wrong",
+        !judged ? "" : correct ? "✓ right" : "✗ wrong",
         answer === null ? "no answer" : `answer ${answer}`,
         strategy ? `way: ${strategy}` : "",
         finish === "eos" ? "" : `ended by ${finish}`,
       ];
       column.verdict.textContent = verdict.filter(Boolean).join(" · ");
-      column.card.classList.toggle("right", correct === true);
-      column.card.classList.toggle("wrong", correct === false);
+      column.card.classList.toggle("right", judged && correct);
+      column.card.classList.toggle("wrong", judged && !correct);
       column.card.classList.toggle("voted", vote !== null && answer === vote.answer);
     }
     this.#vote.textContent = vote

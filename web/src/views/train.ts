@@ -1,6 +1,6 @@
 /** The view that trains: its loss, the costs of a question, and what each fork has come to be matched with. */
 
-import type { Evaluation, Method, ModelInfo, Probe, StepReport } from "../../pkg/ssft_web.js";
+import type { Evaluation, Method, ModelInfo, Probe, StepReport } from "../../pkg/index.js";
 import { byId, el, mebibytes, percent, perFrame } from "../dom";
 import { drawGrid } from "../draw/grid";
 import { drawLoss } from "../draw/loss";
@@ -20,13 +20,15 @@ const ARMS: [Method, string][] = [
 export class TrainView {
   #preset = el("select", { id: "preset" }, ...PRESETS.map(({ name }, index) => el("option", { value: index }, name)));
   #arm = el("select", { id: "arm" }, ...ARMS.map(([arm, name]) => el("option", { value: arm }, name)));
-  #seed = el("input", { id: "seed", type: "number", min: 1, step: 1, value: 1 });
+  #seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: 1, required: true });
   #start = el("button", { type: "button", id: "start", class: "main" }, "Start");
-  #pause = el("button", { type: "button", id: "pause", disabled: true }, "Pause");
+  #pause = el("button", { type: "button", id: "pause", disabled: true, "data-live": "" }, "Pause");
   #step = el("button", { type: "button", id: "step" }, "One step");
   #reset = el("button", { type: "button", id: "reset" }, "Reset");
   #evaluate = el("button", { type: "button", id: "evaluate" }, "Ask held-out questions");
-  #figures = el("p", { id: "figures", role: "status" });
+  #figures = el("p", { id: "figures" });
+  /** What is said aloud; the figures change with every step. */
+  #news = el("p", { class: "unseen", role: "status" });
   #saved = el("p", { id: "saved", class: "note" });
   #curve = el("figure", { id: "loss" });
   #costs = el("figure", { id: "costs" });
@@ -36,15 +38,16 @@ export class TrainView {
   #report: StepReport | null = null;
   #probe: Probe | null = null;
   #memory = "";
-  /** Settings of the training that the session holds; `null`: it holds none, or another model. */
-  #held: { steps: number; forks: number } | null = null;
-  /** Its steps so far. */
+  /** Steps of the training that the session holds; `null`: it holds none. */
+  #steps: number | null = null;
+  /** Those done. */
   #done = 0;
+  #stopped = false;
   #redraw = perFrame(() => this.#show());
 
   constructor(
     private readonly page: Page,
-    private readonly held: (info: ModelInfo | null, name: string) => void,
+    private readonly held: (info: ModelInfo | null, name?: string) => Promise<void>,
     private readonly memory: (text: string) => void,
   ) {
     byId("train").append(
@@ -61,19 +64,25 @@ export class TrainView {
         this.#evaluate,
       ),
       this.#figures,
+      this.#news,
       this.#saved,
       el("div", { class: "boards" }, this.#curve, this.#costs, this.#map, this.#scores),
     );
     this.#start.addEventListener("click", () => void this.#run(ALL));
     this.#step.addEventListener("click", () => void this.#run(1));
-    this.#pause.addEventListener("click", () => void page.client().call("stop", null));
-    this.#reset.addEventListener("click", () => void page.attempt(() => this.#begin()));
+    this.#pause.addEventListener("click", () => {
+      this.#stopped = true;
+      void page.client().call("stop", null).catch(() => undefined);
+    });
+    this.#reset.addEventListener("click", () => {
+      if (this.#seed.reportValidity()) void page.attempt(() => this.#begin());
+    });
     this.#evaluate.addEventListener("click", () => void this.#ask());
     for (const select of [this.#preset, this.#arm, this.#seed]) {
       select.addEventListener("change", () => {
         // What has been learned is not thrown away by a slip on a list.
         if (this.#done > 0) this.#figures.textContent = "Start goes on with the training as it is; Reset begins another with these settings.";
-        else void page.attempt(() => this.#begin());
+        else if (this.#steps !== null && this.#seed.reportValidity()) void page.attempt(() => this.#begin());
       });
     }
     this.#show();
@@ -82,17 +91,17 @@ export class TrainView {
   /** Takes up what the session holds after it was opened or restored. */
   take(info: ModelInfo | null, name: string): void {
     const training = info?.training ?? null;
-    this.#held = info && training ? { steps: training.options.steps, forks: info.forks.forks.length } : null;
+    this.#steps = training?.options.steps ?? null;
     this.#done = training?.steps_done ?? 0;
     this.#losses = [];
     [this.#report, this.#probe] = [null, null];
     this.#scores.replaceChildren();
+    this.#saved.textContent = "";
     if (training) {
       const preset = PRESETS.findIndex((preset) => name.startsWith(preset.name));
       if (preset >= 0) this.#preset.value = String(preset);
       this.#arm.value = training.options.method;
       this.#seed.value = String(training.options.seed);
-      this.#figures.textContent = `At step ${training.steps_done} of ${training.options.steps}.`;
     }
     this.#show();
   }
@@ -106,10 +115,10 @@ export class TrainView {
     this.#redraw();
   }
 
-  saved(step: number | null, problem: string | null): void {
+  saved(step: number, problem: string | null): void {
     this.#saved.textContent = problem
-      ? `Step ${step ?? 0} is not kept in this browser (${problem}): a reload goes back to what was kept before, if anything was.`
-      : `Step ${step ?? 0} is kept in this browser: a reload goes on from there.`;
+      ? `Step ${step} is not kept in this browser (${problem}): a reload goes back to what was kept before, if anything was.`
+      : `Step ${step} is kept in this browser: a reload goes on from there.`;
   }
 
   /** Makes a new model with the settings as they are chosen. */
@@ -123,48 +132,64 @@ export class TrainView {
       training: { ...preset.training, method, seed },
     });
     this.take(info, name);
-    this.#saved.textContent = "";
-    this.held(info, name);
+    await this.held(info, name);
   }
 
   async #run(steps: number): Promise<void> {
-    this.page.busy(true);
-    this.#pause.disabled = false;
+    if (!this.#seed.reportValidity()) return;
+    this.#stopped = false;
     await this.page.attempt(async () => {
-      if (!this.#held) await this.#begin();
-      const done = await this.page.client().call("train", { steps });
-      if (this.#held && done >= this.#held.steps) this.#figures.append(" The training is over.");
-      this.held(await this.page.client().call("info", null), "");
+      this.#pause.disabled = false;
+      this.#pause.focus();
+      try {
+        if (this.#steps === null) await this.#begin();
+        if (this.#stopped) return;
+        this.#news.textContent = "Training";
+        this.#done = await this.page.client().call("train", { steps });
+      } finally {
+        this.#pause.disabled = true;
+      }
+      this.#show();
+      this.#news.textContent = this.#figures.textContent;
+      await this.held(await this.page.client().call("info", null));
     });
-    this.#pause.disabled = true;
-    this.page.busy(false);
   }
 
   async #ask(): Promise<void> {
-    this.page.busy(true);
     await this.page.attempt(async () => {
-      if (!this.#held) await this.#begin();
+      if (this.#steps === null) throw new Error("There is no training whose held-out questions could be asked; Start begins one");
       this.#scores.replaceChildren(el("p", {}, "Every fork answers 20 questions that it has not seen…"));
-      this.#score(await this.page.client().call("evaluate", { questions: 20 }));
+      try {
+        this.#score(await this.page.client().call("evaluate", { questions: 20 }));
+      } catch (error) {
+        this.#scores.replaceChildren();
+        throw error;
+      }
     });
-    this.page.busy(false);
   }
 
   #show(): void {
     const report = this.#report;
     this.#curve.replaceChildren(el("figcaption", {}, "Loss, nats a token"), drawLoss(this.#losses));
+    const over = this.#steps !== null && this.#done >= this.#steps ? "the training is over" : "";
     if (!report) {
+      const at = `At step ${this.#done} of ${this.#steps}`;
+      this.#figures.textContent =
+        this.#steps === null
+          ? "Start makes a new model with these settings and trains it, in place of the one that is open."
+          : [at, over].filter(Boolean).join(" · ");
       this.#costs.replaceChildren(el("figcaption", {}, "Costs of a question: forks x traces"), el("p", {}, "They come with the first step."));
       this.#map.replaceChildren(el("figcaption", {}, "Which fork is matched with which way"), el("p", {}, "It comes with the first step."));
       return;
     }
     const figures = [
-      `step ${report.step}${this.#held ? ` of ${this.#held.steps}` : ""}`,
+      `step ${report.step} of ${this.#steps}`,
       `loss ${report.loss.toFixed(4)}`,
       `${Math.round(report.tokens_per_s)} tokens/s`,
       this.#memory,
+      over,
     ];
-    this.#figures.textContent = figures.join(" · ");
+    this.#figures.textContent = figures.filter(Boolean).join(" · ");
     this.memory(this.#memory);
     if (this.#probe) this.#costs.replaceChildren(costGrid(this.#probe));
     this.#map.replaceChildren(coverageGrid(report));

@@ -104,8 +104,8 @@ pub fn demo() -> NamedBytes {
     files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
 }
 
-/// Asks the demo model.
-pub async fn answers(device: &Device) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
+/// Asks the demo model for so many tokens at most.
+pub async fn answers(device: &Device, most: usize) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
     let held = Held::load(demo(), device, |_| Ok(())).expect("the demo model");
     let task = by_name("maze").expect("a built-in task");
     let made = task.make(&TaskSpec { train: 1, test: MAZES, difficulty: 1, seed: 11 }).expect("mazes");
@@ -116,7 +116,7 @@ pub async fn answers(device: &Device) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
             forks: (0..6).collect(),
             sampling: Sampling::GREEDY,
             stop: Vec::new(),
-            max_tokens: 200,
+            max_tokens: most.min(200),
             judge: Judge::Task(task),
             seed: 1,
         };
@@ -150,6 +150,8 @@ pub fn compare_steps(found: &[Step], expected: &[Step], tolerance: f64) {
         {
             assert!(apart(a, b) < tolerance, "step {number}: {what} {a}, expected {b}");
         }
+        let sizes = |costs: &[Vec<f32>]| costs.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&found.costs), sizes(&expected.costs), "step {number}");
         for (a, b) in found.costs.iter().flatten().zip(expected.costs.iter().flatten()) {
             let apart = apart(f64::from(*a), f64::from(*b));
             assert!(apart < tolerance, "step {number}: cost {a}, expected {b}");
@@ -159,7 +161,8 @@ pub fn compare_steps(found: &[Step], expected: &[Step], tolerance: f64) {
 
 /// Compares answers: token for token.
 pub fn compare_answers(found: &[Vec<Answer>], expected: &[Vec<Answer>], tolerance: f64) {
-    assert_eq!(found.len(), expected.len());
+    let sizes = |answers: &[Vec<Answer>]| answers.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(sizes(found), sizes(expected));
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert_eq!((&found.tokens, &found.text), (&expected.tokens, &expected.text));
         assert!(apart(found.logprob, expected.logprob) < tolerance, "{found:?}, expected {expected:?}");
