@@ -258,7 +258,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 query_places[column + 2u], query_places[column + 3u],
             );
         }
-        // A loop rather than two calls, and its bound no constant: half the code, and a program that plays a GPU takes
+        // A loop rather than two calls, and its bound no constant: half the code, and a software adapter takes
         // half the seconds to compile it.
         var seen = Sums();
         var slopes = Sums();

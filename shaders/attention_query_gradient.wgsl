@@ -256,7 +256,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 key_places[column + 2u], key_places[column + 3u],
             );
         }
-        // A loop rather than two calls, and its bound no constant: half the code, and a program that plays a GPU takes
+        // A loop rather than two calls, and its bound no constant: half the code, and a software adapter takes
         // half the seconds to compile it.
         var scored = Sums();
         var slopes = Sums();

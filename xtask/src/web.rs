@@ -124,7 +124,7 @@ pub fn test(steps: &mut Steps) -> Result<()> {
             "--mode",
             "no-install",
         ]);
-        // Compiling the shaders takes a program that plays a GPU longer than the 20 s that a suite has.
+        // Compiling the shaders takes a software adapter longer than the 20 s that a suite has.
         tests.args([".", "--profile", "web", "--test", "browser"]).env("WASM_BINDGEN_TEST_TIMEOUT", "900");
         // Where wasm-pack looks for the runner of the tests.
         let own = std::iter::once(cache()?.join("tools/bin"));

@@ -1,7 +1,7 @@
 //! The command line: arguments -> resolved config -> calls into the other crates.
 //!
 //! [`args`] is what a user types, [`config`] what a run is made of once defaults, file and flags are merged;
-//! each file of [`commands`] is one command. This is the only crate with a terminal and a clock.
+//! each file of [`commands`] is one command. This is the only crate with a terminal.
 
 pub mod args;
 pub mod bench;

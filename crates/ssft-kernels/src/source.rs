@@ -20,7 +20,7 @@ pub struct Shader {
 pub enum LaneTile {
     /// 8 x 8, as the files have it: what the registers of a GPU's lane hold.
     Gpu,
-    /// 16 x 16, for a program that plays a GPU: there every load of a lane is a small loop, and has to pay for more
+    /// 16 x 16, for a software adapter: there every load of a lane is a small loop, and has to pay for more
     /// arithmetic, while sums live in a cache anyway.
     Software,
 }

@@ -33,10 +33,15 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     let refused = |what: String| SessionError::Argument { call, what };
     let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
     let text = text.ok_or_else(|| refused("the options are not a plain object".to_owned()))?;
-    // Where in a text that nobody wrote helps nobody.
-    let words =
-        |error: serde_json::Error| error.to_string().split(" at line ").next().unwrap_or_default().to_owned();
-    serde_json::from_str(&text).map_err(|error| refused(words(error)))
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
+        let inner = error.inner().to_string();
+        // Where in a text that nobody wrote helps nobody; the name of the option does.
+        let words = inner.split(" at line ").next().unwrap_or_default();
+        match error.path().iter().next() {
+            Some(_) => refused(format!("{}: {words}", error.path())),
+            None => refused(words.to_owned()),
+        }
+    })
 }
 
 /// Records as in a data file, checked as the lines of one.

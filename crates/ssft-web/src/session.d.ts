@@ -34,6 +34,7 @@ export interface GenerateOptions {
 export type Finish = "eos" | "stop" | "length" | "cancelled";
 /** A token of a fork as it comes; `text` is what is new to read. */
 export interface Piece { fork: number; token: number; text: string; finish: Finish | null }
+/** `logprob` is in nats; `correct` is there where a task judges. */
 export interface Generation {
   prompt: string; prompt_tokens: number[];
   forks: { fork: number; tokens: number[]; text: string; answer: string | null; correct?: boolean; strategy?: string; finish: Finish; logprob: number }[];
@@ -45,9 +46,12 @@ export interface TrainOptions extends TaskOptions {
   /** The lines of a data file, in place of a task. */
   data?: string | null;
   answers?: "exact" | "numeric" | "boxed"; method?: Method; match_tokens?: number; matching?: "full" | "lazy";
-  batch_questions?: number; accumulate?: number; memory_budget?: number; steps?: number;
+  batch_questions?: number; accumulate?: number; steps?: number;
+  /** In MiB. */
+  memory_budget?: number;
   lr?: number; warmup_steps?: number; schedule?: "cosine" | "linear" | "constant"; weight_decay?: number; clip_norm?: number;
 }
+/** Costs come with every `probe_every`th report; the state after the first step, every `save_every_s` seconds and at the end. */
 export interface LoopOptions { steps?: number; probe_every?: number; save_every_s?: number }
 /** A question's costs `[forks][traces]` in nats a token, and the fork of each trace in the optimal matching, from 1. */
 export interface Probe { id: string; sources: string[]; costs: number[][]; forks: number[] }
@@ -61,7 +65,7 @@ export interface StepReport {
 }
 
 export interface EvaluateOptions { questions?: number }
-/** As in `eval.json`. */
+/** The figures of `eval.json`, of one greedy answer a fork. */
 export interface Evaluation {
   n_questions: number;
   forks: { fork: number; pass_at_1: number; ci95: [number, number]; strategies: number[] }[];

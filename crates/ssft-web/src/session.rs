@@ -160,7 +160,7 @@ impl Session {
         &self,
         prompt: String,
         #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions")] options: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(piece: Piece) => unknown")] on_piece: Option<
+        #[wasm_bindgen(js_name = "onPiece", unchecked_optional_param_type = "(piece: Piece) => unknown")] on_piece: Option<
             Function,
         >,
     ) -> Result<JsValue, JsValue> {
@@ -239,18 +239,18 @@ impl Session {
     }
 
     /// Trains on until its last step, `options.steps`, or until `onStep`, which hears every step, returns `false`; returns how
-    /// many steps are done in all. `onState` is given what `exportState` would give, every `options.save_every_s` seconds and at
-    /// the end.
+    /// many steps are done in all. `onState` is given what `exportState` would give: after the first step, every
+    /// `options.save_every_s` seconds and at the end.
     ///
     /// # Errors
     /// [`SessionError`], with the steps before intact; what a callback throws.
     pub async fn train(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "LoopOptions")] options: JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(report: StepReport) => unknown")] on_step: Option<
+        #[wasm_bindgen(js_name = "onStep", unchecked_optional_param_type = "(report: StepReport) => unknown")] on_step: Option<
             Function,
         >,
-        #[wasm_bindgen(unchecked_optional_param_type = "(files: ModelFiles) => unknown")] on_state: Option<
+        #[wasm_bindgen(js_name = "onState", unchecked_optional_param_type = "(files: ModelFiles) => unknown")] on_state: Option<
             Function,
         >,
     ) -> Result<usize, JsValue> {
@@ -258,7 +258,7 @@ impl Session {
             let options: LoopOptions = read("train", options)?;
             options.check()?;
             let mut held = self.held()?;
-            let (mut breath, mut thrown, mut saved) = (Breath::new(), None, Instant::now());
+            let (mut breath, mut thrown, mut saved) = (Breath::new(), None, None::<Instant>);
             for turn in 0..options.steps {
                 let course = course(&mut held)?;
                 if course.trainer.steps_done() >= course.options.steps {
@@ -270,9 +270,9 @@ impl Session {
                 if heard(on_step.as_ref(), &line, &mut thrown).await.is_break() {
                     break;
                 }
-                if saved.elapsed().as_secs_f64() > options.save_every_s {
+                if saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > options.save_every_s) {
                     self.hand_over(&held, on_state.as_ref()).await?;
-                    saved = Instant::now();
+                    saved = Some(Instant::now());
                 }
                 breath.take().await;
             }

@@ -1,4 +1,5 @@
-//! The session in a browser, against what the native program computes: `wasm-pack test --headless --chrome`.
+//! The session in a browser, against what the native program computes:
+//! `WASM_BINDGEN_TEST_TIMEOUT=900 wasm-pack test --headless --chrome --profile web`.
 //!
 //! A browser without WebGPU fails here; a suite that is green because nothing ran is worse.
 
