@@ -117,13 +117,7 @@ pub fn test(steps: &mut Steps) -> Result<()> {
     steps.run("tests in the browser", || {
         let mut tests = command(pack);
         tests.current_dir(root().join("crates/ssft-web"));
-        tests.args([
-            "test",
-            "--headless",
-            "--chrome",
-            "--mode",
-            "no-install",
-        ]);
+        tests.args(["test", "--headless", "--chrome", "--mode", "no-install"]);
         // Compiling the shaders takes a software adapter longer than the 20 s that a suite has.
         tests.args([".", "--profile", "web", "--test", "browser"]).env("WASM_BINDGEN_TEST_TIMEOUT", "900");
         // Where wasm-pack looks for the runner of the tests.

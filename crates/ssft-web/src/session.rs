@@ -160,9 +160,8 @@ impl Session {
         &self,
         prompt: String,
         #[wasm_bindgen(unchecked_optional_param_type = "GenerateOptions")] options: JsValue,
-        #[wasm_bindgen(js_name = "onPiece", unchecked_optional_param_type = "(piece: Piece) => unknown")] on_piece: Option<
-            Function,
-        >,
+        #[wasm_bindgen(js_name = "onPiece", unchecked_optional_param_type = "(piece: Piece) => unknown")]
+        on_piece: Option<Function>,
     ) -> Result<JsValue, JsValue> {
         let said = async {
             let options: GenerateOptions = read("generate", options)?;
@@ -247,12 +246,16 @@ impl Session {
     pub async fn train(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "LoopOptions")] options: JsValue,
-        #[wasm_bindgen(js_name = "onStep", unchecked_optional_param_type = "(report: StepReport) => unknown")] on_step: Option<
-            Function,
-        >,
-        #[wasm_bindgen(js_name = "onState", unchecked_optional_param_type = "(files: ModelFiles) => unknown")] on_state: Option<
-            Function,
-        >,
+        #[wasm_bindgen(
+            js_name = "onStep",
+            unchecked_optional_param_type = "(report: StepReport) => unknown"
+        )]
+        on_step: Option<Function>,
+        #[wasm_bindgen(
+            js_name = "onState",
+            unchecked_optional_param_type = "(files: ModelFiles) => unknown"
+        )]
+        on_state: Option<Function>,
     ) -> Result<usize, JsValue> {
         let trained = async {
             let options: LoopOptions = read("train", options)?;

@@ -179,7 +179,7 @@ async fn errors_say_what_and_why() {
     let chain = words(session.load_model(object(files).into()).await.unwrap_err());
     assert!(chain[1].starts_with("model.safetensors: is damaged"), "{chain:?}");
     let chain = words(session.new_model(js(json!({"preset": "huge"}))).await.unwrap_err());
-    assert!(chain[0].starts_with("newModel: unknown variant `huge`"), "{chain:?}");
+    assert!(chain[0].starts_with("newModel: preset: unknown variant `huge`"), "{chain:?}");
     let chain = words(session.new_model(js(json!({"forks": 0}))).await.unwrap_err());
     assert_eq!(chain, ["newModel: forks is 0; give 1 to 64"]);
     session.new_model(js(json!({"forks": 2}))).await.unwrap();
@@ -210,7 +210,7 @@ async fn errors_say_what_and_why() {
     assert_eq!(second, ["the session is busy; await the call before this one"]);
     assert!(
         words(Session::create(js(json!({"device": "tpu"}))).await.err().unwrap())[0]
-            .starts_with("create: unknown variant")
+            .starts_with("create: device: unknown variant")
     );
 }
 

@@ -10,6 +10,8 @@ use pollster::block_on;
 use shared::{EXPECTED, Figures, answers, compare_answers, compare_steps, demo, steps};
 use ssft_model::stored::WEIGHTS_FILE;
 use ssft_web::held::{Held, Weights};
+use ssft_web::maze::{Drawn, Trail};
+use ssft_web::options::{TaskOptions, TrainOptions};
 
 /// Other processors cut and fuse sums differently; three updates carry that on.
 const TOLERANCE: f64 = 1e-3;
@@ -69,4 +71,49 @@ fn what_is_no_model_is_refused_by_name() {
 fn chain(error: &dyn std::error::Error) -> String {
     let source = error.source().map(|source| format!(": {}", chain(source)));
     format!("{error}{}", source.unwrap_or_default())
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let refused = |change: fn(&mut TrainOptions)| {
+        let mut options = shared::training();
+        change(&mut options);
+        chain(&options.check().unwrap_err())
+    };
+    assert_eq!(refused(|options| options.steps = 0), "startTraining: steps is 0; give 1 to 1048576");
+    assert_eq!(refused(|options| options.lr = f64::NAN), "startTraining: lr is NaN; give a number above 0");
+    assert_eq!(
+        refused(|options| options.clip_norm = -1.0),
+        "startTraining: clip_norm is -1; give 0 or more"
+    );
+    let none = TaskOptions { train_questions: 0, ..TaskOptions::default() };
+    let words = none.make("questions").err().map(|error| chain(&error));
+    assert_eq!(words.as_deref(), Some("questions: train_questions is 0; give 1 to 1048576"));
+}
+
+#[test]
+fn chats_are_not_joined_without_roles() {
+    let mut held = Held::fresh(&shared::model(), &Device::flex()).unwrap();
+    let data = r#"{"id":"q","messages":[{"role":"user","content":"1+1="}],"traces":[{"text":"2"}]}"#;
+    let refused = held.train(TrainOptions { data: Some(data.to_owned()), ..shared::training() });
+    let words = chain(&refused.unwrap_err());
+    assert!(words.contains("has no chat template, but there are chats"), "{words}");
+}
+
+#[test]
+fn a_trail_goes_from_start_to_goal() {
+    let options = TaskOptions { task: "maze".to_owned(), eval_questions: 1, ..TaskOptions::default() };
+    let record = &options.make("questions").unwrap().test[0];
+    let question = record.question.clone().unwrap();
+    let maze = serde_json::to_value(Drawn::new(&question)).unwrap();
+    for trace in &record.traces {
+        let trail = serde_json::to_value(Trail::new(&question, &trace.text)).unwrap();
+        let path = trail["path"].as_array().unwrap();
+        assert_eq!((path.first(), path.last()), (Some(&maze["start"]), Some(&maze["goal"])));
+        // Before the claim there is none, and the search is there all the same.
+        let (search, _) = trace.text.split_once(" ####").unwrap();
+        let part = serde_json::to_value(Trail::new(&question, search)).unwrap();
+        assert_eq!((&part["path"], &part["log"]), (&serde_json::Value::Null, &trail["log"]));
+    }
+    assert!(Drawn::new("12+35=").is_none());
 }
