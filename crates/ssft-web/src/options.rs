@@ -71,7 +71,7 @@ fn in_range(call: &'static str, sizes: &[(&str, usize, usize, usize)]) -> Result
 
 /// `"all"`, `"auto"` or a number from 1.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "forks is \"all\", \"auto\" or the number of a fork, from 1")]
+#[serde(untagged, expecting = "give \"all\", \"auto\" or the number of a fork, from 1")]
 pub enum Forks {
     /// A word.
     Word(String),

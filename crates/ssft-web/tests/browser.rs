@@ -184,7 +184,7 @@ async fn errors_say_what_and_why() {
     assert_eq!(chain, ["newModel: forks is 0; give 1 to 64"]);
     session.new_model(js(json!({"forks": 2}))).await.unwrap();
     let chain = words(session.generate("1".to_owned(), js(json!({"forks": 2.5})), None).await.unwrap_err());
-    assert_eq!(chain, ["generate: forks is \"all\", \"auto\" or the number of a fork, from 1"]);
+    assert_eq!(chain, ["generate: forks: give \"all\", \"auto\" or the number of a fork, from 1"]);
     let chain = words(session.evaluate(js(json!({"questions": 0}))).await.unwrap_err());
     assert!(chain[0].starts_with("evaluate: questions is 0; give 1 to"), "{chain:?}");
     let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());

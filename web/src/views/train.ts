@@ -18,7 +18,7 @@ const ARMS: [Method, string][] = [
 ];
 
 export class TrainView {
-  #preset = el("select", { id: "preset" }, ...PRESETS.map(({ name }, index) => el("option", { value: index }, name)));
+  #preset = el("select", { id: "preset" }, ...PRESETS.map(({ name, note }, index) => el("option", { value: index }, `${name}: ${note}`)));
   #arm = el("select", { id: "arm" }, ...ARMS.map(([arm, name]) => el("option", { value: arm }, name)));
   #seed = el("input", { id: "seed", type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, value: 1, required: true });
   #start = el("button", { type: "button", id: "start", class: "main" }, "Start");
