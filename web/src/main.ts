@@ -99,7 +99,9 @@ async function start(choice: DeviceChoice, what: "as it was" | "demo" = "as it w
       byId("device-note").hidden = begun.note === null;
       byId("device-note").textContent = begun.note === null ? "" : `On the CPU: ${begun.note}.`;
     } catch (error) {
-      if (ours === starts && !isGone()) cutOff("The computation cannot be started", error instanceof Failed ? error.reasons : reasonsOf(error));
+      if (ours === starts && !isGone()) {
+        cutOff("The computation cannot be started", error instanceof Failed ? error.reasons : reasonsOf(error), "Try again");
+      }
       throw error;
     }
     main.hidden = false;
@@ -162,7 +164,7 @@ async function showModel(info: ModelInfo | null, name = modelName): Promise<void
 }
 
 /** There is no worker to ask: a device that is lost or was never there, a fault of the module, a browser short of memory. */
-function cutOff(title: string, reasons: Reasons): void {
+function cutOff(title: string, reasons: Reasons, first = "Go on from the last kept state"): void {
   const again = (words: string, choice: DeviceChoice, what: "as it was" | "demo" = "as it was") =>
     el("button", {
       type: "button",
@@ -180,7 +182,7 @@ function cutOff(title: string, reasons: Reasons): void {
   showAlert([title, ...reasons]);
   alert.append(
     el("div", { class: "controls" },
-      again("Go on from the last kept state", choice),
+      again(first, choice),
       kind !== "cpu" && again("Go on on the CPU", "cpu"),
       again("Go on with the demo model", choice, "demo"),
     ),

@@ -248,6 +248,7 @@ test("a device that is not there is told, and the page goes on on another with w
   assert.match(await text(page, "#alert"), /cannot be started\s+WebGPU cannot be used here.*\s+this browser offers no WebGPU adapter/);
   assert.equal(await page.locator("#ask").isDisabled(), true);
   await page.screenshot({ path: join(SHOTS, "no-webgpu.png"), fullPage: true });
+  assert.equal(await page.locator("#alert button").first().innerText(), "Try again");
   await page.click("text=Go on on the CPU");
   await ready(page);
   assert.match(await text(page, "#model-name"), /ssft-own/);

@@ -124,30 +124,30 @@ impl Held {
         let LoadedModel { model, precision, side } = side.load(&stored, &device.clone().autodiff())?;
         let carried = side.carried;
         let mut held = Self { encoder, lead, forks, carried, precision, weights: Weights::fixed(model) };
-        if let Some(state) = files.remove(STATE_FILE) {
-            held.resume(&state, &mut files)?;
+        if files.contains_key(STATE_FILE) || files.contains_key(OPTIONS_FILE) {
+            held.resume(&mut files)?;
         }
         Ok(held)
     }
 
     /// Goes on with a training that was saved.
-    fn resume(&mut self, state: &[u8], files: &mut NamedBytes) -> Result<(), SessionError> {
+    fn resume(&mut self, files: &mut NamedBytes) -> Result<(), SessionError> {
+        let state = files.remove(STATE_FILE);
         let mut file = |name: &str| {
             files.remove(name).ok_or_else(|| ssft_model::CheckpointError::Weights {
                 file: name.to_owned(),
                 what: "is not there; the saved session is not whole".to_owned(),
             })
         };
-        let (options, moments) = (file(OPTIONS_FILE)?, file(OPTIMIZER_FILE)?);
-        let saved: Saved = serde_json::from_slice(&options).map_err(|error| SessionError::Argument {
-            call: "loadModel",
-            what: format!("{OPTIONS_FILE}: {error}"),
+        let saved: Saved = serde_json::from_slice(&file(OPTIONS_FILE)?).map_err(|error| {
+            SessionError::Argument { call: "loadModel", what: format!("{OPTIONS_FILE}: {error}") }
         })?;
         self.train(saved.options)?;
         self.precision = saved.precision;
-        let moments = StoredTensors::in_memory(OPTIMIZER_FILE, moments)?;
-        if let Weights::Learning(course) = &mut self.weights {
-            course.trainer.restore(&moments, state)?;
+        // Before the first step there is nothing to restore.
+        if let (Weights::Learning(course), Some(state)) = (&mut self.weights, state) {
+            let moments = StoredTensors::in_memory(OPTIMIZER_FILE, file(OPTIMIZER_FILE)?)?;
+            course.trainer.restore(&moments, &state)?;
         }
         Ok(())
     }
@@ -206,7 +206,9 @@ impl Held {
     pub fn state_files(&self) -> Result<Files, SessionError> {
         let mut files = self.files_as(Precision::F32)?;
         if let Weights::Learning(course) = &self.weights {
-            files.extend(course.trainer.state_files()?);
+            if course.trainer.steps_done() > 0 {
+                files.extend(course.trainer.state_files()?);
+            }
             let saved = Saved { options: course.options.clone(), precision: self.precision };
             let saved = serde_json::to_vec(&saved);
             let saved = saved.map_err(|error| TrainError::State { what: error.to_string() })?;

@@ -40,14 +40,18 @@ fn a_training_that_is_saved_goes_on_as_if_nothing_had_happened() {
         let Weights::Learning(course) = &mut held.weights else { panic!("in training") };
         serde_json::to_value(block_on(course.step(None, false)).unwrap()).unwrap()["loss"].clone()
     };
-    step(&mut whole);
-    let mut saved = ssft_web::held::NamedBytes::new();
-    for (name, content) in whole.state_files().unwrap() {
-        let mut bytes = Vec::new();
-        block_on(content.write(&mut bytes)).unwrap();
-        saved.insert(name, bytes);
-    }
-    let mut resumed = Held::load(saved, &device, |_| Ok(())).unwrap();
+    let again = |held: &Held| {
+        let mut saved = ssft_web::held::NamedBytes::new();
+        for (name, content) in held.state_files().unwrap() {
+            let mut bytes = Vec::new();
+            block_on(content.write(&mut bytes)).unwrap();
+            saved.insert(name, bytes);
+        }
+        Held::load(saved, &device, |_| Ok(())).unwrap()
+    };
+    let mut begun = again(&whole);
+    assert_eq!(step(&mut begun), step(&mut whole), "saved before its first step");
+    let mut resumed = again(&whole);
     assert_eq!(step(&mut resumed), step(&mut whole));
     assert_eq!(step(&mut resumed), step(&mut whole));
 }
@@ -82,10 +86,7 @@ fn options_out_of_range_are_named() {
     };
     assert_eq!(refused(|options| options.steps = 0), "startTraining: steps is 0; give 1 to 1048576");
     assert_eq!(refused(|options| options.lr = f64::NAN), "startTraining: lr is NaN; give a number above 0");
-    assert_eq!(
-        refused(|options| options.clip_norm = -1.0),
-        "startTraining: clip_norm is -1; give 0 or more"
-    );
+    assert_eq!(refused(|options| options.clip_norm = -1.0), "startTraining: clip_norm is -1; give 0 or more");
     let none = TaskOptions { train_questions: 0, ..TaskOptions::default() };
     let words = none.make("questions").err().map(|error| chain(&error));
     assert_eq!(words.as_deref(), Some("questions: train_questions is 0; give 1 to 1048576"));

@@ -2,7 +2,7 @@
 
 import { svg } from "../dom";
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM] = [640, 220, 56, 30];
+const [WIDTH, HEIGHT, LEFT, TOP, BOTTOM] = [640, 220, 56, 14, 30];
 /** Share of the step before in the running mean. */
 const INERTIA = 0.9;
 /** More points than a screen has columns are drawn by their means. */
@@ -20,7 +20,7 @@ export function drawLoss(losses: readonly { step: number; loss: number }[]): SVG
   const top = losses.reduce((top, { loss }) => Math.max(top, loss), 0);
   const steps = Math.max(last.step - first.step, 1);
   const x = (step: number) => LEFT + ((step - first.step) / steps) * (WIDTH - LEFT - 8);
-  const y = (loss: number) => 8 + (1 - loss / top) * (HEIGHT - BOTTOM - 8);
+  const y = (loss: number) => TOP + (1 - loss / top) * (HEIGHT - BOTTOM - TOP);
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     const at = y(share * top);
     picture.append(svg("path", { d: `M${LEFT} ${at}H${WIDTH - 8}`, class: "rule" }));
