@@ -159,10 +159,15 @@ test("a worker that is killed in the middle of a step is replaced, and its train
   await page.waitForSelector("#alert:not([hidden]) button");
   assert.match(await text(page, "#alert"), /The computation was cut off\s+the worker was ended by the browser/);
   await page.screenshot({ path: join(SHOTS, "killed.png"), fullPage: true });
+  const reached = await step(page);
+  const kept = Number(/Step (\d+) is kept/.exec(await text(page, "#saved"))[1]);
+  assert.ok(kept >= 2 && kept <= reached, `step ${kept} of ${reached} is kept`);
   await page.click("#alert button");
-  await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("step 1 of"));
+  await ready(page);
+  assert.match(await text(page, "#model-name"), new RegExp(`step ${kept} of`));
   await page.click("#step");
-  await until(page, 2);
+  await until(page, kept + 1);
+  assert.equal(await step(page), kept + 1);
   assert.deepEqual(faults, []);
   await context.close();
 });
