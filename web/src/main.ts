@@ -147,7 +147,6 @@ async function openDemo(): Promise<void> {
 async function load(chosen: Chosen[], name: string): Promise<void> {
   const info = await client.call("load", { chosen, name });
   opened = { chosen, name };
-  answer.clear();
   train.take(info, name);
   await showModel(info, name);
 }
@@ -157,6 +156,7 @@ async function showModel(info: ModelInfo | null, name = modelName): Promise<void
   modelName = name;
   if (!info) return;
   if (info.training) opened = null;
+  answer.take(info.forks);
   const training = info.training ? `, step ${info.training.steps_done} of ${info.training.options.steps}` : "";
   byId("model-name").textContent =
     `${modelName} (${(info.parameters / 1e6).toFixed(2)} M parameters, ${info.forks.forks.length} forks${training})`;

@@ -266,7 +266,8 @@ test("Pause and Stop are heard at any time", async () => {
   const { context, page, faults } = await fresh();
   await page.evaluate(() => (document.getElementById("ask").click(), document.getElementById("stop-answer").click()));
   await page.waitForFunction(() => !document.getElementById("ask").disabled);
-  assert.equal(await text(page, "#vote"), "");
+  assert.match(await text(page, "#vote"), /No fork gave an answer/);
+  assert.equal(await page.locator("#columns .card").filter({ hasText: "ended by cancelled" }).count(), 6);
   await page.click("#tab-train");
   await page.evaluate(() => (document.getElementById("start").click(), document.getElementById("pause").click()));
   await page.waitForFunction(() => !document.getElementById("start").disabled);

@@ -1,6 +1,6 @@
 /** The view that asks: N answers growing side by side, and their vote. */
 
-import type { Generation, Maze, Piece, TaskName, Trail } from "../../pkg/index.js";
+import type { ForkTable, Generation, Maze, Piece, TaskName, Trail } from "../../pkg/index.js";
 import type { Client } from "../client";
 import { byId, el, forkClass, forkName, perFrame } from "../dom";
 import { drawMaze } from "../draw/maze";
@@ -41,7 +41,7 @@ export class AnswerView {
   #number = 4;
   /** Of the next answers. */
   #seed = 1;
-  #stopped = false;
+  #forks: ForkTable | null = null;
   #redraw = perFrame(() => this.#show());
 
   constructor(private readonly page: Page) {
@@ -63,7 +63,6 @@ export class AnswerView {
     );
     this.#ask.addEventListener("click", () => void this.ask());
     this.#stop.addEventListener("click", () => {
-      this.#stopped = true;
       void page.client().call("stop", null).catch(() => undefined);
     });
     this.#task.addEventListener("change", () => (this.#draw.hidden = this.#task.value === ""));
@@ -91,7 +90,6 @@ export class AnswerView {
     if (!this.#temperature.reportValidity()) return;
     const prompt = this.#question.value;
     this.clear();
-    this.#stopped = false;
     await this.page.attempt(async () => {
       this.#stop.disabled = false;
       this.#stop.focus();
@@ -99,10 +97,7 @@ export class AnswerView {
         const temperature = Number(this.#temperature.value);
         const task = (this.#task.value || undefined) as TaskName | undefined;
         const options = { task, temperature, top_p: temperature > 0 ? 0.95 : 1, seed: this.#seed++ };
-        const info = await this.page.client().call("info", null);
-        if (this.#stopped) return;
-        const chosen = info?.forks.chosen_fork ?? null;
-        for (const fork of info?.forks.forks ?? []) this.#column(fork.index, chosen);
+        for (const { verdict } of this.#columns.values()) verdict.textContent = "…";
         this.#conclude(await this.page.client().call("generate", { prompt, options }));
       } catch (error) {
         this.clear();
@@ -114,14 +109,20 @@ export class AnswerView {
   }
 
   hear(piece: Piece, maze: Maze | null, trail: Trail | null): void {
-    const { text } = this.#column(piece.fork, null);
+    const { text } = this.#column(piece.fork);
     text.append(piece.text);
     this.#maze = maze;
     if (trail) this.#trails.set(piece.fork, trail);
     this.#redraw();
   }
 
-  /** Forgets the answers. */
+  /** Takes up the forks of the model that is open. */
+  take(forks: ForkTable | null): void {
+    this.#forks = forks;
+    this.clear();
+  }
+
+  /** Forgets the answers: a column a fork, empty. */
   clear(): void {
     this.#columns.clear();
     this.#trails.clear();
@@ -129,14 +130,15 @@ export class AnswerView {
     this.#answers.replaceChildren();
     this.#picture.replaceChildren();
     this.#vote.textContent = "";
+    for (const { index } of this.#forks?.forks ?? []) this.#column(index);
   }
 
-  #column(fork: number, chosen: number | null): Column {
+  #column(fork: number): Column {
     const known = this.#columns.get(fork);
     if (known) return known;
     const text = el("pre", {});
-    const verdict = el("p", { class: "verdict" }, "…");
-    const star = chosen === fork && el("span", { class: "badge", title: "The fork to use where one answer is wanted: it was matched with most ways" }, "chosen");
+    const verdict = el("p", { class: "verdict" });
+    const star = this.#forks?.chosen_fork === fork && el("span", { class: "badge", title: "The fork to use where one answer is wanted: it was matched with most ways" }, "chosen");
     const card = el("article", { class: `card ${forkClass(fork)}` }, el("h2", {}, forkName(fork), star), verdict, text);
     this.#answers.append(card);
     const column = { card, text, verdict };
@@ -152,7 +154,7 @@ export class AnswerView {
     const answered = new Set(forks.map(({ fork }) => fork));
     for (const [fork, { card }] of this.#columns) if (!answered.has(fork)) card.remove();
     for (const { fork, text, answer, correct, strategy, finish } of forks) {
-      const column = this.#column(fork, null);
+      const column = this.#column(fork);
       column.text.textContent = text;
       const judged = correct !== undefined && finish !== "cancelled";
       const verdict = [
