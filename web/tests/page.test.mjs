@@ -35,6 +35,15 @@ async function answer(page) {
   await page.waitForFunction(() => document.getElementById("vote").textContent !== "");
 }
 
+/** Where the zip of an export lies. */
+async function exported(page, name) {
+  const download = page.waitForEvent("download");
+  await page.click("#export");
+  const path = join(tmpdir(), `${name}-${process.pid}.zip`);
+  await (await download).saveAs(path);
+  return path;
+}
+
 test("without WebGPU the page says so, and all forks answer a maze and vote", async () => {
   const { context, page, faults } = await fresh();
   assert.match(await text(page, "#device-name"), /^CPU/);
@@ -108,10 +117,7 @@ test("another arm starts anew, and puts every trace under the first fork", async
 
 test("what is exported opens again, in another browser", async () => {
   const { context, page, faults } = await fresh();
-  const download = page.waitForEvent("download");
-  await page.click("#export");
-  const path = join(tmpdir(), `ssft-page-${process.pid}.zip`);
-  await (await download).saveAs(path);
+  const path = await exported(page, "ssft-page");
   const files = unzipSync(new Uint8Array(await readFile(path)));
   for (const name of ["config.json", "model.safetensors", "tokenizer.json", "forks.json"]) assert.ok(files[name], name);
   await page.setInputFiles("#files", path);
@@ -242,10 +248,7 @@ test("what the server gives wrong is told, and not kept", async () => {
 
 test("a device that is not there is told, and the page goes on on another with what was open", async () => {
   const { context, page, faults } = await fresh();
-  const download = page.waitForEvent("download");
-  await page.click("#export");
-  const path = join(tmpdir(), `ssft-own-${process.pid}.zip`);
-  await (await download).saveAs(path);
+  const path = await exported(page, "ssft-own");
   await page.setInputFiles("#files", path);
   await page.waitForFunction(() => document.getElementById("model-name").textContent.includes("ssft-own"));
   await page.selectOption("#device", "webgpu");

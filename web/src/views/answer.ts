@@ -65,7 +65,7 @@ export class AnswerView {
     this.#stop.addEventListener("click", () => {
       void page.client().call("stop", null).catch(() => undefined);
     });
-    this.#task.addEventListener("change", () => (this.#draw.hidden = this.#task.value === ""));
+    this.#task.addEventListener("change", () => this.#offer());
     this.#draw.addEventListener("click", () => void page.attempt(() => this.draw()));
   }
 
@@ -73,8 +73,14 @@ export class AnswerView {
   async about(task: TaskName): Promise<void> {
     if (this.#task.value === task && this.#question.value !== "") return;
     this.#task.value = task;
+    this.#offer();
     this.clear();
     await this.draw();
+  }
+
+  /** Without a task there is nothing to draw from. */
+  #offer(): void {
+    this.#draw.hidden = this.#task.value === "";
   }
 
   /** Draws a question of the task. */
