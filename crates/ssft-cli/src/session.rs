@@ -15,8 +15,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use ssft_data::encode::EncodedQuestion;
 use ssft_decode::Evaluation;
-use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
-use ssft_decode::sample::Sampling;
+use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_model::Precision;
 use ssft_model::directory::Carried;
 use ssft_train::{StepReport, Trainer};
@@ -196,20 +195,8 @@ impl Session {
 
     /// Greedy answers of all forks that training uses.
     fn protocol(&self) -> Protocol {
-        let (coverage, encoder) = (self.trainer.coverage(), &self.questions.encoder);
-        let forks = coverage.trained_forks();
-        let traces = self.questions.train.iter().flat_map(|question| &question.traces);
-        Protocol {
-            ks: default_ks(forks.len(), 0),
-            forks,
-            samples: 0,
-            sampling: Sampling::GREEDY,
-            rows: DECODE_ROWS,
-            max_tokens: longest_answer(traces.map(|trace| trace.tokens.len()), encoder),
-            judge: self.questions.judge,
-            chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
-            seed: self.config.seed,
-        }
+        let Questions { train, encoder, judge, .. } = &self.questions;
+        Protocol::greedy(self.trainer.coverage(), train, encoder, DECODE_ROWS, *judge, self.config.seed)
     }
 
     /// Writes the model, what it answers and the report.

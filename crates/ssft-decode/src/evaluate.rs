@@ -4,8 +4,9 @@ use crate::answer::Judge;
 use crate::fork::{DecodeError, Piece, Question, RowStart, Settings, decode};
 use crate::sample::{Sampling, row_generator};
 use crate::score::{Answers, Evaluation, Rules, Sample, score};
-use ssft_data::encode::Encoder;
+use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::error::DataError;
+use ssft_data::forks::CoverageGraph;
 use ssft_data::record::Record;
 use ssft_data::template::messages_of;
 use ssft_model::Decoder;
@@ -35,6 +36,30 @@ pub struct Protocol {
 }
 
 impl Protocol {
+    /// A greedy answer of each fork that training has used (`coverage`), as long as the longest trace of its `questions`.
+    pub fn greedy(
+        coverage: &CoverageGraph,
+        questions: &[EncodedQuestion],
+        encoder: &Encoder,
+        rows: usize,
+        judge: Judge,
+        seed: u64,
+    ) -> Self {
+        let forks = coverage.trained_forks();
+        let traces = questions.iter().flat_map(|question| &question.traces);
+        Self {
+            ks: default_ks(forks.len(), 0),
+            forks,
+            samples: 0,
+            sampling: Sampling::GREEDY,
+            rows,
+            max_tokens: longest_answer(traces.map(|trace| trace.tokens.len()), encoder),
+            judge,
+            chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
+            seed,
+        }
+    }
+
     /// Answers of all forks to a question.
     fn rows_per_question(&self) -> usize {
         self.forks.len() * self.samples.max(1)

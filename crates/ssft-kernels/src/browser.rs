@@ -43,10 +43,14 @@ pub enum BrowserError {
 }
 
 type Started = Result<BrowserAdapter, BrowserError>;
+type Starting = Pin<Box<dyn Future<Output = Started>>>;
 
 thread_local! {
     /// A device starts once, whoever asks, and while it starts: CubeCL keeps it as long as the module lives.
-    static STARTED: Shared<Pin<Box<dyn Future<Output = Started>>>> = (Box::pin(start()) as Pin<Box<dyn Future<Output = Started>>>).shared();
+    static STARTED: Shared<Starting> = {
+        let starting: Starting = Box::pin(start());
+        starting.shared()
+    };
 }
 
 /// Runs the constructors, once: CubeCL's compiler registers its parts by them, and nothing else here has any. If nobody called

@@ -8,8 +8,7 @@ use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::forks::CoverageGraph;
 use ssft_data::record::Record;
 use ssft_decode::Evaluation;
-use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
-use ssft_decode::sample::Sampling;
+use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_model::Decoder;
 use ssft_train::probe::Probe;
 use ssft_train::{StepReport, Trainer};
@@ -46,8 +45,8 @@ impl Course {
         let (records, held_out) = questions(&options)?;
         let forks = encoder.tokenizer().forks().len();
         check_forks(&records, forks)?;
-        let questions = encode(encoder, &records)?;
-        encode(encoder, &held_out)?;
+        let questions = encode("startTraining", encoder, &records)?;
+        encode("startTraining", encoder, &held_out)?;
         let leads = (0..forks).map(|fork| encoder.lead(fork)).collect();
         let trainer = Trainer::new(model, leads, &questions, options.settings());
         Ok(Self { options, trainer, questions, held_out, recent: VecDeque::new() })
@@ -89,20 +88,8 @@ impl Course {
         if asked.is_empty() {
             return Err(SessionError::NothingHeldOut);
         }
-        let coverage = self.trainer.coverage();
-        let forks = coverage.trained_forks();
-        let traces = self.questions.iter().flat_map(|question| &question.traces);
-        let protocol = Protocol {
-            ks: default_ks(forks.len(), 0),
-            forks,
-            samples: 0,
-            sampling: Sampling::GREEDY,
-            rows: DECODE_ROWS,
-            max_tokens: longest_answer(traces.map(|trace| trace.tokens.len()), encoder),
-            judge: self.options.judge()?,
-            chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
-            seed: self.options.seed,
-        };
+        let (coverage, judge, seed) = (self.trainer.coverage(), self.options.judge()?, self.options.seed);
+        let protocol = Protocol::greedy(coverage, &self.questions, encoder, DECODE_ROWS, judge, seed);
         Ok(evaluate(&self.trainer.for_reading(), encoder, asked, &protocol, |_| ()).await?)
     }
 
@@ -129,12 +116,16 @@ pub struct StepLine {
 /// Questions as a trainer takes them.
 ///
 /// # Errors
-/// [`SessionError::Data`]; [`SessionError::Argument`] for chats that nothing says how to render.
-pub fn encode(encoder: &Encoder, records: &[Record]) -> Result<Vec<EncodedQuestion>, SessionError> {
+/// [`SessionError::Data`]; [`SessionError::Argument`] of `call` for chats that nothing says how to render.
+pub fn encode(
+    call: &'static str,
+    encoder: &Encoder,
+    records: &[Record],
+) -> Result<Vec<EncodedQuestion>, SessionError> {
     // Joined without roles they would be something else than what the native program learns from.
     if encoder.template().is_plain() && records.iter().any(|record| record.messages.is_some()) {
         let what = "the model has no chat template, but there are chats (\"messages\"); give questions as plain text";
-        return Err(SessionError::Argument { call: "startTraining", what: what.to_owned() });
+        return Err(SessionError::Argument { call, what: what.to_owned() });
     }
     Ok(encoder.encode_all(records)?)
 }

@@ -229,7 +229,7 @@ impl Session {
             };
             let mut held = self.held()?;
             let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.encoder;
-            let batch = batch.map(|batch| encode(encoder, &batch)).transpose()?;
+            let batch = batch.map(|batch| encode("trainStep", encoder, &batch)).transpose()?;
             let line = course(&mut held)?.step(batch.as_deref(), true).await?;
             self.device.check()?;
             Ok::<_, Stopped>(line)
