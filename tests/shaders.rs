@@ -1,18 +1,16 @@
-//! Every shader is valid WGSL within WebGPU's default limits. Needs no adapter.
+//! Every shader is valid WGSL within WebGPU's default limits, and translates for Vulkan, Metal and DX12. Needs no adapter.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use naga::front::wgsl;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+#[path = "common/languages.rs"]
+mod languages;
+
+use naga::valid::Capabilities;
 use naga::{AddressSpace, Module};
 use ssft_wgpu::kernels::source::{HEAD_TILES, LaneTile, SHADERS, Shader};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-
-const STORAGE_BUFFERS: usize = 8;
-const INVOCATIONS: u32 = 256;
-const WORKGROUP_BYTES: u32 = 16 << 10;
 
 fn directory() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")
@@ -20,13 +18,11 @@ fn directory() -> std::path::PathBuf {
 
 /// The module, checked with no capability beyond core WebGPU: no subgroups, no f64, no f16.
 fn validated(shader: Shader, tile: LaneTile) -> Module {
-    let text = shader.text_for(tile);
-    let module =
-        wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&text)));
-    Validator::new(ValidationFlags::all(), Capabilities::empty())
-        .validate(&module)
-        .unwrap_or_else(|e| panic!("{}: {}", shader.name, e.emit_to_string(&text)));
-    module
+    parsed(shader, tile).module
+}
+
+fn parsed(shader: Shader, tile: LaneTile) -> languages::Shader {
+    languages::Shader::new(shader.name, &shader.text_for(tile), Capabilities::empty())
 }
 
 fn all() -> impl Iterator<Item = (Shader, LaneTile)> {
@@ -57,20 +53,20 @@ fn the_host_knows_the_size_of_every_workgroup() {
     for (shader, tile) in all() {
         let size = validated(shader, tile).entry_points[0].workgroup_size;
         assert_eq!(size, [shader.lanes_for(tile), 1, 1], "{} for {tile:?}", shader.name);
-        assert!(size[0] <= INVOCATIONS, "{}", shader.name);
     }
 }
 
 #[test]
 fn every_shader_stays_within_default_limits() {
     for (shader, tile) in all() {
-        let module = validated(shader, tile);
-        let globals = || module.global_variables.iter().map(|(_, global)| global);
-        let storage = globals().filter(|global| matches!(global.space, AddressSpace::Storage { .. })).count();
-        assert!(storage <= STORAGE_BUFFERS, "{}: {storage} storage buffers", shader.name);
-        let shared = globals().filter(|global| global.space == AddressSpace::WorkGroup);
-        let bytes: u32 = shared.map(|global| module.types[global.ty].inner.size(module.to_ctx())).sum();
-        assert!(bytes <= WORKGROUP_BYTES, "{}: {bytes} bytes of workgroup memory", shader.name);
+        parsed(shader, tile).assert_within_default_limits();
+    }
+}
+
+#[test]
+fn every_shader_translates_for_vulkan_metal_and_dx12() {
+    for (shader, tile) in all() {
+        parsed(shader, tile).assert_translates();
     }
 }
 

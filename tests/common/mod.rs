@@ -60,7 +60,9 @@ impl Home {
 
     /// The program with `arguments`, which are separated by blanks.
     pub fn program(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ssft-wgpu"));
+        // The kit for graphics cards takes test and program to another machine.
+        let elsewhere = std::env::var_os("SSFT_PROGRAM");
+        let mut command = Command::new(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_ssft-wgpu").into()));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
         // Asked for a backtrace, the program prints one.
         command.env_remove("RUST_BACKTRACE");

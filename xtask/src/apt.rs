@@ -29,9 +29,13 @@ pub fn codename() -> Option<String> {
     field("VERSION_CODENAME").filter(|_| field("ID").as_deref() == Some("debian"))
 }
 
-pub fn install(packages: &[&str], suite: Option<&str>) -> Result<()> {
-    // A third party's broken source fails `update` too; whether ours came shows in `install`.
+/// Asks the sources what they have. A third party's broken source fails it too; whether ours came shows in what follows.
+pub fn update() {
     let _ = quiet(as_root("apt-get").args(["update", "-qq"]));
+}
+
+pub fn install(packages: &[&str], suite: Option<&str>) -> Result<()> {
+    update();
     let mut install = as_root("apt-get");
     install.args(["install", "-y", "-qq", "--no-install-recommends"]);
     if let Some(suite) = suite {

@@ -5,6 +5,8 @@ mod check;
 mod demo_model;
 mod deny;
 mod experiment;
+mod gpu_kit;
+mod gpu_report;
 mod process;
 mod python;
 mod setup;
@@ -43,6 +45,10 @@ enum Chore {
     Parity,
     /// Every arm on two tasks with several seeds: about two hours on two cores
     Experiment(experiment::Experiment),
+    /// A folder that tells everything about a graphics card in eight minutes: tests/gpu-kit
+    GpuKit(gpu_kit::GpuKit),
+    /// What the folder found, as a section of docs/benchmarks.md
+    GpuReport(gpu_report::GpuReport),
     /// The browser's page, into web/dist
     Web {
         /// Then serve it on this machine
@@ -63,6 +69,8 @@ impl Chore {
             Self::Test { quick } => test::run(steps, quick),
             Self::Parity => test::parity(steps),
             Self::Experiment(experiment) => experiment::run(steps, &experiment),
+            Self::GpuKit(kit) => gpu_kit::run(steps, &kit),
+            Self::GpuReport(report) => gpu_report::run(&report),
             Self::Web { serve: false } => web::build(steps).map(|page| println!("{}", page.display())),
             Self::Web { serve: true } => web::serve(steps),
             Self::DemoModel => demo_model::run(steps),

@@ -1,12 +1,12 @@
-//! What the checks and tests need: Rust's pieces, a Vulkan adapter, a Python with `transformers`.
+//! What the checks and tests need: Rust's pieces, a Vulkan adapter, a few tools, a Python with `transformers`.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::process::{cargo, command, loud, quiet, succeeds};
 use crate::steps::Steps;
-use crate::{python, vulkan};
+use crate::{apt, python, vulkan};
 
 pub const BROWSER: &str = "wasm32-unknown-unknown";
 
@@ -14,7 +14,19 @@ pub const BROWSER: &str = "wasm32-unknown-unknown";
 pub fn run(steps: &mut Steps) -> Result<PathBuf> {
     steps.run("rust target and components", rust)?;
     steps.run("vulkan adapter", vulkan::ensure)?;
+    steps.run("tools", tools)?;
     steps.run("python with transformers", python::ensure)
+}
+
+/// SPIR-V's validator, and what packs the kit for a graphics card.
+fn tools() -> Result<()> {
+    for (program, package) in [("spirv-val", "spirv-tools"), ("xz", "xz-utils")] {
+        if !succeeds(command(program).arg("--version")) {
+            ensure!(apt::is_usable(), "install {program} (Debian, Ubuntu, Fedora: {package})");
+            apt::install(&[package], None)?;
+        }
+    }
+    Ok(())
 }
 
 fn rust() -> Result<()> {

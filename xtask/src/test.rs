@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::process::{cache, cargo, loud, succeeds};
 use crate::steps::Steps;
-use crate::{check, setup, vulkan, web};
+use crate::{check, gpu_kit, setup, vulkan, web};
 
 /// Setup, check (unless `quick`) and every test.
 pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
@@ -25,6 +25,7 @@ pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
     } else {
         steps.run("tests", || in_environment("test --workspace --release"))?;
     }
+    gpu_kit::check(steps, &environment)?;
     web::test(steps)
 }
 

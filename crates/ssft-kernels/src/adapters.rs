@@ -1,5 +1,6 @@
 //! Which adapters wgpu sees, and which device a run takes.
 
+use crate::source::{LaneTile, UnknownLaneTile};
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
 use thiserror::Error;
@@ -17,6 +18,15 @@ pub struct Adapter {
     pub driver: String,
     /// What it allows.
     pub limits: wgpu::Limits,
+    /// What it can beyond WebGPU's least.
+    pub features: wgpu::Features,
+    /// PCI numbers of the vendor and of the device, where the API tells them.
+    pub ids: [u32; 2],
+    /// Smallest and largest subgroup, in invocations.
+    pub subgroup: [u32; 2],
+    /// Shapes and types of the matrix products that its matrix units do in one instruction; none where WGSL cannot reach
+    /// them.
+    pub matrix_units: Vec<wgpu::CooperativeMatrixProperties>,
     /// Its number among the adapters of its kind and API.
     index: usize,
 }
@@ -37,6 +47,9 @@ pub enum AdapterError {
         /// The driver's own words.
         what: String,
     },
+    /// The environment asks for a lane tile that there is not.
+    #[error(transparent)]
+    LaneTile(#[from] UnknownLaneTile),
 }
 
 /// The APIs that carry our shaders, in the order in which burn prefers them.
@@ -67,8 +80,9 @@ impl Adapter {
     /// Starts the adapter as a device of burn.
     ///
     /// # Errors
-    /// [`AdapterError::Start`] with the driver's words.
+    /// [`AdapterError::Start`] with the driver's words; [`AdapterError::LaneTile`].
     pub async fn start(&self) -> Result<Device, AdapterError> {
+        LaneTile::from_environment()?;
         let failed = |what: String| AdapterError::Start { name: self.name.clone(), what };
         let kind = self.device_kind().ok_or_else(|| failed("its kind is unknown to burn".to_owned()))?;
         let api = match self.api {
@@ -112,6 +126,10 @@ async fn adapters_of(api: wgpu::Backend) -> Vec<Adapter> {
             kind: info.device_type,
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             limits: adapter.limits(),
+            features: adapter.features(),
+            ids: [info.vendor, info.device],
+            subgroup: [info.subgroup_min_size, info.subgroup_max_size],
+            matrix_units: adapter.cooperative_matrix_properties(),
         });
     }
     adapters

@@ -1,9 +1,35 @@
-//! How many kernels a piece of work starts on a GPU.
+//! Which kernels a piece of work starts on a GPU, and how long each takes there.
 
-use burn::cubecl::logging::{LaunchObservation, LaunchObserver};
-use std::sync::Arc;
+use burn::cubecl::config::{TypeNameFormatLevel, type_name_format};
+use burn::cubecl::logging::{
+    Duration, LaunchObservation, LaunchObserver, TimingMethod, TimingRequest,
+};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
+
+/// Time of all launches of one kernel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelTime {
+    /// A shader of ours by the name of its file, a kernel of CubeCL by the name of its type.
+    pub name: String,
+    /// Number of launches.
+    pub launches: u64,
+    /// Milliseconds of all of them together.
+    pub ms: f64,
+}
+
+/// What [`profile`] found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Profile {
+    /// Every kernel, the one that took longest first.
+    pub kernels: Vec<KernelTime>,
+    /// Launches that the device's own clock timed. The clock of the host, which times the others, also counts the way to
+    /// the device and back.
+    pub by_device_clock: u64,
+}
 
 struct Counter {
     thread: ThreadId,
@@ -26,4 +52,63 @@ pub fn count(work: impl FnOnce()) -> u64 {
     work();
     drop(observation);
     counter.launches.load(Ordering::Relaxed)
+}
+
+struct Timer {
+    thread: ThreadId,
+    found: Mutex<(BTreeMap<String, (u64, Duration)>, u64)>,
+}
+
+impl LaunchObserver for Timer {
+    fn launched(&self, _kernel: &'static str) {}
+
+    /// One launch at a time. Timestamps that are read after the work would leave the kernels as they follow each other, but
+    /// wgpu holds few at a time, and a step has thousands.
+    fn timing(&self) -> TimingRequest {
+        TimingRequest::Resolved
+    }
+
+    fn timed(&self, kernel: &'static str, duration: Duration, method: TimingMethod) {
+        if thread::current().id() != self.thread {
+            return;
+        }
+        let name = OURS.get().map_or_else(
+            || type_name_format(kernel, TypeNameFormatLevel::Balanced),
+            |shader| format!("{shader}.wgsl"),
+        );
+        let (kernels, by_device_clock) = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (launches, total) = kernels.entry(name).or_default();
+        *launches += 1;
+        *total += duration;
+        *by_device_clock += u64::from(method == TimingMethod::Device);
+    }
+}
+
+/// Times every kernel that `work` starts from the thread that it is called on; empty on the CPU. Kernels run one at a
+/// time meanwhile, so `work` takes longer than it does by itself.
+pub fn profile(work: impl FnOnce()) -> Profile {
+    let timer = Arc::new(Timer { thread: thread::current().id(), found: Mutex::default() });
+    let observation = LaunchObservation::new(timer.clone());
+    work();
+    drop(observation);
+    let (kernels, by_device_clock) =
+        std::mem::take(&mut *timer.found.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut kernels: Vec<KernelTime> = kernels
+        .into_iter()
+        .map(|(name, (launches, total))| KernelTime { name, launches, ms: total.as_secs_f64() * 1e3 })
+        .collect();
+    kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
+    Profile { kernels, by_device_clock }
+}
+
+thread_local! {
+    /// The shader of ours that this thread is starting. CubeCL knows all of them by the type that carries their text.
+    static OURS: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// Calls `start`, which launches `shader`.
+pub(crate) fn of_shader(shader: &'static str, start: impl FnOnce()) {
+    OURS.set(Some(shader));
+    start();
+    OURS.set(None);
 }

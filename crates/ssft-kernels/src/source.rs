@@ -1,6 +1,8 @@
 //! The text of every shader, compiled in.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+use thiserror::Error;
 
 /// A WGSL file: one entry point, named `main`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,9 +27,33 @@ pub enum LaneTile {
     Software,
 }
 
+/// A lane tile that nobody knows.
+#[derive(Debug, Clone, Error)]
+#[error("SSFT_LANE_TILE is \"{0}\"; give gpu or software, or leave it out")]
+pub struct UnknownLaneTile(String);
+
 impl LaneTile {
     /// Every choice.
     pub const ALL: [Self; 2] = [Self::Gpu, Self::Software];
+
+    /// What the environment variable `SSFT_LANE_TILE` (`gpu` or `software`) asks for on every device, as the process found
+    /// it; `None` where it is not set. It is for tests and measurements: results are the same up to rounding.
+    ///
+    /// # Errors
+    /// [`UnknownLaneTile`] for any other value.
+    pub fn from_environment() -> Result<Option<Self>, UnknownLaneTile> {
+        static ASKED: OnceLock<Result<Option<LaneTile>, UnknownLaneTile>> = OnceLock::new();
+        let read = || match std::env::var("SSFT_LANE_TILE").as_deref() {
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Ok("gpu") => Ok(Some(Self::Gpu)),
+            Ok("software") => Ok(Some(Self::Software)),
+            Ok(other) => Err(UnknownLaneTile(other.to_owned())),
+            Err(std::env::VarError::NotUnicode(other)) => {
+                Err(UnknownLaneTile(other.to_string_lossy().into_owned()))
+            }
+        };
+        ASKED.get_or_init(read).clone()
+    }
 }
 
 /// Constants of the shaders that multiply matrices.

@@ -2,6 +2,7 @@
 
 use super::names::PresetName;
 use crate::bench::cases::Kernel;
+use crate::bench::products::ProductShape;
 use crate::bench::steps::Arm;
 use crate::device::DeviceChoice;
 use clap::Args;
@@ -51,20 +52,11 @@ pub struct BenchKernelsArgs {
 const RANDOM: &str = "Random model and tokens";
 const TRAINED: &str = "Trained model and its data";
 
-/// `bench steps`.
+/// A random model.
 #[derive(Debug, Args)]
-pub struct BenchStepsArgs {
-    /// Only these arms [default: all]
-    #[arg(long, value_enum, value_name = "ARMS", value_delimiter = ',')]
-    pub arms: Vec<Arm>,
-    /// Shape of a random model; the next five flags change it
-    #[arg(
-        long,
-        value_enum,
-        value_name = "PRESET",
-        default_value = "tiny",
-        help_heading = RANDOM
-    )]
+pub struct ModelShapeArgs {
+    /// Shape of a random model; the next seven flags change it
+    #[arg(long, value_enum, value_name = "PRESET", default_value = "tiny", help_heading = RANDOM)]
     pub preset: PresetName,
     /// Width of the residual stream
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
@@ -78,9 +70,26 @@ pub struct BenchStepsArgs {
     /// Attention heads
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub heads: Option<usize>,
+    /// Heads of keys and values, each shared by as many query heads [default: as many as --heads]
+    #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
+    pub kv_heads: Option<usize>,
+    /// Biases of queries, keys and values, as in Qwen2
+    #[arg(long, help_heading = RANDOM)]
+    pub qkv_bias: bool,
     /// Tokens in the vocabulary, forks included
     #[arg(long, value_name = "COUNT", default_value_t = 265, help_heading = RANDOM)]
     pub vocab: usize,
+}
+
+/// `bench steps`.
+#[derive(Debug, Args)]
+pub struct BenchStepsArgs {
+    /// Only these arms [default: all]
+    #[arg(long, value_enum, value_name = "ARMS", value_delimiter = ',')]
+    pub arms: Vec<Arm>,
+    /// Shape of a random model
+    #[command(flatten)]
+    pub shape: ModelShapeArgs,
     /// N: forks; every combination of the lists is measured
     #[arg(
         long,
@@ -118,7 +127,7 @@ pub struct BenchStepsArgs {
     )]
     pub trace_tokens: Vec<usize>,
     /// A trained model or a checkpoint instead, on the questions of --task or --data
-    #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "forks", "traces", "prompt_tokens", "trace_tokens"])]
+    #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "kv_heads", "qkv_bias", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
     #[arg(long, requires = "model", help_heading = TRAINED)]
@@ -144,6 +153,9 @@ pub struct BenchStepsArgs {
     /// MiB that the passes of a step may take [default: as in `train`]
     #[arg(long, value_name = "MIB")]
     pub memory_budget: Option<usize>,
+    /// After the timing, time each kernel of one more step of every arm; a GPU runs them one at a time meanwhile
+    #[arg(long)]
+    pub profile: bool,
     /// How to measure
     #[command(flatten)]
     pub measuring: MeasuringArgs,
@@ -167,4 +179,38 @@ pub struct BenchDecodeArgs {
     /// How to measure
     #[command(flatten)]
     pub measuring: MeasuringArgs,
+}
+
+/// `bench products`.
+#[derive(Debug, Args)]
+pub struct BenchProductsArgs {
+    /// Linear maps as ROWSxINxOUT: 1536 tokens through a weight [1536, 576] are 1536x576x1536
+    #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
+    pub shapes: Vec<ProductShape>,
+    /// How to measure
+    #[command(flatten)]
+    pub measuring: MeasuringArgs,
+}
+
+/// `bench memory`.
+#[derive(Debug, Args)]
+pub struct BenchMemoryArgs {
+    /// Steps of `ssft` with lazy matching, each with 4 questions, 6 forks and 4 traces
+    #[arg(long, value_name = "COUNT", default_value_t = 2000)]
+    pub steps: usize,
+    /// Shape of a random model
+    #[command(flatten)]
+    pub shape: ModelShapeArgs,
+    /// Seed of whatever is random
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where to compute: a GPU, or what plays one
+    #[arg(long, value_enum, value_name = "DEVICE", default_value = "wgpu")]
+    pub device: DeviceChoice,
+    /// Write every figure to this file too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Print errors only
+    #[arg(long)]
+    pub quiet: bool,
 }

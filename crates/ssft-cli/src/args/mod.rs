@@ -8,7 +8,10 @@ mod names;
 mod train;
 
 pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
-pub use bench::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs};
+pub use bench::{
+    BenchDecodeArgs, BenchKernelsArgs, BenchMemoryArgs, BenchProductsArgs, BenchStepsArgs, MeasuringArgs,
+    ModelShapeArgs,
+};
 pub use data::{CheckArgs, ImportArgs, InspectArgs, MakeArgs};
 pub use file::with_config;
 pub use names::{
@@ -17,7 +20,8 @@ pub use names::{
 };
 pub use train::TrainArgs;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Set Supervised Fine-Tuning with global forking tokens, for any GPU.
 #[derive(Debug, Parser)]
@@ -48,7 +52,7 @@ pub enum Command {
     #[command(subcommand)]
     Bench(BenchCommand),
     /// List every adapter that wgpu sees, and which one `auto` would take
-    Devices,
+    Devices(DevicesArgs),
 }
 
 /// Commands about data.
@@ -71,4 +75,16 @@ pub enum BenchCommand {
     Steps(Box<BenchStepsArgs>),
     /// Answers of N forks from one prompt, beside N separate generations
     Decode(BenchDecodeArgs),
+    /// Plain matrix products of linear maps, forward and backward, in TFLOP/s
+    Products(BenchProductsArgs),
+    /// Memory of a GPU over many training steps: it must not grow
+    Memory(Box<BenchMemoryArgs>),
+}
+
+/// `devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// Write everything that the adapters tell to this file: features, limits, matrix units
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }

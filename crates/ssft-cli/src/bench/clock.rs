@@ -25,13 +25,16 @@ pub fn take_turns<T>(runs: usize, variants: &[T], work: impl Fn(&T)) -> Vec<Time
             taken.push(started.elapsed().as_secs_f64() * 1e3);
         }
     }
-    taken.into_iter().map(times).collect()
+    taken.into_iter().map(Times::of).collect()
 }
 
-fn times(mut taken: Vec<f64>) -> Times {
-    taken.sort_by(f64::total_cmp);
-    let runs = taken.len();
-    Times { median_ms: (taken[(runs - 1) / 2] + taken[runs / 2]) / 2.0, min_ms: taken[0], runs }
+impl Times {
+    /// Of runs that took so many milliseconds each; at least one.
+    pub fn of(mut taken: Vec<f64>) -> Self {
+        taken.sort_by(f64::total_cmp);
+        let runs = taken.len();
+        Self { median_ms: (taken[(runs - 1) / 2] + taken[runs / 2]) / 2.0, min_ms: taken[0], runs }
+    }
 }
 
 #[cfg(test)]
@@ -41,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_lies_between_the_middle_ones() {
-        let of = |taken: &[f64]| times(taken.to_vec());
+        let of = |taken: &[f64]| Times::of(taken.to_vec());
         assert_eq!(of(&[5.0, 1.0, 3.0]), Times { median_ms: 3.0, min_ms: 1.0, runs: 3 });
         assert_eq!(of(&[8.0, 2.0, 4.0, 6.0]), Times { median_ms: 5.0, min_ms: 2.0, runs: 4 });
     }

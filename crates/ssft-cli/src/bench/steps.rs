@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
-use ssft_kernels::launches;
+use ssft_kernels::launches::{self, Profile};
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
@@ -92,6 +92,8 @@ pub struct Measured {
     pub peak_bytes: u64,
     /// Kernels that a step starts; none on the CPU.
     pub launches: Option<u64>,
+    /// The time of each of them in one more step, where that was asked for; none on the CPU.
+    pub profile: Option<Profile>,
 }
 
 /// Questions that random steps draw from, in batches.
@@ -169,7 +171,8 @@ impl Workload {
         }
     }
 
-    /// Steps of every arm by turns, `runs` of each after one to warm up.
+    /// Steps of every arm by turns, `runs` of each after one to warm up; then one of each whose kernels are timed, if
+    /// `profiled`.
     ///
     /// # Errors
     /// [`TrainError`] of the first step that fails.
@@ -177,21 +180,29 @@ impl Workload {
         &self,
         arms: &[Arm],
         runs: usize,
+        profiled: bool,
         device: &NamedDevice,
     ) -> Result<Vec<Measured>, TrainError> {
-        let benches: Vec<Bench<'_>> = arms.iter().map(|&arm| Bench::new(self, arm, &device.device)).collect();
+        let benches: Vec<Bench<'_>> = arms.iter().map(|&arm| self.start(arm, &device.device)).collect();
         let times = clock::take_turns(runs, &benches, Bench::step);
         let measured = benches.iter().zip(times).map(|(bench, times)| {
             let report = bench.medians(runs)?;
             let peak_bytes = memory::peak_bytes(&device.device, || bench.step());
             let launches = device.adapter.as_ref().map(|_| launches::count(|| bench.step()));
+            let profiled = device.adapter.as_ref().filter(|_| profiled);
+            let profile = profiled.map(|_| launches::profile(|| bench.step()));
             bench.medians(1)?;
             // The step's own clock stops before a GPU has done the update.
             let tokens_per_s = report.tokens as f64 * 1e3 / times.median_ms;
             let report = StepReport { tokens_per_s, ..report };
-            Ok(Measured { arm: bench.arm, times, report, peak_bytes, launches })
+            Ok(Measured { arm: bench.arm, times, report, peak_bytes, launches, profile })
         });
         measured.collect()
+    }
+
+    /// An arm, ready for its first step.
+    pub fn start(&self, arm: Arm, device: &Device) -> Bench<'_> {
+        Bench::new(self, arm, device)
     }
 
     fn settings(&self, arm: Arm) -> Settings {
@@ -211,7 +222,7 @@ impl Workload {
 }
 
 /// One arm under way.
-struct Bench<'a> {
+pub struct Bench<'a> {
     arm: Arm,
     workload: &'a Workload,
     device: Device,
@@ -229,8 +240,8 @@ impl<'a> Bench<'a> {
         Self { arm, workload, device: device.clone(), state: Mutex::new((trainer, Vec::new())) }
     }
 
-    /// A step, until the update is done as well.
-    fn step(&self) {
+    /// A step, until the update is done as well. [`Bench::medians`] has what it reported.
+    pub fn step(&self) {
         let (trainer, reports) = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let started = Instant::now();
         let clock = move || started.elapsed().as_secs_f64() * 1e3;
@@ -242,8 +253,11 @@ impl<'a> Bench<'a> {
         reports.push(report.and_then(|report| synced.map(|()| report)));
     }
 
-    /// Medians over the last `runs` steps.
-    fn medians(&self, runs: usize) -> Result<StepReport, TrainError> {
+    /// Medians over the last `runs` steps; what was reported so far is let go.
+    ///
+    /// # Errors
+    /// [`TrainError`] of the first step that failed.
+    pub fn medians(&self, runs: usize) -> Result<StepReport, TrainError> {
         let reports = std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).1);
         let reports: Vec<StepReport> = reports.into_iter().collect::<Result<_, _>>()?;
         let last = &reports[reports.len() - runs..];

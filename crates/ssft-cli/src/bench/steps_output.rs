@@ -4,6 +4,7 @@ use super::output::{Origin, mebibytes, three_digits};
 use super::steps::{Arm, Measured, Workload};
 use crate::table::{align_figures, percent, plain, trimmed};
 use serde_json::{Value, json};
+use ssft_kernels::launches::KernelTime;
 
 const COLUMNS: [&str; 17] = [
     "arm",
@@ -48,14 +49,22 @@ impl Case {
             "match_tokens": workload.match_tokens,
         });
         let row = |measured: &Measured| {
-            json!({
+            let mut row = json!({
                 "name": "step", "device": origin.device(), "variant": measured.arm.name(), "shape": shape,
                 "median_ms": measured.times.median_ms, "min_ms": measured.times.min_ms, "runs": measured.times.runs,
                 "peak_bytes": measured.peak_bytes, "ms_cost": measured.report.ms_cost,
                 "ms_match": measured.report.ms_match, "ms_train": measured.report.ms_train,
                 "tokens": measured.report.tokens, "tokens_per_s": measured.report.tokens_per_s,
                 "cost_saved": measured.report.cost_saved, "retrained": measured.report.retrained, "launches": measured.launches,
-            })
+            });
+            if let Some(profile) = &measured.profile {
+                let kernel = |kernel: &KernelTime| {
+                    json!({"name": kernel.name, "launches": kernel.launches, "ms": kernel.ms})
+                };
+                row["kernels"] = profile.kernels.iter().map(kernel).collect();
+                row["timed_by_device_clock"] = json!(profile.by_device_clock);
+            }
+            row
         };
         self.measured.iter().map(row).collect()
     }
@@ -92,6 +101,32 @@ impl Case {
 /// A count as an integer, a mean that is none as it is.
 fn whole(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as u64) } else { json!(value) }
+}
+
+/// Where the time of each arm goes, kernel by kernel; empty where none was profiled. Kernels that together take less than
+/// 1 % are one line.
+pub fn profiles(cases: &[Case]) -> String {
+    let mut tables = Vec::new();
+    for measured in cases.iter().flat_map(|case| &case.measured) {
+        let Some(profile) = &measured.profile else { continue };
+        let total: f64 = profile.kernels.iter().map(|kernel| kernel.ms).sum();
+        let mut table = plain([measured.arm.name(), "launches", "ms", "of all"]);
+        let mut line = |name: &str, launches: u64, ms: f64| {
+            table.add_row([name, &launches.to_string(), &three_digits(ms), &percent(ms / total)]);
+        };
+        let (large, small): (Vec<_>, Vec<_>) =
+            profile.kernels.iter().partition(|kernel| kernel.ms >= 0.01 * total);
+        large.iter().for_each(|kernel| line(&kernel.name, kernel.launches, kernel.ms));
+        let sum = |of: fn(&KernelTime) -> f64| small.iter().map(|kernel| of(kernel)).sum::<f64>();
+        line(
+            &format!("{} others", small.len()),
+            sum(|kernel| kernel.launches as f64) as u64,
+            sum(|kernel| kernel.ms),
+        );
+        align_figures(&mut table);
+        tables.push(trimmed(&table));
+    }
+    tables.join("\n\n")
 }
 
 /// One line an arm and shape. *x random* is the time over that of `ssft-random` at the same shape.

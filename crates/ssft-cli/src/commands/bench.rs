@@ -1,11 +1,15 @@
 //! `bench`: what things cost.
 
-use crate::args::{BenchDecodeArgs, BenchKernelsArgs, BenchStepsArgs, MeasuringArgs, TrainArgs};
+use crate::args::{
+    BenchDecodeArgs, BenchKernelsArgs, BenchMemoryArgs, BenchProductsArgs, BenchStepsArgs, MeasuringArgs,
+    ModelShapeArgs, TrainArgs,
+};
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
 use crate::bench::decode::{Lengths, measure, table};
 use crate::bench::output::{self, Origin};
 use crate::bench::steps::{self, Arm, Workload};
+use crate::bench::{growth, products as product};
 use crate::bench::steps_output::{self, Case};
 use crate::config::Resolved;
 use crate::device::NamedDevice;
@@ -17,6 +21,7 @@ use crate::setup;
 use serde_json::Value;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::{Decoder, DecoderConfig};
+use std::path::Path;
 
 /// One line on a terminal, which changes only between measurements.
 const BAR: &str = "{bar:24} {pos}/{len}  {msg}";
@@ -41,11 +46,20 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     written
 }
 
-/// First the file, then the table: whoever reads that may stop listening.
 fn report(to: &MeasuringArgs, origin: &Origin, rows: Vec<Value>, table: &str) -> Result<(), Failure> {
-    let written =
-        to.json.as_ref().map_or(Ok(()), |path| write_result(path, &format!("{:#}\n", origin.file(rows))));
-    if !to.quiet {
+    write(to.json.as_deref(), to.quiet, origin, rows, table)
+}
+
+/// First the file, then the table: whoever reads that may stop listening.
+fn write(
+    json: Option<&Path>,
+    quiet: bool,
+    origin: &Origin,
+    rows: Vec<Value>,
+    table: &str,
+) -> Result<(), Failure> {
+    let written = json.map_or(Ok(()), |path| write_result(path, &format!("{:#}\n", origin.file(rows))));
+    if !quiet {
         println!("{}\n\n{table}", origin.describe());
     }
     written
@@ -83,12 +97,13 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     for workload in workloads {
         bar.inc(1);
         bar.set_message(format!("{} arms, {} runs of each", arms.len(), args.measuring.runs));
-        let measured = workload.measure(arms, args.measuring.runs, &device).map_err(Failure::run)?;
+        let measured = workload.measure(arms, args.measuring.runs, args.profile, &device).map_err(Failure::run)?;
         cases.push(Case { workload, measured });
     }
     bar.finish_and_clear();
     let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
-    report(&args.measuring, &origin, rows, &steps_output::table(&cases))
+    let tables = [steps_output::table(&cases), steps_output::profiles(&cases)];
+    report(&args.measuring, &origin, rows, tables.join("\n\n").trim_end())
 }
 
 /// The shape of a random model, if everything about the case is as it should be.
@@ -100,11 +115,6 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
         ("--prompt-tokens", &args.prompt_tokens),
         ("--trace-tokens", &args.trace_tokens),
         ("--match-tokens", &args.match_tokens),
-        ("--width", &[args.width.unwrap_or(1)]),
-        ("--inner", &[args.inner.unwrap_or(1)]),
-        ("--layers", &[args.layers.unwrap_or(1)]),
-        ("--heads", &[args.heads.unwrap_or(1)]),
-        ("--vocab", &[args.vocab]),
         ("--memory-budget", &[args.memory_budget.unwrap_or(1)]),
         ("--runs", &[args.measuring.runs]),
     ])?;
@@ -117,8 +127,9 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             "{traces} traces cannot have different forks when there are only {forks}; raise --forks or lower --traces"
         )));
     }
-    if let Some(forks) = args.forks.iter().max().filter(|&&forks| forks >= args.vocab) {
-        return Err(Failure::Usage(format!("--vocab {} leaves no token beside {forks} forks", args.vocab)));
+    if let Some(forks) = args.forks.iter().max().filter(|&&forks| forks >= args.shape.vocab) {
+        let vocab = args.shape.vocab;
+        return Err(Failure::Usage(format!("--vocab {vocab} leaves no token beside {forks} forks")));
     }
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
     let question = most(&args.prompt_tokens) + most(&args.traces) * most(&args.trace_tokens);
@@ -128,20 +139,78 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             most(&args.questions)
         )));
     }
+    model_shape(&args.shape)
+}
+
+/// The shape of a random model, if there can be such a model.
+fn model_shape(args: &ModelShapeArgs) -> Result<DecoderConfig, Failure> {
+    check_counts(&[
+        ("--width", &[args.width.unwrap_or(1)]),
+        ("--inner", &[args.inner.unwrap_or(1)]),
+        ("--layers", &[args.layers.unwrap_or(1)]),
+        ("--heads", &[args.heads.unwrap_or(1)]),
+        ("--kv-heads", &[args.kv_heads.unwrap_or(1)]),
+        ("--vocab", &[args.vocab]),
+    ])?;
     let mut shape = DecoderConfig::preset(args.preset.into(), args.vocab);
     let heads = args.heads.unwrap_or(shape.num_attention_heads);
+    let kv_heads = args.kv_heads.unwrap_or(heads);
     shape.hidden_size = args.width.unwrap_or(shape.hidden_size);
     shape.intermediate_size = args.inner.unwrap_or(shape.intermediate_size);
     shape.num_hidden_layers = args.layers.unwrap_or(shape.num_hidden_layers);
-    (shape.num_attention_heads, shape.num_key_value_heads) = (heads, heads);
+    (shape.num_attention_heads, shape.num_key_value_heads) = (heads, kv_heads);
     shape.head_dim = shape.hidden_size / heads;
+    shape.qkv_bias = args.qkv_bias;
     if shape.head_dim * heads != shape.hidden_size || !shape.head_dim.is_multiple_of(2) {
         return Err(Failure::Usage(format!(
             "a width of {} does not make {heads} heads of an even size; change --width or --heads",
             shape.hidden_size
         )));
     }
+    if !heads.is_multiple_of(kv_heads) {
+        return Err(Failure::Usage(format!(
+            "{heads} heads cannot share {kv_heads} heads of keys and values; --kv-heads has to divide --heads"
+        )));
+    }
     Ok(shape)
+}
+
+pub fn products(args: &BenchProductsArgs) -> Result<(), Failure> {
+    check_counts(&[("--runs", &[args.measuring.runs])])?;
+    check_target(args.measuring.json.as_deref())?;
+    let device = args.measuring.device.open()?;
+    let origin = Origin::of(&device);
+    let bar = progress::bar(args.measuring.quiet, BAR, Some(args.shapes.len()));
+    let mut cases = Vec::new();
+    for &shape in &args.shapes {
+        bar.inc(1);
+        bar.set_message(shape.to_string());
+        let case = product::measure(shape, args.measuring.runs, &device.device);
+        cases.push(case.map_err(Failure::run)?);
+    }
+    bar.finish_and_clear();
+    let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
+    report(&args.measuring, &origin, rows, &product::table(&cases))
+}
+
+/// What a step of `bench memory` has; 3,072 target tokens.
+const GROWTH: steps::Lengths =
+    steps::Lengths { questions: 4, forks: 6, traces: 4, prompt: 32, trace: 96, match_tokens: 32 };
+
+pub fn memory(args: &BenchMemoryArgs) -> Result<(), Failure> {
+    check_counts(&[("--steps", &[args.steps])])?;
+    let shape = model_shape(&args.shape)?;
+    check_target(args.json.as_deref())?;
+    let device = args.device.open()?;
+    if device.adapter.is_none() {
+        return Err(Failure::Usage("the CPU has no pools of memory to watch; use --device wgpu".to_owned()));
+    }
+    let origin = Origin::of(&device);
+    let budget = (device.memory_budget(&shape) as u64) << 20;
+    let workload = Workload::random(&shape, GROWTH, budget, args.seed, &device.device);
+    let points = growth::measure(&workload, args.steps, &device.device).map_err(Failure::run)?;
+    let rows = growth::rows(&points, shape.parameters(), &origin);
+    write(args.json.as_deref(), args.quiet, &origin, rows, &growth::table(&points))
 }
 
 pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {

@@ -1,12 +1,19 @@
 //! `devices`: what there is, and what `auto` would take.
 
+use crate::args::DevicesArgs;
 use crate::device::{DeviceChoice, cpu_name, pick};
 use crate::exit::Failure;
+use crate::files::{check_target, write_result};
 use crate::table::{plain, trimmed};
+use serde_json::{Value, json};
 use ssft_kernels::adapters::{Adapter, adapters};
 
-pub fn devices() -> Result<(), Failure> {
+pub fn devices(args: &DevicesArgs) -> Result<(), Failure> {
+    check_target(args.json.as_deref())?;
     let adapters = pollster::block_on(adapters());
+    if let Some(path) = &args.json {
+        write_result(path, &format!("{:#}\n", file(&adapters)))?;
+    }
     let auto = pick(DeviceChoice::Auto, &adapters).is_some();
     let mut table =
         plain(["device", "name", "api", "kind", "driver", "storage binding", "buffers", "workgroup"]);
@@ -44,4 +51,46 @@ fn row(adapter: &Adapter, best: bool, auto: bool) -> [String; 8] {
             limits.max_compute_workgroup_storage_size >> 10
         ),
     ]
+}
+
+/// Everything that the adapters tell, the best first, and which of them `auto` takes.
+fn file(adapters: &[Adapter]) -> Value {
+    let auto = pick(DeviceChoice::Auto, adapters).map(|adapter| &adapter.name);
+    json!({"auto": auto, "cpu": cpu_name(), "adapters": adapters.iter().map(object).collect::<Vec<_>>()})
+}
+
+fn object(adapter: &Adapter) -> Value {
+    let limits = &adapter.limits;
+    let features: Vec<&str> = adapter.features.iter_names().map(|(name, _)| name).collect();
+    let matrix_units = adapter.matrix_units.iter().map(|unit| {
+        json!({
+            "m": unit.m_size, "n": unit.n_size, "k": unit.k_size,
+            "inputs": format!("{:?}", unit.ab_type), "sums": format!("{:?}", unit.cr_type),
+        })
+    });
+    json!({
+        "name": adapter.name,
+        "api": format!("{:?}", adapter.api),
+        "kind": format!("{:?}", adapter.kind),
+        "hardware": adapter.is_hardware(),
+        "driver": adapter.driver,
+        "vendor_id": adapter.ids[0],
+        "device_id": adapter.ids[1],
+        "subgroup": adapter.subgroup,
+        "matrix_units": matrix_units.collect::<Vec<_>>(),
+        "features": features,
+        "limits": {
+            "max_buffer_size": limits.max_buffer_size,
+            "max_storage_buffer_binding_size": limits.max_storage_buffer_binding_size,
+            "max_uniform_buffer_binding_size": limits.max_uniform_buffer_binding_size,
+            "max_storage_buffers_per_shader_stage": limits.max_storage_buffers_per_shader_stage,
+            "min_storage_buffer_offset_alignment": limits.min_storage_buffer_offset_alignment,
+            "max_compute_workgroup_storage_size": limits.max_compute_workgroup_storage_size,
+            "max_compute_invocations_per_workgroup": limits.max_compute_invocations_per_workgroup,
+            "max_compute_workgroup_size_x": limits.max_compute_workgroup_size_x,
+            "max_compute_workgroup_size_y": limits.max_compute_workgroup_size_y,
+            "max_compute_workgroup_size_z": limits.max_compute_workgroup_size_z,
+            "max_compute_workgroups_per_dimension": limits.max_compute_workgroups_per_dimension,
+        },
+    })
 }

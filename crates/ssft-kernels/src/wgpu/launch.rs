@@ -1,5 +1,6 @@
 //! How a shader is started: buffers, shape, and a number of workgroups of any size.
 
+use crate::launches;
 use crate::source::{LaneTile, Shader};
 use burn::backend::CubeDevice;
 use burn::cubecl::client::Client;
@@ -36,8 +37,12 @@ impl Source {
     }
 }
 
-/// The lane tile that suits a device. A browser does not tell what its adapter is; it counts as a GPU.
+/// The lane tile that suits a device, unless the environment names one. A browser does not tell what its adapter is; it
+/// counts as a GPU.
 pub fn lane_tile(device: &CubeDevice) -> LaneTile {
+    if let Some(tile) = LaneTile::from_environment().unwrap_or_else(|error| panic!("{error}")) {
+        return tile;
+    }
     match device {
         CubeDevice::Wgpu(WgpuDevice { kind: WgpuDeviceKind::Cpu, .. }) => LaneTile::Software,
         _ => LaneTile::Gpu,
@@ -64,11 +69,10 @@ pub fn launch(
     arguments.info = MetadataBindingInfo::custom(pairs(&words));
     let source = Source(shader.0, shader.1);
     let dim = source.cube_dim();
-    client.launch(
-        Box::new(SourceKernel::new(source, dim)),
-        CubeCount::Static(across as u32, down as u32, 1),
-        arguments,
-    );
+    let count = CubeCount::Static(across as u32, down as u32, 1);
+    launches::of_shader(shader.0.name, || {
+        client.launch(Box::new(SourceKernel::new(source, dim)), count, arguments);
+    });
 }
 
 /// The bits of an f32, as a word of a shape.

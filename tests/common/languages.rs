@@ -1,0 +1,117 @@
+//! A WGSL text in every language that wgpu hands to a driver, written by the compiler that wgpu brings along.
+
+use naga::back::{hlsl, msl, spv};
+use naga::front::wgsl::{Frontend, Options};
+use naga::valid::{Capabilities, ModuleInfo, SubgroupOperationSet, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage, valid::ShaderStages};
+use std::io::Write;
+use std::process::Command;
+
+/// WebGPU's default limits: storage buffers of a stage, invocations and bytes of a workgroup, its size in each dimension.
+const STORAGE_BUFFERS: usize = 8;
+const INVOCATIONS: u32 = 256;
+const WORKGROUP_BYTES: u32 = 16 << 10;
+const WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
+
+/// A WGSL text that the compiler has accepted.
+pub struct Shader {
+    name: String,
+    pub module: Module,
+    info: ModuleInfo,
+}
+
+impl Shader {
+    /// Parses and validates `text`; what it needs beyond core WebGPU has to be in `capabilities`.
+    ///
+    /// # Panics
+    /// With the compiler's words.
+    pub fn new(name: &str, text: &str, capabilities: Capabilities) -> Self {
+        let mut options = Options::new();
+        options.capabilities = capabilities;
+        let module = Frontend::new_with_options(options)
+            .parse(text)
+            .unwrap_or_else(|error| panic!("{name}: {}\n{text}", error.emit_to_string(text)));
+        let info = Validator::new(ValidationFlags::all(), capabilities)
+            .subgroup_stages(ShaderStages::COMPUTE)
+            .subgroup_operations(SubgroupOperationSet::all())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{name}: {}\n{text}", error.emit_to_string(text)));
+        Self { name: name.to_owned(), module, info }
+    }
+
+    /// Fails the test unless WebGPU's default limits allow the shader.
+    pub fn assert_within_default_limits(&self) {
+        let (name, module) = (&self.name, &self.module);
+        let globals = || module.global_variables.iter().map(|(_, global)| global);
+        let storage = globals().filter(|global| matches!(global.space, AddressSpace::Storage { .. })).count();
+        assert!(storage <= STORAGE_BUFFERS, "{name}: {storage} storage buffers");
+        let shared = globals().filter(|global| global.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|global| module.types[global.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= WORKGROUP_BYTES, "{name}: {bytes} bytes of workgroup memory");
+        for entry in &module.entry_points {
+            let size = entry.workgroup_size;
+            assert!(size.iter().product::<u32>() <= INVOCATIONS, "{name}: a workgroup of {size:?}");
+            assert!(size.iter().zip(WORKGROUP_SIZE).all(|(&size, most)| size <= most), "{name}: {size:?}");
+        }
+    }
+
+    /// Writes the shader for Vulkan, Metal and DX12. Of SPIR-V, its own validator is asked as well.
+    ///
+    /// # Panics
+    /// With the words of the writer that refuses it.
+    pub fn assert_translates(&self) {
+        let spirv = self.spirv().unwrap_or_else(|error| panic!("{}: SPIR-V: {error}", self.name));
+        self.assert_spirv_is_valid(&spirv);
+        let metal = self.metal().unwrap_or_else(|error| panic!("{}: MSL: {error}", self.name));
+        assert!(metal.contains("kernel void"), "{}: MSL without a kernel:\n{metal}", self.name);
+        let direct = self.direct().unwrap_or_else(|error| panic!("{}: HLSL: {error}", self.name));
+        assert!(direct.contains("[numthreads("), "{}: HLSL without a kernel:\n{direct}", self.name);
+    }
+
+    fn entry(&self) -> &str {
+        &self.module.entry_points[0].name
+    }
+
+    /// SPIR-V 1.3, the least that has subgroups; that of Vulkan 1.1.
+    fn spirv(&self) -> Result<Vec<u32>, spv::Error> {
+        let options = spv::Options { lang_version: (1, 3), fake_missing_bindings: true, ..spv::Options::default() };
+        let pipeline =
+            spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: self.entry().to_owned() };
+        spv::write_vec(&self.module, &self.info, &options, Some(&pipeline))
+    }
+
+    /// MSL 2.4, of macOS 12: the oldest system on which all Macs with Apple's processors are supported.
+    fn metal(&self) -> Result<String, msl::Error> {
+        let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
+        let pipeline = msl::PipelineOptions {
+            entry_point: Some((ShaderStage::Compute, self.entry().to_owned())),
+            ..msl::PipelineOptions::default()
+        };
+        let (text, translation) = msl::write_string(&self.module, &self.info, &options, &pipeline)?;
+        let mut names = translation.entry_point_names.into_iter();
+        names.try_for_each(|name| name.map(drop)).map_err(|error| msl::Error::GenericValidation(error.to_string()))?;
+        Ok(text)
+    }
+
+    /// HLSL of shader model 6.0, the least that wgpu asks of DX12.
+    fn direct(&self) -> Result<String, hlsl::Error> {
+        let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
+        let pipeline =
+            hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, self.entry().to_owned())) };
+        let mut text = String::new();
+        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(&self.module, &self.info, None)?;
+        let mut names = written.entry_point_names.into_iter();
+        names.try_for_each(|name| name.map(drop)).map_err(|error| hlsl::Error::Custom(error.to_string()))?;
+        Ok(text)
+    }
+
+    fn assert_spirv_is_valid(&self, words: &[u32]) {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        file.write_all(&bytes).expect("write SPIR-V");
+        let output = Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(file.path()).output();
+        let output = output.expect("spirv-val; `cargo xtask setup` installs it (Debian: spirv-tools)");
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: spirv-val: {said}", self.name);
+    }
+}

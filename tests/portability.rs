@@ -1,0 +1,184 @@
+//! What other machines would be given: the texts that CubeCL makes of burn's operations, and the results there.
+//!
+//! CubeCL writes WGSL by what an adapter says of itself. The software adapter of these tests says that it is software, so
+//! a Mac or a graphics card would be given texts that no test has seen. Here the same adapter is presented as two others: one that
+//! can no more than WebGPU promises everywhere, and a card with all that the driver has, subgroups among it.
+//! Training steps and decoding run on both; every text has to translate for Vulkan, Metal and DX12, and every
+//! number has to be the CPU's.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(unsafe_code, reason = "wgpu's own adapters are read-only")]
+
+#[path = "common/languages.rs"]
+mod languages;
+
+use burn::tensor::Device;
+use burn::tensor::wgpu::WgpuSetup;
+use languages::Shader;
+use naga::valid::Capabilities;
+use ssft_wgpu::cli::bench::steps::{Arm, Lengths, Workload};
+use ssft_wgpu::data::tokenizer::Tokenizer;
+use ssft_wgpu::decode::fork::{Question, RowStart, Settings};
+use ssft_wgpu::decode::sample::{Sampling, row_generator};
+use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::{Decoder, DecoderConfig};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use wgpu::hal::{self, Instance as _};
+
+const FORKS: usize = 3;
+/// Of a loss; see `tests/devices.rs`. Here it is of two steps.
+const TOLERANCE: f64 = 1e-5;
+
+/// Keeps the texts that CubeCL hands to wgpu, by the names that CubeCL gives them.
+struct Recorder(Mutex<BTreeMap<String, String>>);
+
+static RECORDER: Recorder = Recorder(Mutex::new(BTreeMap::new()));
+
+impl log::Log for Recorder {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("cubecl_wgpu")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let line = record.args().to_string();
+        let Some((_, rest)) = line.split_once("compiling WGSL module `") else { return };
+        let (name, text) = rest.split_once("`\n").expect("a name and a text");
+        let mut texts = self.0.lock().unwrap();
+        let number = texts.len();
+        texts.insert(format!("{name} ({number})"), text.to_owned());
+    }
+
+    fn flush(&self) {}
+}
+
+/// The software adapter with another face, as a device of burn.
+fn disguised(change: impl FnOnce(&mut hal::ExposedAdapter<hal::api::Vulkan>)) -> Device {
+    let descriptor = wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::VULKAN,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    let instance = wgpu::Instance::new(descriptor);
+    // SAFETY: the adapter goes back to the instance that it came from; it says less than it can, or names another kind.
+    let adapter = unsafe {
+        let vulkan = instance.as_hal::<hal::api::Vulkan>().expect("Vulkan");
+        let mut found = vulkan.enumerate_adapters(None);
+        assert!(!found.is_empty(), "no graphics adapter; `cargo xtask setup` installs a software one");
+        let mut exposed = found.swap_remove(0);
+        change(&mut exposed);
+        instance.create_adapter_from_hal(exposed)
+    };
+    let request = wgpu::DeviceDescriptor {
+        required_features: adapter.features().difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
+        required_limits: adapter.limits(),
+        // SAFETY: CubeCL asks for the same, since `features` may name experimental ones.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
+        ..wgpu::DeviceDescriptor::default()
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&request)).unwrap();
+    let setup = WgpuSetup { instance, adapter, device, queue, backend: wgpu::Backend::Vulkan };
+    Device::wgpu_options().setup(setup).init().unwrap()
+}
+
+/// One that can no more than WebGPU promises everywhere.
+fn plainest() -> Device {
+    disguised(|adapter| {
+        adapter.info.device_type = wgpu::DeviceType::IntegratedGpu;
+        adapter.features = wgpu::Features::empty();
+        adapter.capabilities.limits = wgpu::Limits::default();
+    })
+}
+
+/// A card: all that the driver has, and CubeCL uses subgroups.
+fn card() -> Device {
+    disguised(|adapter| {
+        assert!(adapter.features.contains(wgpu::Features::SUBGROUP), "a driver with subgroups");
+        adapter.info.device_type = wgpu::DeviceType::DiscreteGpu;
+    })
+}
+
+/// Llama with grouped queries, Qwen2 with biases and a head of its own, Qwen3 with norms on queries and keys.
+fn shapes(vocab: usize) -> [DecoderConfig; 3] {
+    let llama = DecoderConfig {
+        hidden_size: 24,
+        intermediate_size: 40,
+        num_hidden_layers: 1,
+        num_attention_heads: 4,
+        num_key_value_heads: 2,
+        head_dim: 6,
+        max_position_embeddings: 64,
+        ..DecoderConfig::preset(Preset::Tiny, vocab)
+    };
+    let qwen2 = DecoderConfig { qkv_bias: true, tie_word_embeddings: false, ..llama.clone() };
+    let qwen3 = DecoderConfig { qk_norm: true, ..llama.clone() };
+    [llama, qwen2, qwen3]
+}
+
+/// Losses of steps of every arm, and the texts of forks that are drawn and greedy.
+fn work(device: &Device) -> (Vec<f64>, Vec<String>) {
+    let tokenizer = Tokenizer::bytes(FORKS).unwrap();
+    let lengths = Lengths { questions: 2, forks: FORKS, traces: 2, prompt: 7, trace: 9, match_tokens: 4 };
+    let (mut losses, mut texts) = (Vec::new(), Vec::new());
+    for shape in shapes(tokenizer.vocab_size()) {
+        let workload = Workload::random(&shape, lengths, 64 << 20, 1, device);
+        for arm in [Arm::SsftRandom, Arm::SsftFull, Arm::SsftLazy] {
+            let bench = workload.start(arm, device);
+            bench.step();
+            bench.step();
+            losses.push(bench.medians(1).unwrap().loss);
+        }
+        let model = Decoder::init(&shape, 2, device).prepared();
+        for sampling in [Sampling::GREEDY, Sampling::PAPER] {
+            texts.extend(answers(&model, &tokenizer, sampling));
+        }
+    }
+    (losses, texts)
+}
+
+fn answers(model: &Decoder, tokenizer: &Tokenizer, sampling: Sampling) -> Vec<String> {
+    let row = |(fork, &token): (usize, &u32)| RowStart {
+        lead: vec![token],
+        rng: row_generator(1, 0, fork as u32, 0),
+    };
+    let rows = tokenizer.forks().iter().enumerate().map(row).collect();
+    let questions = [Question { prompt: tokenizer.encode_text("12+35=").unwrap(), rows }];
+    let settings = Settings { sampling, eos: Vec::new(), stop: Vec::new(), max_tokens: 12 };
+    let listen = async |_: ssft_wgpu::decode::fork::Piece<'_>| ControlFlow::Continue(());
+    let decoded = ssft_wgpu::decode::decode(model, tokenizer, &questions, &settings, listen);
+    pollster::block_on(decoded).unwrap().concat().into_iter().map(|answer| answer.text).collect()
+}
+
+/// One test: texts are kept for the whole process.
+#[test]
+fn every_text_translates_everywhere_and_computes_what_the_cpu_does() {
+    log::set_logger(&RECORDER).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let (cpu_losses, cpu_texts) = work(&Device::flex());
+    assert!(RECORDER.0.lock().unwrap().is_empty());
+    for (name, device, capabilities) in
+        [("plainest", plainest(), Capabilities::empty()), ("card", card(), Capabilities::all())]
+    {
+        let (losses, texts) = work(&device);
+        for (at, (loss, cpu)) in losses.iter().zip(&cpu_losses).enumerate() {
+            let apart = (loss - cpu).abs() / cpu;
+            assert!(apart < TOLERANCE, "{name}: loss {at} is {loss}, on the CPU {cpu}");
+        }
+        assert_eq!(texts, cpu_texts, "{name}: other answers");
+        let made = std::mem::take(&mut *RECORDER.0.lock().unwrap());
+        println!("{name}: {} texts", made.len());
+        // Fewer would be a recorder that hears nothing.
+        assert!(made.len() > 30, "{name}: {} texts", made.len());
+        for (kernel, text) in made {
+            let shader = Shader::new(&format!("{name}: {kernel}"), &text, capabilities);
+            if name == "plainest" {
+                shader.assert_within_default_limits();
+            }
+            shader.assert_translates();
+        }
+    }
+}

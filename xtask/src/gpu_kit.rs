@@ -1,0 +1,165 @@
+//! Everything that a graphics card can be asked, in a folder that runs on a bare machine: `tests/gpu-kit/README.md`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use crate::apt;
+use crate::process::{cargo, command, loud, quiet, root, succeeds};
+use crate::steps::Steps;
+
+/// Most bytes of the folder: a machine that is lent is far away.
+const MOST: u64 = 40 << 20;
+/// Test binaries that ask an adapter: the package, the test, its name in the kit.
+const TESTS: [(&str, &str); 3] =
+    [("kernels", "test-kernels"), ("decoding", "test-decoding"), ("devices", "test-devices")];
+/// Files of the repository that go along, and their place in the kit.
+const FILES: [(&str, &str); 3] = [
+    ("tests/peers/step.py", "peers/step.py"),
+    ("tests/peers/products.py", "peers/products.py"),
+    ("web/public/demo", "model"),
+];
+/// The Vulkan loader, and what drivers of cards without a display open beside it.
+const LOADER: [&str; 12] = [
+    "libvulkan1", "libglvnd0", "libegl1", "libgl1", "libglx0", "libopengl0", "libgles2", "libx11-6", "libxext6",
+    "libxcb1", "libxau6", "libxdmcp6",
+];
+/// The part of the tests that every run of the suite does.
+const SMALL_KIT: &str = "gpu-kit/small";
+
+/// `gpu-kit`.
+#[derive(Args)]
+pub struct GpuKit {
+    /// Where the folder goes; it must not be there
+    #[arg(long)]
+    out: PathBuf,
+    /// Leave out the second program, which has CubeCL's autotune: it takes about ten more minutes to build
+    #[arg(long)]
+    without_autotune: bool,
+}
+
+/// `cargo xtask gpu-kit`.
+pub fn run(steps: &mut Steps, kit: &GpuKit) -> Result<()> {
+    let out = root().join(&kit.out);
+    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "the kit is built on x86-64 Linux, for the same");
+    ensure!(!out.exists(), "{} is there already; remove it or give another --out", out.display());
+    let autotune = match kit.without_autotune {
+        true => None,
+        false => Some(steps.run("build with autotune", || program("autotune"))?),
+    };
+    let bytes = pack(steps, &out, autotune.as_deref(), "-9")?;
+    ensure!(bytes <= MOST, "{}: {bytes} bytes, more than {MOST}", out.display());
+    println!("{}: {:.1} MiB", out.display(), bytes as f64 / f64::from(1 << 20));
+    Ok(())
+}
+
+/// The kit at small shapes on whatever adapter there is, and its report, so that neither rots.
+pub fn check(steps: &mut Steps, environment: &[(&'static str, OsString)]) -> Result<()> {
+    let out = crate::web::target_directory()?.join(SMALL_KIT);
+    let (kit, results) = (out.join("kit"), out.join("results"));
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| out.display().to_string())?;
+    }
+    pack(steps, &kit, None, "-1")?;
+    steps.run("gpu kit, small", || {
+        let mut run = command(kit.join("run.sh"));
+        loud(run.arg("--small").arg(&results).envs(environment.iter().cloned()))
+    })?;
+    steps.run("gpu report", || crate::gpu_report::section(&results).map(|text| println!("{text}")))
+}
+
+/// Puts the folder together, under another name until it is whole; returns its bytes.
+fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) -> Result<u64> {
+    let out = target.with_extension("unfinished");
+    if out.exists() {
+        fs::remove_dir_all(&out).with_context(|| out.display().to_string())?;
+    }
+    let content = out.join("content");
+    fs::create_dir_all(content.join("bin")).with_context(|| out.display().to_string())?;
+    let programs = steps.run("build", programs)?;
+    let autotune = autotune.map(|path| ("ssft-wgpu-autotune", path.to_owned()));
+    for (name, built) in programs.into_iter().chain(autotune) {
+        let target = content.join("bin").join(name);
+        quiet(command("strip").arg("-o").arg(&target).arg(&built))?;
+    }
+    for (from, to) in FILES {
+        copy(&root().join(from), &content.join(to))?;
+    }
+    fs::write(content.join("commit"), commit()).context("the commit's name")?;
+    steps.run("pack", || {
+        let mut tar = command("tar");
+        tar.arg("--directory").arg(&content).args(["--create", "--xz", "--file"]).arg(out.join("kit.tar.xz"));
+        quiet(tar.arg(".").env("XZ_OPT", format!("{level} --threads=0"))).map(drop)
+    })?;
+    fs::remove_dir_all(&content).with_context(|| content.display().to_string())?;
+    for name in ["run.sh", "README.md"] {
+        copy(&root().join("tests/gpu-kit").join(name), &out.join(name))?;
+    }
+    loader(&out.join("loader"))?;
+    let bytes = size(&out)?;
+    fs::rename(&out, target).with_context(|| target.display().to_string())?;
+    Ok(bytes)
+}
+
+/// The program and the tests, each with its name in the kit.
+fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut programs = vec![("ssft-wgpu", program("")?)];
+    let mut build = cargo("test --no-run --release --workspace --message-format json-render-diagnostics");
+    let built = quiet(&mut build)?;
+    for (test, name) in TESTS {
+        let is_it = |line: &Value| {
+            line["target"]["name"] == test && line["target"]["kind"][0] == "test" && line["executable"].is_string()
+        };
+        let found = built.lines().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
+        let path = found.as_ref().and_then(|line| line["executable"].as_str());
+        programs.push((name, path.with_context(|| format!("cargo built no test {test}"))?.into()));
+    }
+    Ok(programs)
+}
+
+/// The program with cargo features; copied aside, because the next build takes its place.
+fn program(features: &str) -> Result<PathBuf> {
+    loud(cargo("build --release --package ssft-wgpu").args(["--features", features]))?;
+    let release = crate::web::target_directory()?.join("release");
+    let (built, aside) = (release.join("ssft-wgpu"), release.join(format!("gpu-kit-ssft-wgpu-{features}")));
+    fs::copy(&built, &aside).with_context(|| built.display().to_string())?;
+    Ok(aside)
+}
+
+/// The loader's packages, where Debian's tools can fetch them.
+fn loader(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    if !apt::is_usable() {
+        println!("    no Vulkan loader goes along: this is no Debian; the machine with the card needs its own");
+        return Ok(());
+    }
+    apt::update();
+    quiet(command("apt-get").arg("download").args(LOADER).current_dir(folder)).map(drop)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    }
+    quiet(command("cp").arg("-r").arg(from).arg(to)).map(drop)
+}
+
+/// The commit that the kit is made of, with `-dirty` where something was changed since.
+fn commit() -> String {
+    let mut git = command("git");
+    git.args(["describe", "--always", "--dirty", "--abbrev=12"]);
+    if succeeds(&mut git) { quiet(&mut git).unwrap_or_default() } else { "unknown".to_owned() }
+}
+
+fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(bytes)
+}
