@@ -24,11 +24,10 @@ class Block(nn.Module):
         self.down = nn.Linear(inner, width, bias=False)
 
     def forward(self, x: Tensor, turns: Tensor) -> Tensor:
-        rows, tokens, width = x.shape
-        turned = self.heads + self.kv_heads
-        qkv = self.qkv(self.attention_norm(x)).view(rows, tokens, turned + self.kv_heads, self.head)
-        query, key = rotate(qkv[:, :, :turned], turns).transpose(1, 2).split((self.heads, self.kv_heads), 1)
-        x = x + self.out(attention(query, key, qkv[:, :, turned:].transpose(1, 2)).transpose(1, 2).reshape(x.shape))
+        qkv = self.qkv(self.attention_norm(x)).unflatten(2, (-1, self.head))
+        turned, value = qkv.split((self.heads + self.kv_heads, self.kv_heads), 2)
+        query, key = rotate(turned, turns).transpose(1, 2).split((self.heads, self.kv_heads), 1)
+        x = x + self.out(attention(query, key, value.transpose(1, 2)).transpose(1, 2).flatten(2))
         normed = self.mlp_norm(x)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
@@ -40,10 +39,10 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal; `[rows, heads, tokens, head]`, and as many heads of `query` share one of `key` and `value` as need to."""
+    """Causal, of `[rows, heads, tokens, head]`; where `key` and `value` have fewer heads, those of `query` share them."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1 and query.is_cuda and query.dtype == torch.float32:
-        # No fused kernel of CUDA shares heads in f32: asked to, PyTorch would take its slow way without a word.
+        # No fused CUDA kernel shares heads in f32: asked to, PyTorch would quietly take its slow way.
         key, value = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (key, value))
         groups = 1
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=groups > 1)

@@ -1,0 +1,113 @@
+"""Matrix products of training by `torch.matmul`, in TFLOP/s; README.md has the rules."""
+
+import argparse
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from machine import add_flags, check_flags, device_name, now, set_products
+
+SECONDS = 0.01  # of one measurement, at least about
+SHAPES = "1536x576x1536,1536x1536x576,1536x576x49152"  # some of SmolLM2-135M
+HEAD = "\n| product | precision | rows | in | out | median ms | min ms | TFLOP/s | runs |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
+ROW = "| {variant} | {precision} | {rows} | {in} | {out} | {median_ms:.4f} | {min_ms:.4f} | {tflops:.2f} | {runs} |"
+
+
+class Shape(NamedTuple):
+    rows: int
+    wide: int  # numbers in a row that go in
+    out: int
+
+
+def shape_list(text: str) -> list[Shape]:
+    shapes = [[int(size) if size.isdecimal() else 0 for size in shape.split("x")] for shape in text.split(",")]
+    if any(len(shape) != 3 or min(shape) < 1 for shape in shapes):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of ROWSxINxOUT, such as 1536x576x1536,512x512x512")
+    return [Shape(*shape) for shape in shapes]
+
+
+def products(shape: Shape, precision: str, device: str) -> dict[str, Callable[[], Tensor]]:
+    """The three products of a linear map in training. Results have their place, so that no time goes into finding one."""
+    kind: Any = {"dtype": torch.bfloat16 if precision == "bf16" else torch.float32, "device": device}
+    x, weight, gradient = (torch.randn(size, **kind) for size in (shape[:2], (shape.out, shape.wide), shape[::2]))
+    y, to_x, to_weight = (torch.empty_like(like) for like in (gradient, x, weight))
+    return {
+        "forward": lambda: torch.matmul(x, weight.T, out=y),
+        "input-gradient": lambda: torch.matmul(gradient, weight, out=to_x),
+        "weight-gradient": lambda: torch.matmul(gradient.T, x, out=to_weight),
+    }
+
+
+def seconds(device: str, work: Callable[[], Any]) -> float:
+    start = now(device)
+    work()
+    return now(device) - start
+
+
+def measure(device: str, product: Callable[[], Tensor], runs: int) -> list[float]:
+    """Milliseconds of one product, as many times; each is the mean of repetitions that last `SECONDS` together."""
+    for _ in range(3):
+        product()
+    once = min(seconds(device, product) for _ in range(5))
+    times = max(1, math.ceil(SECONDS / once))
+
+    def repeat() -> None:
+        for _ in range(times):
+            product()
+
+    if device == "cuda":
+        # A small product takes less time than Python takes to ask for it, so the device is asked for all of them at once.
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            repeat()
+        repeat = graph.replay
+    repeat()
+    return [1e3 * seconds(device, repeat) / times for _ in range(runs)]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_flags(parser)
+    text = f"comma-separated list of ROWSxINxOUT, default {SHAPES}"
+    parser.add_argument("--shapes", type=shape_list, default=SHAPES, metavar="LIST", help=text)
+    for key, default in {"threads": 2, "runs": 7, "seed": 1}.items():
+        parser.add_argument(f"--{key}", type=int, default=default, help=f"default {default}")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    if min(args.threads, args.runs, args.seed) < 1:
+        parser.error("every number is at least 1")
+    check_flags(parser, args)
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    device, rows = device_name(args.device), []
+    print(f"PyTorch  {torch.__version__}, {f'{args.threads} threads' if args.device == 'cpu' else device}")
+    print(HEAD)
+    for shape in args.shapes:
+        for precision in args.precisions:
+            set_products(precision)
+            for variant, product in products(shape, precision, args.device).items():
+                times = measure(args.device, product, args.runs)
+                row = {"name": "product", "variant": variant, "precision": precision}
+                row["shape"] = {"rows": shape.rows, "in": shape.wide, "out": shape.out}
+                row |= {"median_ms": median(times), "min_ms": min(times), "runs": args.runs}
+                row["tflops"] = 2e-9 * math.prod(shape) / row["median_ms"]
+                rows.append(row)
+                print(ROW.format(**row, **row["shape"]))
+    if args.json:
+        about = {"torch": torch.__version__, "device": device, "rows": rows}
+        args.json.write_text(json.dumps(about, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
