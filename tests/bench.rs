@@ -261,7 +261,7 @@ fn bench_steps(home: &Home, flags: &str) -> (Value, String) {
 fn every_arm_is_measured() {
     let home = Home::new();
     for device in ["cpu", "wgpu"] {
-        let (figures, table) = bench_steps(&home, &format!("{SMALL} --device {device}"));
+        let (figures, table) = bench_steps(&home, &format!("{SMALL} --device {device} --profile"));
         let variants: Vec<_> = rows(&figures).iter().map(|row| row["variant"].as_str().unwrap()).collect();
         assert_eq!(variants, ARMS);
         for row in rows(&figures) {
@@ -274,7 +274,7 @@ fn every_arm_is_measured() {
 
 fn check_step(row: &Value, device: &str) {
     let shape = json!({
-        "parameters": row["shape"]["parameters"], "width": 16, "inner": 24, "layers": 1, "heads": 2, "vocab": 40,
+        "parameters": row["shape"]["parameters"], "width": 16, "inner": 24, "layers": 1, "heads": 2, "kv_heads": 2, "vocab": 40,
         "questions": 2, "forks": 6, "traces": 4, "prompt_tokens": 3, "trace_tokens": 5, "match_tokens": 2,
     });
     assert_eq!(row["shape"], shape, "{row}");
@@ -292,6 +292,85 @@ fn check_step(row: &Value, device: &str) {
     assert_eq!(row["cost_saved"].is_f64(), matches, "{row}");
     assert_eq!(number("ms_cost") > 0.0, matches, "{row}");
     assert_eq!(row["launches"].as_u64().is_some_and(|count| count > 10), device == "wgpu", "{row}");
+    check_profile(row, device == "wgpu");
+}
+
+/// The time of every kernel of a step, where there are kernels.
+fn check_profile(row: &Value, is_expected: bool) {
+    let kernels = row["kernels"].as_array();
+    assert_eq!(kernels.is_some(), is_expected, "{row}");
+    let Some(kernels) = kernels else { return };
+    let ms: Vec<f64> = kernels.iter().map(|kernel| kernel["ms"].as_f64().unwrap()).collect();
+    assert!(ms.is_sorted_by(|a, b| a >= b) && ms.iter().all(|&ms| ms > 0.0), "{row}");
+    for shader in ["attention.wgsl", "nll_partials.wgsl", "adamw.wgsl"] {
+        assert_eq!(kernels.iter().filter(|kernel| kernel["name"] == shader).count(), 1, "{shader}: {row}");
+    }
+    let launches: u64 = kernels.iter().map(|kernel| kernel["launches"].as_u64().unwrap()).sum();
+    assert_eq!(row["timed_by_device_clock"], launches, "the software adapter has timestamps: {row}");
+    if row["variant"] == "ssft-random" {
+        assert_eq!(row["launches"], launches, "every step of this arm starts the same kernels: {row}");
+    }
+}
+
+#[test]
+fn heads_of_keys_and_biases_make_another_model() {
+    let home = Home::new();
+    let parameters = |flags: &str| {
+        let (figures, _) = bench_steps(&home, &format!("{SMALL} --arms sft --device cpu {flags}"));
+        rows(&figures)[0]["shape"]["parameters"].as_u64().unwrap()
+    };
+    let plain = parameters("");
+    // One head of keys and values less, 8 numbers each of 16; biases of 16 numbers for queries, keys and values.
+    assert_eq!(parameters("--kv-heads 1"), plain - 2 * 8 * 16);
+    assert_eq!(parameters("--qkv-bias"), plain + 3 * 16);
+}
+
+#[test]
+fn products_are_measured() {
+    let home = Home::new();
+    // A software adapter compiles each product for seconds.
+    for (device, shapes) in [("cpu", "7x8x9,1x16x4"), ("wgpu", "7x8x9")] {
+        let flags = format!("--shapes {shapes} --runs 2 --device {device} --json products.json");
+        let done = home.run(&format!("bench products {flags}")).succeeded();
+        let figures = read_json(&home.path("products.json"));
+        let found: Vec<_> = rows(&figures).iter().map(|row| row["variant"].as_str().unwrap()).collect();
+        let count = shapes.split(',').count();
+        assert_eq!(found, ["forward", "input-gradient", "weight-gradient"].repeat(count));
+        for row in rows(&figures) {
+            let ms = row["median_ms"].as_f64().unwrap();
+            let sizes = ["rows", "in", "out"].map(|key| row["shape"][key].as_f64().unwrap());
+            let tflops = 2.0 * sizes.iter().product::<f64>() / ms / 1e9;
+            assert!(ms > 0.0 && (row["tflops"].as_f64().unwrap() / tflops - 1.0).abs() < 1e-9, "{row}");
+            assert_eq!((&row["device"], &row["autotune"]), (&json!(device), &json!(false)), "{row}");
+        }
+        assert_eq!(done.stdout.matches("forward").count(), count, "{done:#?}");
+    }
+    let wrong = home.run("bench products --shapes 7x8");
+    assert!(wrong.refusal().contains("give three numbers of at least 1 as ROWSxINxOUT"), "{wrong:#?}");
+}
+
+#[test]
+fn memory_is_watched_over_many_steps() {
+    let home = Home::new();
+    let model = "--width 16 --inner 24 --layers 1 --heads 2 --vocab 40 --steps 2 --json memory.json";
+    let done = home.run(&format!("bench memory --device wgpu {model}")).succeeded();
+    let figures = read_json(&home.path("memory.json"));
+    let steps: Vec<_> = rows(&figures).iter().map(|row| row["steps"].as_u64().unwrap()).collect();
+    assert_eq!(steps, [1, 2]);
+    assert!(rows(&figures).iter().all(|row| row["reserved_bytes"].as_u64().unwrap() > MIB / 4), "{figures}");
+    assert!(done.stdout.contains("pools MiB"), "{done:#?}");
+    let cpu = home.run("bench memory --device cpu");
+    assert_eq!(cpu.refusal(), "the CPU has no pools of memory to watch; use --device wgpu");
+}
+
+#[test]
+fn an_unknown_lane_tile_is_refused() {
+    let home = Home::new();
+    let arguments = "bench products --device wgpu";
+    let mut program = home.program(arguments);
+    program.env("SSFT_LANE_TILE", "wide");
+    let done = Done::of(program, arguments);
+    assert_eq!(done.refusal(), "SSFT_LANE_TILE is \"wide\"; give gpu or software, or leave it out");
 }
 
 #[test]
@@ -338,6 +417,7 @@ fn steps_that_cannot_be_measured_are_refused() {
         ),
         ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
         ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),
+        ("--kv-heads 3", "4 heads cannot share 3 heads of keys and values; --kv-heads has to divide --heads"),
         ("--model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
         ("--model nowhere --width 8", "cannot be used with"),
         ("--task arithmetic", "--model"),

@@ -231,6 +231,24 @@ fn runs_without_a_name_are_numbered() {
 }
 
 #[test]
+fn devices_tell_everything_to_a_file() {
+    let home = Home::new();
+    home.run("devices --json devices.json").succeeded();
+    let devices = read_json(&home.path("devices.json"));
+    let adapters = devices["adapters"].as_array().expect("a list");
+    assert!(!adapters.is_empty(), "{devices}");
+    for adapter in adapters {
+        let limits = &adapter["limits"];
+        assert!(limits["max_storage_buffer_binding_size"].as_u64() >= Some(128 << 20), "{adapter}");
+        let features = adapter["features"].as_array().expect("a list");
+        assert!(features.iter().all(serde_json::Value::is_string) && !features.is_empty(), "{adapter}");
+        assert_eq!(adapter["subgroup"].as_array().map(Vec::len), Some(2), "{adapter}");
+        assert!(adapter["hardware"].is_boolean() && adapter["matrix_units"].is_array(), "{adapter}");
+    }
+    assert_eq!(devices["auto"].is_null(), adapters[0]["hardware"] == false, "{devices}");
+}
+
+#[test]
 fn devices_lists_the_cpu() {
     let done = Home::new().run("devices").succeeded();
     assert!(done.stdout.lines().any(|line| line.trim_start().starts_with("cpu")), "{done:#?}");

@@ -121,7 +121,7 @@ parts() {
 
     # The same training on the card and on the CPU.
     local train
-    train="train --quiet --eval-questions 20 --steps $(small_or "3 --preset toy --batch-questions 2 --train-questions 40" 200)"
+    train="train --quiet --steps $(small_or "3 --preset toy --batch-questions 2 --train-questions 40 --eval-questions 1" "200 --eval-questions 20")"
     part train-wgpu 40 bash -c "'$ours' $train --device wgpu --out wgpu && { printf '['; paste -sd, wgpu/metrics.jsonl; printf ']'; } >'$json'"
     part train-cpu 60 bash -c "'$ours' $train --device cpu --out cpu && { printf '['; paste -sd, cpu/metrics.jsonl; printf ']'; } >'$json'"
 
@@ -145,7 +145,10 @@ parts() {
     shapes=$(small_or 8x8x12 1536x128x384,1536x384x1024,1088x576x1536,1088x1536x576,1088x896x4864,1088x4864x896,4096x4096x4096)
     part products 30 "$ours" bench products $runs --shapes "$shapes"
     if [ -e bin/ssft-wgpu-autotune ]; then
-        part products-autotune 60 bin/ssft-wgpu-autotune bench products $runs --shapes "$shapes"
+        # It times some 25 kernels for each product and shape, and would leave a cache of what it found.
+        export CUBECL_AUTOTUNE_CACHE=off
+        part products-autotune 60 bin/ssft-wgpu-autotune bench products $runs \
+            --shapes $(small_or 8x8x12 1088x576x1536,1088x896x4864,4096x4096x4096)
         part steps-tiny-autotune 60 bin/ssft-wgpu-autotune bench steps $runs --arms ssft-random,ssft-lazy $tiny $lengths
     else
         absent products-autotune "the kit was built without it"
@@ -153,7 +156,7 @@ parts() {
     if grep -q '"part":"torch-tiny"' "$out/parts.jsonl"; then
         part torch-products 30 "$python" peers/products.py $peer --precisions $precisions --shapes "$shapes"
     fi
-    part memory 90 "$ours" bench memory --device wgpu --json "$json" --steps $(small_or "20 $tiny" 2000)
+    part memory 90 "$ours" bench memory --device wgpu --json "$json" --steps $(small_or "3 $tiny" 2000)
 }
 
 echo "results in $out"

@@ -39,7 +39,7 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal, of `[rows, heads, tokens, head]`; where `key` and `value` have fewer heads, those of `query` share them."""
+    """Causal, of `[rows, heads, tokens, head]`; the heads of `query` share those of `key` and `value` evenly."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1 and query.is_cuda and query.dtype == torch.float32:
         # No fused CUDA kernel shares heads in f32: asked to, PyTorch would quietly take its slow way.

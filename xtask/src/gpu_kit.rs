@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::apt;
-use crate::process::{cargo, command, loud, quiet, root, succeeds};
+use crate::process::{cargo, command, loud, quiet, root};
 use crate::steps::Steps;
 
 /// Most bytes of the folder: a machine that is lent is far away.
@@ -18,11 +18,7 @@ const MOST: u64 = 40 << 20;
 const TESTS: [(&str, &str); 3] =
     [("kernels", "test-kernels"), ("decoding", "test-decoding"), ("devices", "test-devices")];
 /// Files of the repository that go along, and their place in the kit.
-const FILES: [(&str, &str); 3] = [
-    ("tests/peers/step.py", "peers/step.py"),
-    ("tests/peers/products.py", "peers/products.py"),
-    ("web/public/demo", "model"),
-];
+const FILES: [(&str, &str); 2] = [("tests/peers", "peers"), ("web/public/demo", "model")];
 /// The Vulkan loader, and what drivers of cards without a display open beside it.
 const LOADER: [&str; 12] = [
     "libvulkan1", "libglvnd0", "libegl1", "libgl1", "libglx0", "libopengl0", "libgles2", "libx11-6", "libxext6",
@@ -89,7 +85,6 @@ fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) 
     for (from, to) in FILES {
         copy(&root().join(from), &content.join(to))?;
     }
-    fs::write(content.join("commit"), commit()).context("the commit's name")?;
     steps.run("pack", || {
         let mut tar = command("tar");
         tar.arg("--directory").arg(&content).args(["--create", "--xz", "--file"]).arg(out.join("kit.tar.xz"));
@@ -146,13 +141,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     }
     quiet(command("cp").arg("-r").arg(from).arg(to)).map(drop)
-}
-
-/// The commit that the kit is made of, with `-dirty` where something was changed since.
-fn commit() -> String {
-    let mut git = command("git");
-    git.args(["describe", "--always", "--dirty", "--abbrev=12"]);
-    if succeeds(&mut git) { quiet(&mut git).unwrap_or_default() } else { "unknown".to_owned() }
 }
 
 fn size(folder: &Path) -> Result<u64> {

@@ -72,15 +72,22 @@ impl LaunchObserver for Timer {
         if thread::current().id() != self.thread {
             return;
         }
-        let name = OURS.get().map_or_else(
-            || type_name_format(kernel, TypeNameFormatLevel::Balanced),
-            |shader| format!("{shader}.wgsl"),
-        );
+        let name = OURS.get().map_or_else(|| name_of(kernel), |shader| format!("{shader}.wgsl"));
         let (kernels, by_device_clock) = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let (launches, total) = kernels.entry(name).or_default();
         *launches += 1;
         *total += duration;
         *by_device_clock += u64::from(method == TimingMethod::Device);
+    }
+}
+
+/// `KernelBinop | AddOp` out of the path of a type. Products have dozens of parameters, and are known by the first word.
+fn name_of(kernel: &str) -> String {
+    const MOST_WORDS: usize = 3;
+    let name = type_name_format(kernel, TypeNameFormatLevel::Balanced);
+    match name.split(" | ").count() > MOST_WORDS {
+        true => type_name_format(kernel, TypeNameFormatLevel::Short),
+        false => name,
     }
 }
 

@@ -54,7 +54,13 @@ fn number(value: &Value, key: &str) -> f64 {
 }
 
 fn mebibytes(value: &Value, key: &str) -> String {
-    value[key].as_f64().map_or("-".to_owned(), |bytes| format!("{:.0}", bytes / f64::from(1 << 20)))
+    value[key].as_f64().map_or("-".to_owned(), |bytes| three_digits(bytes / f64::from(1 << 20)))
+}
+
+/// `0.0123`, `1.23`, `123`
+fn three_digits(value: f64) -> String {
+    let decimals = (2.0 - value.abs().max(1e-9).log10().floor()).clamp(0.0, 4.0);
+    format!("{value:.0$}", decimals as usize)
 }
 
 /// A Markdown table; empty without a line. The first `names` columns are names, the others figures.
@@ -75,7 +81,7 @@ fn ratios(names: [&str; 3], mut ratios: Vec<Ratio>) -> String {
     ratios.sort_by(|a, b| (b.ours / b.other).total_cmp(&(a.ours / a.other)));
     let line = |ratio: &Ratio| {
         let figures =
-            [format!("{:.3}", ratio.ours), format!("{:.3}", ratio.other), format!("{:.2}", ratio.ours / ratio.other)];
+            [three_digits(ratio.ours), three_digits(ratio.other), format!("{:.2}", ratio.ours / ratio.other)];
         ratio.names.iter().cloned().chain(figures).collect()
     };
     let [a, b, c] = names;
@@ -213,7 +219,7 @@ fn steps(results: &Results) -> String {
     let plain = SHAPES.iter().map(|&shape| (format!("steps-{shape}"), shape.to_owned()));
     for (part, name) in plain.chain(autotuned) {
         for row in results.rows(&part) {
-            let ms = |key: &str| format!("{:.2}", number(row, key));
+            let ms = |key: &str| three_digits(number(row, key));
             lines.push(vec![
                 name.clone(),
                 text(row, "variant").to_owned(),
@@ -252,7 +258,7 @@ fn profiles(results: &Results) -> String {
                 shape.to_owned(),
                 format!("`{}`", text(kernel, "name").replace('|', "/")),
                 kernel["launches"].to_string(),
-                format!("{ms:.3}"),
+                three_digits(ms),
                 format!("{:.1} %", 100.0 * ms / total),
             ]);
         }
@@ -261,7 +267,7 @@ fn profiles(results: &Results) -> String {
             shape.to_owned(),
             "all kernels, one at a time".to_owned(),
             row["launches"].to_string(),
-            format!("{total:.3}"),
+            three_digits(total),
             format!("{:.1} % of the step", 100.0 * total / whole),
         ]);
     }
@@ -278,12 +284,12 @@ fn products(results: &Results) -> String {
                     && (wanted.is_empty() || text(other, "precision") == wanted)
             };
             let found = results.rows(part).into_iter().find(is_it);
-            found.map_or("-".to_owned(), |other| format!("{:.2}", number(other, "tflops")))
+            found.map_or("-".to_owned(), |other| three_digits(number(other, "tflops")))
         };
         lines.push(vec![
             map_of(row),
             text(row, "variant").to_owned(),
-            format!("{:.2}", number(row, "tflops")),
+            three_digits(number(row, "tflops")),
             of("products-autotune", ""),
             of("torch-products", "f32"),
             of("torch-products", "tf32"),
@@ -320,6 +326,9 @@ fn adapter(results: &Results) -> String {
     };
     lines.push(vec!["subgroup".to_owned(), list("subgroup", &|size| size.to_string())]);
     lines.push(vec!["matrix units, rows x columns x depth".to_owned(), list("matrix_units", &unit)]);
-    lines.push(vec!["features".to_owned(), list("features", &|name| name.as_str().unwrap_or_default().to_lowercase())]);
+    let computing = ["SHADER_", "SUBGROUP", "COOPERATIVE", "TIMESTAMP", "IMMEDIATES", "MAPPABLE"];
+    let features = adapter["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let features = features.filter(|name| computing.iter().any(|word| name.contains(word)));
+    lines.push(vec!["features that computing may use".to_owned(), features.collect::<Vec<_>>().join(", ").to_lowercase()]);
     table(&["property", "value"], 2, &lines)
 }
