@@ -74,7 +74,8 @@ impl Shader {
 
     /// SPIR-V 1.3, the least that has subgroups; that of Vulkan 1.1.
     fn spirv(&self) -> Result<Vec<u32>, spv::Error> {
-        let options = spv::Options { lang_version: (1, 3), fake_missing_bindings: true, ..spv::Options::default() };
+        let options =
+            spv::Options { lang_version: (1, 3), fake_missing_bindings: true, ..spv::Options::default() };
         let pipeline =
             spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: self.entry().to_owned() };
         spv::write_vec(&self.module, &self.info, &options, Some(&pipeline))
@@ -89,7 +90,9 @@ impl Shader {
         };
         let (text, translation) = msl::write_string(&self.module, &self.info, &options, &pipeline)?;
         let mut names = translation.entry_point_names.into_iter();
-        names.try_for_each(|name| name.map(drop)).map_err(|error| msl::Error::GenericValidation(error.to_string()))?;
+        names
+            .try_for_each(|name| name.map(drop))
+            .map_err(|error| msl::Error::GenericValidation(error.to_string()))?;
         Ok(text)
     }
 
@@ -99,7 +102,8 @@ impl Shader {
         let pipeline =
             hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, self.entry().to_owned())) };
         let mut text = String::new();
-        let written = hlsl::Writer::new(&mut text, &options, &pipeline).write(&self.module, &self.info, None)?;
+        let written =
+            hlsl::Writer::new(&mut text, &options, &pipeline).write(&self.module, &self.info, None)?;
         let mut names = written.entry_point_names.into_iter();
         names.try_for_each(|name| name.map(drop)).map_err(|error| hlsl::Error::Custom(error.to_string()))?;
         Ok(text)

@@ -21,8 +21,18 @@ const TESTS: [(&str, &str); 3] =
 const FILES: [(&str, &str); 2] = [("tests/peers", "peers"), ("web/public/demo", "model")];
 /// The Vulkan loader, and what drivers of cards without a display open beside it.
 const LOADER: [&str; 12] = [
-    "libvulkan1", "libglvnd0", "libegl1", "libgl1", "libglx0", "libopengl0", "libgles2", "libx11-6", "libxext6",
-    "libxcb1", "libxau6", "libxdmcp6",
+    "libvulkan1",
+    "libglvnd0",
+    "libegl1",
+    "libgl1",
+    "libglx0",
+    "libopengl0",
+    "libgles2",
+    "libx11-6",
+    "libxext6",
+    "libxcb1",
+    "libxau6",
+    "libxdmcp6",
 ];
 /// The part of the tests that every run of the suite does.
 const SMALL_KIT: &str = "gpu-kit/small";
@@ -41,7 +51,10 @@ pub struct GpuKit {
 /// `cargo xtask gpu-kit`.
 pub fn run(steps: &mut Steps, kit: &GpuKit) -> Result<()> {
     let out = root().join(&kit.out);
-    ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "the kit is built on x86-64 Linux, for the same");
+    ensure!(
+        cfg!(all(target_os = "linux", target_arch = "x86_64")),
+        "the kit is built on x86-64 Linux, for the same"
+    );
     ensure!(!out.exists(), "{} is there already; remove it or give another --out", out.display());
     let autotune = match kit.without_autotune {
         true => None,
@@ -107,7 +120,9 @@ fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
     let built = quiet(&mut build)?;
     for (test, name) in TESTS {
         let is_it = |line: &Value| {
-            line["target"]["name"] == test && line["target"]["kind"][0] == "test" && line["executable"].is_string()
+            line["target"]["name"] == test
+                && line["target"]["kind"][0] == "test"
+                && line["executable"].is_string()
         };
         let found = built.lines().filter_map(|line| serde_json::from_str(line).ok()).find(is_it);
         let path = found.as_ref().and_then(|line| line["executable"].as_str());
@@ -129,7 +144,9 @@ fn program(features: &str) -> Result<PathBuf> {
 fn loader(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     if !apt::is_usable() {
-        println!("    no Vulkan loader goes along: this is no Debian; the machine with the card needs its own");
+        println!(
+            "    no Vulkan loader goes along: this is no Debian; the machine with the card needs its own"
+        );
         return Ok(());
     }
     apt::update();

@@ -40,7 +40,8 @@ pub fn run(report: &GpuReport) -> Result<()> {
     }
     let path = root().join(&report.out);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    fs::write(&path, with_section(&text, &results.card()?, &section)).with_context(|| path.display().to_string())?;
+    fs::write(&path, with_section(&text, &results.card()?, &section))
+        .with_context(|| path.display().to_string())?;
     println!("{}: {}", path.display(), results.card()?);
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! Which kernels a piece of work starts on a GPU, and how long each takes there.
 
 use burn::cubecl::config::{TypeNameFormatLevel, type_name_format};
-use burn::cubecl::logging::{
-    Duration, LaunchObservation, LaunchObserver, TimingMethod, TimingRequest,
-};
+use burn::cubecl::logging::{Duration, LaunchObservation, LaunchObserver, TimingMethod, TimingRequest};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::Results;
 
 /// Ours and PyTorch's arm that does the same.
-const ARMS: [(&str, &str); 3] = [("ssft-random", "ssft-random"), ("ssft full", "ssft"), ("ssft lazy", "ssft")];
+const ARMS: [(&str, &str); 3] =
+    [("ssft-random", "ssft-random"), ("ssft full", "ssft"), ("ssft lazy", "ssft")];
 /// Shapes of whole steps: what follows `steps-` and `torch-`.
 const SHAPES: [&str; 4] = ["tiny", "small", "smollm2", "qwen"];
 
@@ -31,7 +32,10 @@ pub fn all(results: &Results) -> Vec<String> {
         ("What did not pass", not_passed(results)),
         ("Whole steps beside PyTorch", ratios(["shape", "ours", "PyTorch"], steps_beside_torch(results))),
         ("Products beside PyTorch", ratios(["shape", "product", "PyTorch"], products_beside_torch(results))),
-        ("Products without autotune beside products with it", ratios(["shape", "product", ""], autotune(results))),
+        (
+            "Products without autotune beside products with it",
+            ratios(["shape", "product", ""], autotune(results)),
+        ),
         ("Kernels beside plain tensors", ratios(["kernel", "shape", "tile"], kernels(results))),
         ("Forked decoding beside separate generations", ratios(["prompt", "way", ""], decoding(results))),
         ("The card beside the CPU", training(results)),
@@ -92,7 +96,12 @@ fn ratios(names: [&str; 3], mut ratios: Vec<Ratio>) -> String {
 fn not_passed(results: &Results) -> String {
     let line = |part: &Value| {
         let seconds = |key: &str| format!("{:.1}", number(part, key));
-        vec![text(part, "part").to_owned(), text(part, "status").to_owned(), seconds("seconds"), seconds("limit_s")]
+        vec![
+            text(part, "part").to_owned(),
+            text(part, "status").to_owned(),
+            seconds("seconds"),
+            seconds("limit_s"),
+        ]
     };
     let lines: Vec<Vec<String>> =
         results.parts.iter().filter(|part| part["status"] != "passed").map(line).collect();
@@ -161,7 +170,9 @@ fn kernels(results: &Results) -> Vec<Ratio> {
         let rows = results.rows(part);
         for fused in rows.iter().filter(|row| row["variant"] == "fused") {
             let is_reference = |row: &&&Value| {
-                row["variant"] == "reference" && row["name"] == fused["name"] && row["shape"] == fused["shape"]
+                row["variant"] == "reference"
+                    && row["name"] == fused["name"]
+                    && row["shape"] == fused["shape"]
             };
             let Some(reference) = rows.iter().find(is_reference) else { continue };
             let shape = &fused["shape"];
@@ -215,7 +226,8 @@ fn training(results: &Results) -> String {
 
 fn steps(results: &Results) -> String {
     let mut lines = Vec::new();
-    let autotuned = SHAPES.iter().map(|shape| (format!("steps-{shape}-autotune"), format!("{shape}, autotune")));
+    let autotuned =
+        SHAPES.iter().map(|shape| (format!("steps-{shape}-autotune"), format!("{shape}, autotune")));
     let plain = SHAPES.iter().map(|&shape| (format!("steps-{shape}"), shape.to_owned()));
     for (part, name) in plain.chain(autotuned) {
         for row in results.rows(&part) {
@@ -234,8 +246,10 @@ fn steps(results: &Results) -> String {
             ]);
         }
     }
-    let header =
-        ["shape", "arm", "M params", "ms", "cost ms", "match ms", "train ms", "tokens/s", "launches", "peak MiB"];
+    let header = [
+        "shape", "arm", "M params", "ms", "cost ms", "match ms", "train ms", "tokens/s", "launches",
+        "peak MiB",
+    ];
     table(&header, 2, &lines)
 }
 
@@ -244,7 +258,9 @@ fn profiles(results: &Results) -> String {
     let mut lines = Vec::new();
     for shape in SHAPES {
         let part = format!("steps-{shape}");
-        let Some(row) = results.rows(&part).into_iter().find(|row| row["variant"] == "ssft lazy") else { continue };
+        let Some(row) = results.rows(&part).into_iter().find(|row| row["variant"] == "ssft lazy") else {
+            continue;
+        };
         let kernels = row["kernels"].as_array().map_or(&[][..], Vec::as_slice);
         let total: f64 = kernels.iter().map(|kernel| number(kernel, "ms")).sum();
         let mut so_far = 0.0;
@@ -329,6 +345,9 @@ fn adapter(results: &Results) -> String {
     let computing = ["SHADER_", "SUBGROUP", "COOPERATIVE", "TIMESTAMP", "IMMEDIATES", "MAPPABLE"];
     let features = adapter["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let features = features.filter(|name| computing.iter().any(|word| name.contains(word)));
-    lines.push(vec!["features that computing may use".to_owned(), features.collect::<Vec<_>>().join(", ").to_lowercase()]);
+    lines.push(vec![
+        "features that computing may use".to_owned(),
+        features.collect::<Vec<_>>().join(", ").to_lowercase(),
+    ]);
     table(&["property", "value"], 2, &lines)
 }

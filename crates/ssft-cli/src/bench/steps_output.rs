@@ -59,9 +59,7 @@ impl Case {
                 "cost_saved": measured.report.cost_saved, "retrained": measured.report.retrained, "launches": measured.launches,
             });
             if let Some(profile) = &measured.profile {
-                let kernel = |kernel: &KernelTime| {
-                    json!({"name": kernel.name, "launches": kernel.launches, "ms": kernel.ms})
-                };
+                let kernel = |kernel: &KernelTime| json!({"name": kernel.name, "launches": kernel.launches, "ms": kernel.ms});
                 row["kernels"] = profile.kernels.iter().map(kernel).collect();
                 row["timed_by_device_clock"] = json!(profile.by_device_clock);
             }

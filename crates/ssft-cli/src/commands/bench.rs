@@ -9,8 +9,8 @@ use crate::bench::cases::Kernel;
 use crate::bench::decode::{Lengths, measure, table};
 use crate::bench::output::{self, Origin};
 use crate::bench::steps::{self, Arm, Workload};
-use crate::bench::{growth, products as product};
 use crate::bench::steps_output::{self, Case};
+use crate::bench::{growth, products as product};
 use crate::config::Resolved;
 use crate::device::NamedDevice;
 use crate::exit::Failure;
@@ -97,7 +97,8 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     for workload in workloads {
         bar.inc(1);
         bar.set_message(format!("{} arms, {} runs of each", arms.len(), args.measuring.runs));
-        let measured = workload.measure(arms, args.measuring.runs, args.profile, &device).map_err(Failure::run)?;
+        let measured =
+            workload.measure(arms, args.measuring.runs, args.profile, &device).map_err(Failure::run)?;
         cases.push(Case { workload, measured });
     }
     bar.finish_and_clear();
