@@ -18,8 +18,9 @@ mkdir -p "$1" || exit 2
 out=$(cd "$1" && pwd)
 kit=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d) || exit 2
+child=
 trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT TERM
+trap '[ -n "$child" ] && kill "$child"; exit 130' INT TERM
 
 # Seconds for everything. A software adapter needs minutes to compile what a card compiles at once.
 deadline=470 slower=1
@@ -59,7 +60,10 @@ part() {
     [ $limit -gt $left ] && limit=$left
     rm -f "$json"
     printf '\n==> %s: %s\n' "$name" "$*" >>"$out/log.txt"
-    timeout --kill-after=5 "$limit" "$@" >>"$out/log.txt" 2>&1 </dev/null
+    # In the background, because a shell that waits for its foreground hears no Ctrl-C.
+    timeout --kill-after=5 "$limit" "$@" >>"$out/log.txt" 2>&1 </dev/null &
+    child=$!
+    wait "$child"
     case $? in 0) status=passed ;; 124 | 137) status="timed out" ;; *) status=failed ;; esac
     if [ -s "$json" ]; then
         { printf '{"part":"%s","figures":' "$name"; tr -d '\n' <"$json"; printf '}\n'; } >>"$out/figures.jsonl"
