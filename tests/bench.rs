@@ -274,7 +274,7 @@ fn every_arm_is_measured() {
 
 fn check_step(row: &Value, device: &str) {
     let shape = json!({
-        "parameters": row["shape"]["parameters"], "width": 16, "inner": 24, "layers": 1, "heads": 2, "kv_heads": 2, "vocab": 40,
+        "parameters": row["shape"]["parameters"], "width": 16, "inner": 24, "layers": 1, "heads": 2, "kv_heads": 2, "qkv_bias": false, "vocab": 40,
         "questions": 2, "forks": 6, "traces": 4, "prompt_tokens": 3, "trace_tokens": 5, "match_tokens": 2,
     });
     assert_eq!(row["shape"], shape, "{row}");

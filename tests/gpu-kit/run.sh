@@ -138,7 +138,8 @@ parts() {
         absent torch "PyTorch sees no card"
     else
         peer="$peer --device $(small_or cpu cuda)" precisions=$(small_or f32,bf16 f32,tf32,bf16)
-        part torch-tiny 60 "$python" peers/step.py $peer --precisions $precisions $(small_or "" --compile) $tiny $lengths
+        part torch-check 40 "$python" peers/step.py $peer --precisions $precisions --check $tiny $lengths
+        part torch-tiny 30 "$python" peers/step.py $peer --precisions $precisions $tiny $lengths
         part torch-small 30 "$python" peers/step.py $peer --precisions $precisions $smallest $lengths
         part torch-smollm2 40 "$python" peers/step.py $peer --precisions $precisions $smollm2 $wide
         part torch-qwen 40 "$python" peers/step.py $peer --precisions $precisions $qwen $wide
@@ -159,6 +160,10 @@ parts() {
     fi
     if grep -q '"part":"torch-tiny"' "$out/parts.jsonl"; then
         part torch-products 30 "$python" peers/products.py $peer --precisions $precisions --shapes "$shapes"
+    fi
+    # Compiling takes PyTorch a minute for each precision.
+    if grep -q '"part":"torch-tiny"' "$out/parts.jsonl"; then
+        part torch-tiny-compiled 120 "$python" peers/step.py $peer --precisions $(small_or f32 bf16) --compile $tiny $lengths
     fi
     part memory 90 "$ours" bench memory --device wgpu --json "$json" --steps $(small_or "3 $tiny" 2000)
 }

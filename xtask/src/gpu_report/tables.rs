@@ -120,7 +120,11 @@ fn steps_beside_torch(results: &Results) -> Vec<Ratio> {
         for row in results.rows(&format!("steps-{shape}")) {
             let arm = text(row, "variant");
             let theirs = ARMS.iter().find(|(ours, _)| *ours == arm).map(|(_, theirs)| *theirs);
-            for other in results.rows(&format!("torch-{shape}")) {
+            let eager = results.rows(&format!("torch-{shape}"));
+            let compiled = results.rows(&format!("torch-{shape}-compiled"));
+            // The part that compiles measures the eager steps once more.
+            let compiled = compiled.into_iter().filter(|row| row["compiled"] == true);
+            for other in eager.into_iter().chain(compiled) {
                 if Some(text(other, "variant")) == theirs {
                     let names = [shape, arm, &format!("{} {}", text(other, "variant"), precision(other))];
                     ratios.push(Ratio::new(&names, number(row, "median_ms"), number(other, "median_ms")));
