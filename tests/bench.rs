@@ -261,7 +261,8 @@ fn bench_steps(home: &Home, flags: &str) -> (Value, String) {
 fn every_arm_is_measured() {
     let home = Home::new();
     for device in ["cpu", "wgpu"] {
-        let (figures, table) = bench_steps(&home, &format!("{SMALL} --device {device} --profile"));
+        let profile = if device == "wgpu" { "--profile" } else { "" };
+        let (figures, table) = bench_steps(&home, &format!("{SMALL} --device {device} {profile}"));
         let variants: Vec<_> = rows(&figures).iter().map(|row| row["variant"].as_str().unwrap()).collect();
         assert_eq!(variants, ARMS);
         for row in rows(&figures) {
@@ -307,6 +308,7 @@ fn check_profile(row: &Value, is_expected: bool) {
     }
     let launches: u64 = kernels.iter().map(|kernel| kernel["launches"].as_u64().unwrap()).sum();
     assert_eq!(row["timed_by_device_clock"], launches, "the software adapter has timestamps: {row}");
+    assert_eq!(row["profiled_launches"], launches, "every launch is timed: {row}");
     if row["variant"] == "ssft-random" {
         assert_eq!(row["launches"], launches, "every step of this arm starts the same kernels: {row}");
     }
@@ -326,13 +328,13 @@ fn heads_of_keys_and_biases_make_another_model() {
 }
 
 #[test]
-fn products_are_measured() {
+fn matrix_products_are_measured() {
     let home = Home::new();
     // A software adapter compiles each product for seconds.
     for (device, shapes) in [("cpu", "7x8x9,1x16x4"), ("wgpu", "7x8x9")] {
-        let flags = format!("--shapes {shapes} --runs 2 --device {device} --json products.json");
-        let done = home.run(&format!("bench products {flags}")).succeeded();
-        let figures = read_json(&home.path("products.json"));
+        let flags = format!("--shapes {shapes} --runs 2 --device {device} --json matmul.json");
+        let done = home.run(&format!("bench matmul {flags}")).succeeded();
+        let figures = read_json(&home.path("matmul.json"));
         let found: Vec<_> = rows(&figures).iter().map(|row| row["variant"].as_str().unwrap()).collect();
         let count = shapes.split(',').count();
         assert_eq!(found, ["forward", "input-gradient", "weight-gradient"].repeat(count));
@@ -345,8 +347,13 @@ fn products_are_measured() {
         }
         assert_eq!(done.stdout.matches("forward").count(), count, "{done:#?}");
     }
-    let wrong = home.run("bench products --shapes 7x8");
+    let wrong = home.run("bench matmul --shapes 7x8");
     assert!(wrong.refusal().contains("give three numbers of at least 1 as ROWSxINxOUT"), "{wrong:#?}");
+    let large = home.run("bench matmul --device cpu --shapes 1000000x1000000x1");
+    assert!(
+        large.refusal().starts_with("--shapes 1000000x1000000x1: inputs and gradients take "),
+        "{large:#?}"
+    );
 }
 
 #[test]
@@ -358,15 +365,17 @@ fn memory_is_watched_over_many_steps() {
     let steps: Vec<_> = rows(&figures).iter().map(|row| row["steps"].as_u64().unwrap()).collect();
     assert_eq!(steps, [1, 2]);
     assert!(rows(&figures).iter().all(|row| row["reserved_bytes"].as_u64().unwrap() > MIB / 4), "{figures}");
-    assert!(done.stdout.contains("pools MiB"), "{done:#?}");
+    assert!(done.stdout.contains("reserved MiB"), "{done:#?}");
     let cpu = home.run("bench memory --device cpu");
-    assert_eq!(cpu.refusal(), "the CPU has no pools of memory to watch; use --device wgpu");
+    assert_eq!(cpu.refusal(), "memory is watched on a GPU only; use --device wgpu");
+    let vocab = home.run("bench memory --vocab 6");
+    assert_eq!(vocab.refusal(), "--vocab 6 leaves no token beside 6 forks");
 }
 
 #[test]
 fn an_unknown_lane_tile_is_refused() {
     let home = Home::new();
-    let arguments = "bench products --device wgpu";
+    let arguments = "bench matmul --device wgpu";
     let mut program = home.program(arguments);
     program.env("SSFT_LANE_TILE", "wide");
     let done = Done::of(program, arguments);
@@ -417,6 +426,7 @@ fn steps_that_cannot_be_measured_are_refused() {
         ),
         ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
         ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),
+        ("--profile", "--profile times the kernels of a GPU; use --device wgpu"),
         ("--kv-heads 3", "4 heads cannot share 3 heads of keys and values; --kv-heads has to divide --heads"),
         ("--model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
         ("--model nowhere --width 8", "cannot be used with"),

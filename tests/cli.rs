@@ -231,7 +231,7 @@ fn runs_without_a_name_are_numbered() {
 }
 
 #[test]
-fn devices_tell_everything_to_a_file() {
+fn devices_are_written_to_a_file() {
     let home = Home::new();
     home.run("devices --json devices.json").succeeded();
     let devices = read_json(&home.path("devices.json"));
@@ -243,7 +243,7 @@ fn devices_tell_everything_to_a_file() {
         let features = adapter["features"].as_array().expect("a list");
         assert!(features.iter().all(serde_json::Value::is_string) && !features.is_empty(), "{adapter}");
         assert_eq!(adapter["subgroup"].as_array().map(Vec::len), Some(2), "{adapter}");
-        assert!(adapter["hardware"].is_boolean() && adapter["matrix_units"].is_array(), "{adapter}");
+        assert!(adapter["hardware"].is_boolean() && adapter["cooperative_matrices"].is_array(), "{adapter}");
     }
     assert_eq!(devices["auto"].is_null(), adapters[0]["hardware"] == false, "{devices}");
 }

@@ -62,17 +62,17 @@ impl Shader {
     pub fn assert_translates(&self) {
         let spirv = self.spirv().unwrap_or_else(|error| panic!("{}: SPIR-V: {error}", self.name));
         self.assert_spirv_is_valid(&spirv);
-        let metal = self.metal().unwrap_or_else(|error| panic!("{}: MSL: {error}", self.name));
-        assert!(metal.contains("kernel void"), "{}: MSL without a kernel:\n{metal}", self.name);
-        let direct = self.direct().unwrap_or_else(|error| panic!("{}: HLSL: {error}", self.name));
-        assert!(direct.contains("[numthreads("), "{}: HLSL without a kernel:\n{direct}", self.name);
+        let msl = self.msl().unwrap_or_else(|error| panic!("{}: MSL: {error}", self.name));
+        assert!(msl.contains("kernel void"), "{}: MSL without a kernel:\n{msl}", self.name);
+        let hlsl = self.hlsl().unwrap_or_else(|error| panic!("{}: HLSL: {error}", self.name));
+        assert!(hlsl.contains("[numthreads("), "{}: HLSL without a kernel:\n{hlsl}", self.name);
     }
 
     fn entry(&self) -> &str {
         &self.module.entry_points[0].name
     }
 
-    /// SPIR-V 1.3, the least that has subgroups; that of Vulkan 1.1.
+    /// SPIR-V 1.3 (Vulkan 1.1), the first version with subgroups.
     fn spirv(&self) -> Result<Vec<u32>, spv::Error> {
         let options =
             spv::Options { lang_version: (1, 3), fake_missing_bindings: true, ..spv::Options::default() };
@@ -81,8 +81,8 @@ impl Shader {
         spv::write_vec(&self.module, &self.info, &options, Some(&pipeline))
     }
 
-    /// MSL 2.4, of macOS 12: the oldest system on which all Macs with Apple's processors are supported.
-    fn metal(&self) -> Result<String, msl::Error> {
+    /// MSL 2.4 (macOS 12).
+    fn msl(&self) -> Result<String, msl::Error> {
         let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
         let pipeline = msl::PipelineOptions {
             entry_point: Some((ShaderStage::Compute, self.entry().to_owned())),
@@ -97,7 +97,7 @@ impl Shader {
     }
 
     /// HLSL of shader model 6.0, the least that wgpu asks of DX12.
-    fn direct(&self) -> Result<String, hlsl::Error> {
+    fn hlsl(&self) -> Result<String, hlsl::Error> {
         let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
         let pipeline =
             hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, self.entry().to_owned())) };

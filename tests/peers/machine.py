@@ -1,4 +1,4 @@
-"""What step.py and products.py share: the device, the precisions and the clock."""
+"""What step.py and matmul.py share: the device, the precisions and the clock."""
 
 import argparse
 from time import perf_counter

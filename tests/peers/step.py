@@ -368,6 +368,8 @@ def main() -> None:
         about |= {"settings": settings | {"qkv_bias": args.qkv_bias}, "chunk_ms": chunks[args.precisions[0]]}
         about |= {"chunk_rows": peer.chunks, "rows": rows, "compare": table}
         args.json.write_text(json.dumps(about, indent=2) + "\n")
+    if args.compile and sum(mode.compiled for mode in modes) < len(args.precisions):
+        sys.exit("error: not every precision was compiled; its line above says why")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::document;
 use crate::process::{cargo, command, loud, quiet, root};
 use crate::steps::Steps;
 
@@ -156,11 +157,9 @@ fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<(
 fn quote(tables: &str) -> Result<()> {
     let path = root().join("docs/experiments.md");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let [start, end] = RESULTS;
-    let marks = text.split_once(start).and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
-    let (head, tail) = marks.with_context(|| format!("{}: no {start} .. {end}", path.display()))?;
-    let tables = tables.split_once('\n').map_or("", |(_, tables)| tables.trim());
-    let text = format!("{head}{start}\n\n{tables}\n\n{end}{tail}");
+    let tables = tables.split_once('\n').map_or("", |(_, tables)| tables);
+    let text = document::between(&text, RESULTS, tables)
+        .with_context(|| format!("{}: no {} .. {}", path.display(), RESULTS[0], RESULTS[1]))?;
     fs::write(&path, text).with_context(|| path.display().to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Everything that a graphics card can be asked, in a folder that runs on a bare machine: `tests/gpu-kit/README.md`.
+//! A folder with the program, its tests and a script that tests and measures a graphics card: `tests/gpu-kit/README.md`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::apt;
-use crate::process::{cargo, command, loud, quiet, root};
+use crate::process::{cargo, command, loud, quiet, root, succeeds};
 use crate::steps::Steps;
 
 /// Most bytes of the folder: a machine that is lent is far away.
@@ -21,8 +21,8 @@ const TESTS: [(&str, &str); 3] =
 const WITH_AUTOTUNE: &str = "ssft-wgpu-autotune";
 /// Files of the repository that go along, and their place in the kit.
 const FILES: [(&str, &str); 2] = [("tests/peers", "peers"), ("web/public/demo", "model")];
-/// The Vulkan loader, and what drivers of cards without a display open beside it.
-const LOADER: [&str; 12] = [
+/// The Vulkan loader, and the libraries that NVIDIA's driver opens even without a display; for machines without them.
+const LOADER: [&str; 14] = [
     "libvulkan1",
     "libglvnd0",
     "libegl1",
@@ -35,7 +35,11 @@ const LOADER: [&str; 12] = [
     "libxcb1",
     "libxau6",
     "libxdmcp6",
+    "libbsd0",
+    "libmd0",
 ];
+/// Where Debian puts libraries.
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 /// Whether this machine is of the kind that the kit is for.
 const HAS_TARGET: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 /// Where the suite puts the kit that it tries, in the target directory.
@@ -59,9 +63,9 @@ pub fn run(steps: &mut Steps, kit: &GpuKit) -> Result<()> {
     ensure!(!out.exists(), "{} is there already; remove it or give another --out", out.display());
     let autotune = match kit.without_autotune {
         true => None,
-        false => Some(steps.run("build with autotune", || program("autotune"))?),
+        false => Some(steps.run("build with autotune", || program(Some("autotune")))?),
     };
-    let bytes = pack(steps, &out, autotune.as_deref(), "-9")?;
+    let bytes = pack(steps, &out, &Choice { autotune, loader: true, level: "-9" })?;
     ensure!(bytes <= MOST, "{}: {bytes} bytes, more than {MOST}", out.display());
     println!("{}: {:.1} MiB", out.display(), bytes as f64 / f64::from(1 << 20));
     Ok(())
@@ -78,7 +82,7 @@ pub fn check(steps: &mut Steps, environment: &[(&'static str, OsString)]) -> Res
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| out.display().to_string())?;
     }
-    pack(steps, &kit, None, "-1")?;
+    pack(steps, &kit, &Choice { autotune: None, loader: false, level: "-1" })?;
     steps.run("gpu kit, small", || {
         let mut run = command(kit.join("run.sh"));
         loud(run.arg("--small").arg(&results).envs(environment.iter().cloned()))
@@ -86,8 +90,18 @@ pub fn check(steps: &mut Steps, environment: &[(&'static str, OsString)]) -> Res
     steps.run("gpu report", || crate::gpu_report::section(&results).map(|text| println!("{text}")))
 }
 
+/// What differs between kits.
+struct Choice {
+    /// The program with autotune.
+    autotune: Option<PathBuf>,
+    /// The Vulkan loader goes along.
+    loader: bool,
+    /// How hard xz tries, `-1` to `-9`.
+    level: &'static str,
+}
+
 /// Puts the folder together, under another name until it is whole; returns its bytes.
-fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) -> Result<u64> {
+fn pack(steps: &mut Steps, target: &Path, choice: &Choice) -> Result<u64> {
     let out = target.with_extension("unfinished");
     if out.exists() {
         fs::remove_dir_all(&out).with_context(|| out.display().to_string())?;
@@ -95,7 +109,7 @@ fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) 
     let content = out.join("content");
     fs::create_dir_all(content.join("bin")).with_context(|| out.display().to_string())?;
     let programs = steps.run("build", programs)?;
-    let autotune = autotune.map(|path| (WITH_AUTOTUNE, path.to_owned()));
+    let autotune = choice.autotune.clone().map(|path| (WITH_AUTOTUNE, path));
     for (name, built) in programs.into_iter().chain(autotune) {
         let target = content.join("bin").join(name);
         quiet(command("strip").arg("-o").arg(&target).arg(&built))?;
@@ -103,19 +117,21 @@ fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) 
     for (from, to) in FILES {
         copy(&root().join(from), &content.join(to))?;
     }
+    if choice.loader {
+        steps.run("vulkan loader", || loader(&content))?;
+    }
     steps.run("pack", || {
         let mut tar = command("tar");
         tar.arg("--directory")
             .arg(&content)
             .args(["--exclude=__pycache__", "--create", "--xz", "--file"])
             .arg(out.join("kit.tar.xz"));
-        quiet(tar.arg(".").env("XZ_OPT", format!("{level} --threads=0"))).map(drop)
+        quiet(tar.arg(".").env("XZ_OPT", format!("{} --threads=0", choice.level))).map(drop)
     })?;
     fs::remove_dir_all(&content).with_context(|| content.display().to_string())?;
     for name in ["run.sh", "README.md"] {
         copy(&root().join("tests/gpu-kit").join(name), &out.join(name))?;
     }
-    loader(&out.join("loader"))?;
     let bytes = size(&out)?;
     fs::rename(&out, target).with_context(|| target.display().to_string())?;
     Ok(bytes)
@@ -123,7 +139,7 @@ fn pack(steps: &mut Steps, target: &Path, autotune: Option<&Path>, level: &str) 
 
 /// The program and the tests, each with its name in the kit.
 fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
-    let mut programs = vec![("ssft-wgpu", program("")?)];
+    let mut programs = vec![("ssft-wgpu", program(None)?)];
     let mut build = cargo("test --no-run --release --workspace --message-format json-render-diagnostics");
     let built = quiet(&mut build)?;
     for (test, name) in TESTS {
@@ -139,26 +155,36 @@ fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(programs)
 }
 
-/// The program with cargo features; copied aside, because the next build takes its place.
-fn program(features: &str) -> Result<PathBuf> {
-    loud(cargo("build --release --package ssft-wgpu").args(["--features", features]))?;
+/// The program, with a cargo feature if one is named; copied aside, because the next build takes its place.
+fn program(feature: Option<&str>) -> Result<PathBuf> {
+    let features = feature.into_iter().flat_map(|feature| ["--features", feature]);
+    loud(cargo("build --release --package ssft-wgpu").args(features))?;
     let release = crate::web::target_directory()?.join("release");
-    let (built, aside) = (release.join("ssft-wgpu"), release.join(format!("gpu-kit-ssft-wgpu-{features}")));
+    let (built, aside) =
+        (release.join("ssft-wgpu"), release.join(format!("gpu-kit-{}", feature.unwrap_or("plain"))));
     fs::copy(&built, &aside).with_context(|| built.display().to_string())?;
     Ok(aside)
 }
 
-/// The loader's packages, where Debian's tools can fetch them.
-fn loader(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    if !apt::is_usable() {
-        println!(
-            "    no Vulkan loader goes along: this is no Debian; the machine with the card needs its own"
-        );
-        return Ok(());
-    }
+/// The loader's libraries, out of Debian's packages, into `content/loader`.
+fn loader(content: &Path) -> Result<()> {
+    ensure!(
+        apt::is_usable() && succeeds(command("dpkg-deb").arg("--version")),
+        "the Vulkan loader comes from Debian's packages; build the kit on Debian or Ubuntu"
+    );
+    let (packages, unpacked) = (content.join("packages"), content.join("unpacked"));
+    fs::create_dir_all(&packages).with_context(|| packages.display().to_string())?;
     apt::update();
-    quiet(command("apt-get").arg("download").args(LOADER).current_dir(folder)).map(drop)
+    quiet(command("apt-get").arg("download").args(LOADER).current_dir(&packages))?;
+    for package in fs::read_dir(&packages)? {
+        quiet(command("dpkg-deb").arg("--extract").arg(package?.path()).arg(&unpacked))?;
+    }
+    let loader = content.join("loader");
+    fs::rename(unpacked.join(LIBRARIES), &loader).with_context(|| loader.display().to_string())?;
+    for left in [packages, unpacked] {
+        fs::remove_dir_all(&left).with_context(|| left.display().to_string())?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

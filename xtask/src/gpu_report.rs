@@ -1,5 +1,6 @@
 //! What the kit found on a card, as a section of docs/benchmarks.md: what did not pass first, then ratios, the worst first.
 
+mod markdown;
 mod tables;
 
 use std::collections::BTreeMap;
@@ -10,63 +11,85 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
 
+use crate::document;
 use crate::process::root;
 
 /// `gpu-report`.
 #[derive(Args)]
 pub struct GpuReport {
-    /// The folder that `run.sh` filled
-    results: PathBuf,
+    /// The folders that `run.sh` filled; where two have the same part, the later folder counts
+    #[arg(required = true)]
+    results: Vec<PathBuf>,
     /// The document whose section of this card is written or written again
     #[arg(long, default_value = "docs/benchmarks.md")]
     out: PathBuf,
 }
 
 /// What `run.sh` left.
+#[derive(Default)]
 struct Results {
-    /// One object a part: name, status, seconds, limit.
-    parts: Vec<Value>,
+    /// One object per part that has ended, by its name: status, seconds, limit.
+    parts: BTreeMap<String, Value>,
     /// The figures of a part by its name.
     figures: BTreeMap<String, Value>,
 }
+
+/// The last part that `run.sh` writes: the whole run.
+const WHOLE_RUN: &str = "all";
 
 /// `cargo xtask gpu-report`.
 pub fn run(report: &GpuReport) -> Result<()> {
     let results = Results::read(&report.results)?;
     let section = results.section()?;
+    let card = results.card()?;
     if !results.is_hardware() {
         println!("{section}");
-        bail!("{} is software, and its times are not those of a card; nothing was written", results.card()?);
+        bail!("{card} is software, and its times are not those of a card; nothing was written");
     }
     let path = root().join(&report.out);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    fs::write(&path, with_section(&text, &results.card()?, &section))
-        .with_context(|| path.display().to_string())?;
-    println!("{}: {}", path.display(), results.card()?);
+    fs::write(&path, with_section(&text, &card, &section)).with_context(|| path.display().to_string())?;
+    println!("{}: {card}", path.display());
     Ok(())
 }
 
 /// The section, whatever the adapter.
 pub fn section(results: &Path) -> Result<String> {
-    Results::read(results)?.section()
+    Results::read(&[results.to_owned()])?.section()
+}
+
+fn name_of(line: &Value) -> Result<String> {
+    Ok(line["part"].as_str().context("a line of no part")?.to_owned())
+}
+
+/// The objects of a file of lines; none if there is no file. A last line that was cut off in the middle is left out.
+fn lines(path: &Path) -> Result<Vec<Value>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.with_context(|| path.display().to_string())?,
+    };
+    let (whole, cut) = text.rsplit_once('\n').unwrap_or(("", &text));
+    if !cut.is_empty() {
+        eprintln!("{}: the last line is not whole, and left out", path.display());
+    }
+    let line = |(at, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1))
+    };
+    whole.lines().enumerate().map(line).collect()
 }
 
 impl Results {
-    fn read(folder: &Path) -> Result<Self> {
-        let lines = |name: &str| -> Result<Vec<Value>> {
-            let path = folder.join(name);
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            let line = |(at, line): (usize, &str)| {
-                serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1))
-            };
-            text.lines().enumerate().map(line).collect()
-        };
-        let figures = lines("figures.jsonl")?.into_iter().map(|mut line| {
-            let part = line["part"].as_str().context("figures of no part")?.to_owned();
-            Ok((part, line["figures"].take()))
-        });
-        let results = Self { parts: lines("parts.jsonl")?, figures: figures.collect::<Result<_>>()? };
-        ensure!(results.figures.contains_key("adapter"), "{}: no part found an adapter", folder.display());
+    fn read(folders: &[PathBuf]) -> Result<Self> {
+        let mut results = Self::default();
+        for folder in folders {
+            for part in lines(&folder.join("parts.jsonl"))? {
+                results.parts.insert(name_of(&part)?, part);
+            }
+            for mut line in lines(&folder.join("figures.jsonl"))? {
+                results.figures.insert(name_of(&line)?, line["figures"].take());
+            }
+        }
+        ensure!(results.figures.contains_key("adapter"), "no part found an adapter");
         Ok(results)
     }
 
@@ -83,10 +106,10 @@ impl Results {
         Ok(self.adapter()["name"].as_str().context("an adapter without a name")?.to_owned())
     }
 
-    /// The objects of a part that have a figure; none where it did not run.
+    /// The objects of a part; none where it did not run.
     fn rows(&self, part: &str) -> Vec<&Value> {
         let rows = self.figures.get(part).and_then(|figures| figures["rows"].as_array());
-        rows.into_iter().flatten().filter(|row| !row["median_ms"].is_null()).collect()
+        rows.into_iter().flatten().collect()
     }
 
     fn section(&self) -> Result<String> {
@@ -110,22 +133,20 @@ impl Results {
     }
 }
 
-fn mark(card: &str) -> (String, String) {
-    (format!("<!-- card: {card} -->"), format!("<!-- end of card: {card} -->"))
+fn marks(card: &str) -> [String; 2] {
+    [format!("<!-- card: {card} -->"), format!("<!-- end of card: {card} -->")]
 }
 
 /// The document with `section` between the marks of `card`: in place of what stood there, or before its first section.
 fn with_section(text: &str, card: &str, section: &str) -> String {
-    let (start, end) = mark(card);
-    let marked = format!("{start}\n\n{section}\n{end}");
-    let old = text.split_once(&start).and_then(|(head, rest)| Some((head, rest.split_once(&end)?.1)));
-    if let Some((head, tail)) = old {
-        return format!("{head}{marked}{tail}");
-    }
-    match text.split_once("\n## ") {
-        Some((head, tail)) => format!("{head}\n{marked}\n\n## {tail}"),
-        None => format!("{text}\n{marked}\n"),
-    }
+    let [start, end] = &marks(card);
+    document::between(text, [start, end], section).unwrap_or_else(|| {
+        let marked = format!("{start}\n\n{}\n\n{end}", section.trim());
+        match text.split_once("\n## ") {
+            Some((head, tail)) => format!("{head}\n{marked}\n\n## {tail}"),
+            None => format!("{text}\n{marked}\n"),
+        }
+    })
 }
 
 #[cfg(test)]
@@ -136,7 +157,7 @@ mod tests {
     fn a_section_comes_first_and_is_replaced_by_its_next() {
         let document = "# Measurements\n\nText.\n\n## Old\n\nFigures.\n";
         let once = with_section(document, "A", "## A\n\n1\n");
-        let (a, end) = mark("A");
+        let [a, end] = marks("A");
         assert_eq!(
             once,
             format!("# Measurements\n\nText.\n\n{a}\n\n## A\n\n1\n\n{end}\n\n## Old\n\nFigures.\n")
@@ -144,5 +165,24 @@ mod tests {
         assert_eq!(with_section(&once, "A", "## A\n\n2\n"), once.replace('1', "2"));
         let both = with_section(&once, "B", "## B\n");
         assert!(both.find("## B") < both.find("## A") && both.contains("## Old"), "{both}");
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_read_as_far_as_it_went() {
+        let folder = std::env::temp_dir().join(format!("gpu-report-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(
+            folder.join("parts.jsonl"),
+            "{\"part\":\"adapter\",\"status\":\"passed\"}\n{\"part\":\"ker",
+        )
+        .expect("a file");
+        let adapter = r#"{"part":"adapter","figures":{"adapters":[{"name":"A","hardware":true}]}}"#;
+        fs::write(folder.join("figures.jsonl"), format!("{adapter}\n")).expect("a file");
+        let section = section(&folder).expect("a section");
+        assert!(section.contains("## A") && section.contains("was cut off"), "{section}");
+        fs::remove_file(folder.join("figures.jsonl")).expect("removed");
+        let none = Results::read(std::slice::from_ref(&folder)).err().expect("no adapter").to_string();
+        assert_eq!(none, "no part found an adapter");
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }

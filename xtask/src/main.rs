@@ -4,6 +4,7 @@ mod apt;
 mod check;
 mod demo_model;
 mod deny;
+mod document;
 mod experiment;
 mod gpu_kit;
 mod gpu_report;
@@ -45,7 +46,7 @@ enum Chore {
     Parity,
     /// Every arm on two tasks with several seeds: about two hours on two cores
     Experiment(experiment::Experiment),
-    /// A folder that tells everything about a graphics card in eight minutes: tests/gpu-kit
+    /// A folder that tests and measures a graphics card in at most eight minutes: tests/gpu-kit
     GpuKit(gpu_kit::GpuKit),
     /// What the folder found, as a section of docs/benchmarks.md
     GpuReport(gpu_report::GpuReport),

@@ -18,15 +18,14 @@ pub struct Adapter {
     pub driver: String,
     /// What it allows.
     pub limits: wgpu::Limits,
-    /// What it can beyond WebGPU's least.
+    /// Optional features of wgpu that it supports.
     pub features: wgpu::Features,
-    /// PCI numbers of the vendor and of the device, where the API tells them.
+    /// Numbers of the vendor and of the device, on PCI where the API tells them; 0 where it does not.
     pub ids: [u32; 2],
     /// Smallest and largest subgroup, in invocations.
     pub subgroup: [u32; 2],
-    /// Shapes and types of the matrix products that its matrix units do in one instruction; none where WGSL cannot reach
-    /// them.
-    pub matrix_units: Vec<wgpu::CooperativeMatrixProperties>,
+    /// Cooperative-matrix shapes that WGSL can use; empty if none.
+    pub cooperative_matrices: Vec<wgpu::CooperativeMatrixProperties>,
     /// Its number among the adapters of its kind and API.
     index: usize,
 }
@@ -47,7 +46,7 @@ pub enum AdapterError {
         /// The driver's own words.
         what: String,
     },
-    /// The environment asks for a lane tile that there is not.
+    /// `SSFT_LANE_TILE` has an unknown value.
     #[error(transparent)]
     LaneTile(#[from] UnknownLaneTile),
 }
@@ -129,7 +128,7 @@ async fn adapters_of(api: wgpu::Backend) -> Vec<Adapter> {
             features: adapter.features(),
             ids: [info.vendor, info.device],
             subgroup: [info.subgroup_min_size, info.subgroup_max_size],
-            matrix_units: adapter.cooperative_matrix_properties(),
+            cooperative_matrices: adapter.cooperative_matrix_properties(),
         });
     }
     adapters

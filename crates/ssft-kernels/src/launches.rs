@@ -5,7 +5,7 @@ use burn::cubecl::logging::{Duration, LaunchObservation, LaunchObserver, TimingM
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
 /// Time of all launches of one kernel.
@@ -24,8 +24,9 @@ pub struct KernelTime {
 pub struct Profile {
     /// Every kernel, the one that took longest first.
     pub kernels: Vec<KernelTime>,
-    /// Launches that the device's own clock timed. The clock of the host, which times the others, also counts the way to
-    /// the device and back.
+    /// Launches issued; more than those of `kernels` if some could not be timed.
+    pub launched: u64,
+    /// Launches timed by the device's clock. The others are timed by the host's, which includes submission and waiting.
     pub by_device_clock: u64,
 }
 
@@ -54,32 +55,50 @@ pub fn count(work: impl FnOnce()) -> u64 {
 
 struct Timer {
     thread: ThreadId,
-    found: Mutex<(BTreeMap<String, (u64, Duration)>, u64)>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    /// Launches and their time, by kernel.
+    kernels: BTreeMap<String, (u64, Duration)>,
+    launched: u64,
+    by_device_clock: u64,
+}
+
+impl Timer {
+    /// What was found so far; `None` on a thread whose launches are not ours.
+    fn found(&self) -> Option<MutexGuard<'_, Found>> {
+        let ours = thread::current().id() == self.thread;
+        ours.then(|| self.found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl LaunchObserver for Timer {
-    fn launched(&self, _kernel: &'static str) {}
+    fn launched(&self, _kernel: &'static str) {
+        if let Some(mut found) = self.found() {
+            found.launched += 1;
+        }
+    }
 
-    /// One launch at a time. Timestamps that are read after the work would leave the kernels as they follow each other, but
-    /// wgpu holds few at a time, and a step has thousands.
+    /// One launch at a time, so that each kernel's own cost is measured. Metal holds at most 28 unread measurements,
+    /// and a step has thousands of launches.
     fn timing(&self) -> TimingRequest {
         TimingRequest::Resolved
     }
 
     fn timed(&self, kernel: &'static str, duration: Duration, method: TimingMethod) {
-        if thread::current().id() != self.thread {
-            return;
-        }
-        let name = OURS.get().map_or_else(|| name_of(kernel), |shader| format!("{shader}.wgsl"));
-        let (kernels, by_device_clock) = &mut *self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let (launches, total) = kernels.entry(name).or_default();
+        let Some(mut found) = self.found() else { return };
+        let name = SHADER.get().map_or_else(|| name_of(kernel), |shader| format!("{shader}.wgsl"));
+        let (launches, total) = found.kernels.entry(name).or_default();
         *launches += 1;
         *total += duration;
-        *by_device_clock += u64::from(method == TimingMethod::Device);
+        found.by_device_clock += u64::from(method == TimingMethod::Device);
     }
 }
 
-/// `KernelBinop | AddOp` out of the path of a type. Products have dozens of parameters, and are known by the first word.
+/// Shortens the path of a type to `KernelBinop | AddOp`. A matrix product has dozens of type parameters, so only its first
+/// word is kept.
 fn name_of(kernel: &str) -> String {
     const MOST_WORDS: usize = 3;
     let name = type_name_format(kernel, TypeNameFormatLevel::Balanced);
@@ -96,24 +115,24 @@ pub fn profile(work: impl FnOnce()) -> Profile {
     let observation = LaunchObservation::new(timer.clone());
     work();
     drop(observation);
-    let (kernels, by_device_clock) =
+    let Found { kernels, launched, by_device_clock } =
         std::mem::take(&mut *timer.found.lock().unwrap_or_else(PoisonError::into_inner));
     let mut kernels: Vec<KernelTime> = kernels
         .into_iter()
         .map(|(name, (launches, total))| KernelTime { name, launches, ms: total.as_secs_f64() * 1e3 })
         .collect();
     kernels.sort_by(|a, b| b.ms.total_cmp(&a.ms));
-    Profile { kernels, by_device_clock }
+    Profile { kernels, launched, by_device_clock }
 }
 
 thread_local! {
-    /// The shader of ours that this thread is starting. CubeCL knows all of them by the type that carries their text.
-    static OURS: Cell<Option<&'static str>> = const { Cell::new(None) };
+    /// The shader of ours that this thread is starting. CubeCL knows all of them by the one type that carries their text.
+    static SHADER: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Calls `start`, which launches `shader`.
-pub(crate) fn of_shader(shader: &'static str, start: impl FnOnce()) {
-    OURS.set(Some(shader));
+pub(crate) fn launch_as(shader: &'static str, start: impl FnOnce()) {
+    SHADER.set(Some(shader));
     start();
-    OURS.set(None);
+    SHADER.set(None);
 }

@@ -27,7 +27,7 @@ pub enum LaneTile {
     Software,
 }
 
-/// A lane tile that nobody knows.
+/// `SSFT_LANE_TILE` has an unknown value.
 #[derive(Debug, Clone, Error)]
 #[error("SSFT_LANE_TILE is \"{0}\"; give gpu or software, or leave it out")]
 pub struct UnknownLaneTile(String);
@@ -36,8 +36,8 @@ impl LaneTile {
     /// Every choice.
     pub const ALL: [Self; 2] = [Self::Gpu, Self::Software];
 
-    /// What the environment variable `SSFT_LANE_TILE` (`gpu` or `software`) asks for on every device, as the process found
-    /// it; `None` where it is not set. It is for tests and measurements: results are the same up to rounding.
+    /// The value of the environment variable `SSFT_LANE_TILE`, `gpu` or `software`, which holds for every device; `None` if
+    /// it is not set. It is for tests and measurements: results are the same up to rounding. It is read once per process.
     ///
     /// # Errors
     /// [`UnknownLaneTile`] for any other value.

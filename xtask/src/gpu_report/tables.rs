@@ -4,44 +4,38 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Results;
+use super::markdown::{Ratio, mebibytes, number, ratios, table, text, three_digits};
+use super::{Results, WHOLE_RUN};
 
-/// Ours and PyTorch's arm that does the same.
+/// Arms of ours, and PyTorch's arm that does the same.
 const ARMS: [(&str, &str); 3] =
     [("ssft-random", "ssft-random"), ("ssft full", "ssft"), ("ssft lazy", "ssft")];
 /// Shapes of whole steps: what follows `steps-` and `torch-`.
 const SHAPES: [&str; 4] = ["tiny", "small", "smollm2", "qwen"];
-
-/// One time beside another.
-struct Ratio {
-    /// Cells in front of the times.
-    names: Vec<String>,
-    ours: f64,
-    other: f64,
-}
-
-impl Ratio {
-    fn new(names: &[&str], ours: f64, other: f64) -> Self {
-        Self { names: names.iter().map(|&name| name.to_owned()).collect(), ours, other }
-    }
-}
+/// The parts that measure kernels, and the lane tile of each.
+const KERNELS: [(&str, &str); 3] =
+    [("bench-heads", ""), ("bench-heads-other-tile", "the other"), ("bench-kernels", "")];
+/// Why small products beside PyTorch's look worse than they compute.
+const LAUNCHES: &str =
+    "PyTorch replays its products as one CUDA graph, without launches and allocations; ours counts both.";
 
 /// Every table that has a figure, with its heading.
 pub fn all(results: &Results) -> Vec<String> {
     let tables = [
         ("What did not pass", not_passed(results)),
         ("Whole steps beside PyTorch", ratios(["shape", "ours", "PyTorch"], steps_beside_torch(results))),
-        ("Products beside PyTorch", ratios(["shape", "product", "PyTorch"], products_beside_torch(results))),
+        ("Matrix products beside PyTorch", products_beside_torch(results)),
         (
-            "Products without autotune beside products with it",
-            ratios(["shape", "product", ""], autotune(results)),
+            "Matrix products without autotune beside those with it",
+            ratios(["layer", "product", ""], beside(results, "matmul-autotune", |_| String::new())),
         ),
         ("Kernels beside plain tensors", ratios(["kernel", "shape", "tile"], kernels(results))),
         ("Forked decoding beside separate generations", ratios(["prompt", "way", ""], decoding(results))),
         ("The card beside the CPU", training(results)),
         ("Whole steps", steps(results)),
         ("Where the time of `ssft lazy` goes", profiles(results)),
-        ("Products, TFLOP/s", products(results)),
+        ("Matrix products, TFLOP/s", products(results)),
+        ("Memory of kernels", kernel_memory(results)),
         ("Memory over many steps", memory(results)),
         ("The adapter", adapter(results)),
     ];
@@ -49,48 +43,9 @@ pub fn all(results: &Results) -> Vec<String> {
     shown.map(|(heading, table)| format!("### {heading}\n\n{}", table.trim_end())).collect()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn number(value: &Value, key: &str) -> f64 {
-    value[key].as_f64().unwrap_or(f64::NAN)
-}
-
-fn mebibytes(value: &Value, key: &str) -> String {
-    value[key].as_f64().map_or("-".to_owned(), |bytes| three_digits(bytes / f64::from(1 << 20)))
-}
-
-/// `0.0123`, `1.23`, `123`
-fn three_digits(value: f64) -> String {
-    let decimals = (2.0 - value.abs().max(1e-9).log10().floor()).clamp(0.0, 4.0);
-    format!("{value:.0$}", decimals as usize)
-}
-
-/// A Markdown table; empty without a line. The first `names` columns are names, the others figures.
-fn table(header: &[&str], names: usize, lines: &[Vec<String>]) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let rule: Vec<&str> = (0..header.len()).map(|at| if at < names { "---" } else { "--:" }).collect();
-    let mut text = format!("| {} |\n|{}|\n", header.join(" | "), rule.join("|"));
-    for line in lines {
-        let _ = writeln!(text, "| {} |", line.join(" | "));
-    }
-    text
-}
-
-/// The worst first.
-fn ratios(names: [&str; 3], mut ratios: Vec<Ratio>) -> String {
-    ratios.sort_by(|a, b| (b.ours / b.other).total_cmp(&(a.ours / a.other)));
-    let line = |ratio: &Ratio| {
-        let figures =
-            [three_digits(ratio.ours), three_digits(ratio.other), format!("{:.2}", ratio.ours / ratio.other)];
-        ratio.names.iter().cloned().chain(figures).collect()
-    };
-    let [a, b, c] = names;
-    let lines: Vec<Vec<String>> = ratios.iter().map(line).collect();
-    table(&[a, b, c, "ours ms", "other ms", "ratio"], 3, &lines)
+/// The row that agrees with `row` in all of `keys`.
+fn twin<'a>(rows: &[&'a Value], row: &Value, keys: &[&str]) -> Option<&'a Value> {
+    rows.iter().copied().find(|other| keys.iter().all(|key| other[key] == row[key]))
 }
 
 fn not_passed(results: &Results) -> String {
@@ -103,9 +58,23 @@ fn not_passed(results: &Results) -> String {
             seconds("limit_s"),
         ]
     };
-    let lines: Vec<Vec<String>> =
-        results.parts.iter().filter(|part| part["status"] != "passed").map(line).collect();
-    table(&["part", "status", "seconds", "limit"], 2, &lines)
+    let failed = results.parts.iter().filter(|(name, part)| *name != WHOLE_RUN && part["status"] != "passed");
+    let lines: Vec<Vec<String>> = failed.map(|(_, part)| line(part)).collect();
+    let mut text = table(&["part", "status", "seconds", "limit"], 2, &lines);
+    if !results.parts.contains_key(WHOLE_RUN) {
+        text += "\nThe run was cut off: parts that are missing below were not reached.\n";
+    }
+    for (part, _) in KERNELS {
+        for row in results.rows(part).iter().filter(|row| row["refused"].is_string()) {
+            let _ = writeln!(text, "\n{}, {}, {}: {}", part, text_of(row), row["shape"], row["refused"]);
+        }
+    }
+    text
+}
+
+/// `linear_nll fused`
+fn text_of(row: &Value) -> String {
+    format!("{} {}", text(row, "name"), text(row, "variant"))
 }
 
 /// `f32`, or `bf16 compiled`.
@@ -117,90 +86,93 @@ fn precision(row: &Value) -> String {
 fn steps_beside_torch(results: &Results) -> Vec<Ratio> {
     let mut ratios = Vec::new();
     for shape in SHAPES {
+        let mut others = results.rows(&format!("torch-{shape}"));
+        // The part that compiles measures the eager steps once more.
+        let compiled = results.rows(&format!("torch-{shape}-compiled"));
+        others.extend(compiled.into_iter().filter(|row| row["compiled"] == true));
         for row in results.rows(&format!("steps-{shape}")) {
             let arm = text(row, "variant");
-            let theirs = ARMS.iter().find(|(ours, _)| *ours == arm).map(|(_, theirs)| *theirs);
-            let eager = results.rows(&format!("torch-{shape}"));
-            let compiled = results.rows(&format!("torch-{shape}-compiled"));
-            // The part that compiles measures the eager steps once more.
-            let compiled = compiled.into_iter().filter(|row| row["compiled"] == true);
-            for other in eager.into_iter().chain(compiled) {
-                if Some(text(other, "variant")) == theirs {
-                    let names = [shape, arm, &format!("{} {}", text(other, "variant"), precision(other))];
-                    ratios.push(Ratio::new(&names, number(row, "median_ms"), number(other, "median_ms")));
-                }
+            let Some((_, theirs)) = ARMS.iter().find(|(ours, _)| *ours == arm) else { continue };
+            for other in others.iter().filter(|other| text(other, "variant") == *theirs) {
+                ratios.push(Ratio::new([shape, arm, &format!("{theirs} {}", precision(other))], row, other));
             }
         }
     }
     ratios
 }
 
+fn products_beside_torch(results: &Results) -> String {
+    let table = ratios(["layer", "product", "PyTorch"], beside(results, "torch-matmul", precision));
+    if table.is_empty() { table } else { format!("{LAUNCHES}\n\n{table}") }
+}
+
 /// `1536 x 576 -> 1536`
-fn map_of(row: &Value) -> String {
+fn layer(row: &Value) -> String {
     let shape = &row["shape"];
     format!("{} x {} -> {}", shape["rows"], shape["in"], shape["out"])
 }
 
-fn products_beside_torch(results: &Results) -> Vec<Ratio> {
-    beside(results, "torch-products", precision)
-}
-
-fn autotune(results: &Results) -> Vec<Ratio> {
-    beside(results, "products-autotune", |_| String::new())
-}
-
-/// Our products beside those of another part.
+/// Our matrix products beside those of another part.
 fn beside(results: &Results, other: &str, name: impl Fn(&Value) -> String) -> Vec<Ratio> {
     let mut ratios = Vec::new();
-    for row in results.rows("products") {
-        let same = |other: &&Value| map_of(other) == map_of(row) && other["variant"] == row["variant"];
+    for row in results.rows("matmul") {
+        let same = |other: &&Value| other["shape"] == row["shape"] && other["variant"] == row["variant"];
         for other in results.rows(other).into_iter().filter(same) {
-            let names = [map_of(row).as_str(), text(row, "variant"), &name(other)].map(str::to_owned);
-            ratios.push(Ratio {
-                names: names.to_vec(),
-                ours: number(row, "median_ms"),
-                other: number(other, "median_ms"),
-            });
+            ratios.push(Ratio::new([&layer(row), text(row, "variant"), &name(other)], row, other));
         }
     }
     ratios
+}
+
+/// Fused kernels and their references, where both were run; with the part's tile.
+fn measured_kernels(results: &Results) -> Vec<(&Value, &Value, &'static str)> {
+    let pairs = |(part, tile)| {
+        let rows = results.rows(part);
+        let run = |row: &&&Value| row["median_ms"].is_number();
+        let (fused, references): (Vec<&Value>, Vec<&Value>) =
+            rows.iter().filter(run).partition(|row| row["variant"] == "fused");
+        let pair = |fused| Some((fused, twin(&references, fused, &["name", "shape"])?, tile));
+        fused.into_iter().filter_map(pair).collect::<Vec<_>>()
+    };
+    KERNELS.into_iter().flat_map(pairs).collect()
+}
+
+/// `1024 x 576 x 49152`
+fn size(row: &Value) -> String {
+    let shape = &row["shape"];
+    let vocab = shape["vocab"].as_u64().map_or(String::new(), |vocab| format!(" x {vocab}"));
+    format!("{} x {}{vocab}", shape["rows"], shape["width"])
 }
 
 fn kernels(results: &Results) -> Vec<Ratio> {
-    let mut ratios = Vec::new();
-    for (part, tile) in
-        [("bench-heads", ""), ("bench-heads-software-tile", "software"), ("bench-kernels", "")]
-    {
-        let rows = results.rows(part);
-        for fused in rows.iter().filter(|row| row["variant"] == "fused") {
-            let is_reference = |row: &&&Value| {
-                row["variant"] == "reference"
-                    && row["name"] == fused["name"]
-                    && row["shape"] == fused["shape"]
-            };
-            let Some(reference) = rows.iter().find(is_reference) else { continue };
-            let shape = &fused["shape"];
-            let vocab = shape["vocab"].as_u64().map_or(String::new(), |vocab| format!(" x {vocab}"));
-            let size = format!("{} x {}{vocab}", shape["rows"], shape["width"]);
-            let times = [fused, reference].map(|row| number(row, "median_ms"));
-            ratios.push(Ratio::new(&[text(fused, "name"), &size, tile], times[0], times[1]));
-        }
-    }
-    ratios
+    let pairs = measured_kernels(results).into_iter();
+    pairs
+        .map(|(fused, other, tile)| Ratio::new([text(fused, "name"), &size(fused), tile], fused, other))
+        .collect()
+}
+
+/// Where it makes a difference: beyond a MiB.
+fn kernel_memory(results: &Results) -> String {
+    let pairs = measured_kernels(results).into_iter();
+    let large =
+        pairs.filter(|(_, other, tile)| tile.is_empty() && number(other, "peak_bytes") > f64::from(1 << 20));
+    let line = |(fused, other, _): (&Value, &Value, _)| {
+        let [ours, others] = [fused, other].map(|row| mebibytes(row, "peak_bytes"));
+        vec![text(fused, "name").to_owned(), size(fused), ours, others]
+    };
+    let lines: Vec<Vec<String>> = large.map(line).collect();
+    table(&["kernel", "shape", "ours MiB", "plain tensors MiB"], 2, &lines)
 }
 
 fn decoding(results: &Results) -> Vec<Ratio> {
     let rows = results.rows("decode");
-    let separate = |row: &Value| {
-        let same = |other: &&&Value| other["variant"] == "separate" && other["shape"] == row["shape"];
-        rows.iter().find(same).map(|other| number(other, "median_ms"))
+    let (separate, others): (Vec<&Value>, Vec<&Value>) =
+        rows.into_iter().partition(|row| row["variant"] == "separate");
+    let ratio = |row: &Value| {
+        let prompt = format!("{} tokens, N = {}", row["shape"]["prompt_tokens"], row["shape"]["forks"]);
+        Some(Ratio::new([&prompt, text(row, "variant"), ""], row, twin(&separate, row, &["shape"])?))
     };
-    let ratio = |row: &&Value| {
-        let shape = &row["shape"];
-        let prompt = format!("{} tokens, N = {}", shape["prompt_tokens"], shape["forks"]);
-        Some(Ratio::new(&[&prompt, text(row, "variant"), ""], number(row, "median_ms"), separate(row)?))
-    };
-    rows.iter().filter(|row| row["variant"] != "separate").filter_map(ratio).collect()
+    others.into_iter().filter_map(ratio).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -212,83 +184,89 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn training(results: &Results) -> String {
     let steps = |part: &str| results.figures.get(part).and_then(|figures| figures.as_array());
     let (Some(card), Some(cpu)) = (steps("train-wgpu"), steps("train-cpu")) else { return String::new() };
-    let speed = |steps: &Vec<Value>| median(steps.iter().map(|step| number(step, "tokens_per_s")).collect());
+    let (Some(first), Some(last)) = (card.first(), card.last()) else { return String::new() };
+    let speed = |steps: &[Value]| median(steps.iter().map(|step| number(step, "tokens_per_s")).collect());
     let apart = card.iter().zip(cpu).map(|(a, b)| {
         let [a, b] = [a, b].map(|step| number(step, "loss"));
         (a - b).abs() / b
     });
-    let (first, last) = (number(&card[0], "loss"), card.last().map_or(f64::NAN, |step| number(step, "loss")));
+    // A loss that is no number is the largest difference of all.
+    let apart = apart.max_by(f64::total_cmp).unwrap_or(f64::NAN);
     format!(
-        "{} steps of `train` on the card and on the CPU of the same machine: {:.0} and {:.0} target tokens/s by the step's own \
-         clock; losses from {first:.4} to {last:.4}, at most {:.1e} apart (relative).",
+        "{} steps of `train` on the card and {} on the CPU of the same machine: {:.0} and {:.0} target tokens/s by the step's \
+         own clock; losses from {:.4} to {:.4}, at most {apart:.1e} apart (relative).",
         card.len(),
+        cpu.len(),
         speed(card),
         speed(cpu),
-        apart.fold(0.0, f64::max),
+        number(first, "loss"),
+        number(last, "loss"),
     )
 }
 
 fn steps(results: &Results) -> String {
+    let parts = SHAPES.iter().map(|&shape| (format!("steps-{shape}"), shape.to_owned()));
+    let autotuned = [("steps-tiny-autotune".to_owned(), "tiny, autotune".to_owned())];
     let mut lines = Vec::new();
-    let autotuned =
-        SHAPES.iter().map(|shape| (format!("steps-{shape}-autotune"), format!("{shape}, autotune")));
-    let plain = SHAPES.iter().map(|&shape| (format!("steps-{shape}"), shape.to_owned()));
-    for (part, name) in plain.chain(autotuned) {
+    for (part, name) in parts.chain(autotuned) {
         for row in results.rows(&part) {
             let ms = |key: &str| three_digits(number(row, key));
-            lines.push(vec![
-                name.clone(),
-                text(row, "variant").to_owned(),
-                format!("{:.2}", number(&row["shape"], "parameters") / 1e6),
-                ms("median_ms"),
-                ms("ms_cost"),
-                ms("ms_match"),
-                ms("ms_train"),
-                format!("{:.0}", number(row, "tokens_per_s")),
-                row["launches"].to_string(),
-                mebibytes(row, "peak_bytes"),
-            ]);
+            let saved =
+                row["cost_saved"].as_f64().map_or("-".to_owned(), |saved| format!("{:.1} %", 100.0 * saved));
+            let millions = three_digits(number(&row["shape"], "parameters") / 1e6);
+            let mut line = vec![name.clone(), text(row, "variant").to_owned(), millions];
+            line.extend(["median_ms", "min_ms", "ms_cost", "ms_match", "ms_train"].map(ms));
+            line.push(format!("{:.0}", number(row, "tokens_per_s")));
+            line.extend([saved, row["launches"].to_string(), mebibytes(row, "peak_bytes")]);
+            lines.push(line);
         }
     }
     let header = [
-        "shape", "arm", "M params", "ms", "cost ms", "match ms", "train ms", "tokens/s", "launches",
+        "shape",
+        "arm",
+        "M params",
+        "ms",
+        "least ms",
+        "cost ms",
+        "match ms",
+        "train ms",
+        "tokens/s",
+        "cost saved",
+        "launches",
         "peak MiB",
     ];
     table(&header, 2, &lines)
 }
 
-/// Kernels that together are all but a twentieth of a step.
+/// Kernels that together are all but a twentieth of a step's time.
 fn profiles(results: &Results) -> String {
     let mut lines = Vec::new();
     for shape in SHAPES {
-        let part = format!("steps-{shape}");
-        let Some(row) = results.rows(&part).into_iter().find(|row| row["variant"] == "ssft lazy") else {
-            continue;
-        };
+        let rows = results.rows(&format!("steps-{shape}"));
+        let Some(row) = rows.into_iter().find(|row| row["variant"] == "ssft lazy") else { continue };
         let kernels = row["kernels"].as_array().map_or(&[][..], Vec::as_slice);
         let total: f64 = kernels.iter().map(|kernel| number(kernel, "ms")).sum();
         let mut so_far = 0.0;
-        for kernel in kernels {
-            if so_far > 0.95 * total {
-                break;
-            }
+        for kernel in kernels.iter().take_while(|kernel| {
+            let shown = so_far <= 0.95 * total;
+            so_far += number(kernel, "ms");
+            shown
+        }) {
             let ms = number(kernel, "ms");
-            so_far += ms;
-            lines.push(vec![
-                shape.to_owned(),
-                format!("`{}`", text(kernel, "name").replace('|', "/")),
-                kernel["launches"].to_string(),
-                three_digits(ms),
-                format!("{:.1} %", 100.0 * ms / total),
-            ]);
+            let name = format!("`{}`", text(kernel, "name").replace('|', "/"));
+            let share = format!("{:.1} %", 100.0 * ms / total);
+            lines.push(vec![shape.to_owned(), name, kernel["launches"].to_string(), three_digits(ms), share]);
         }
-        let whole = number(row, "median_ms");
+        let launches: u64 = kernels.iter().filter_map(|kernel| kernel["launches"].as_u64()).sum();
         lines.push(vec![
             shape.to_owned(),
-            "all kernels, one at a time".to_owned(),
-            row["launches"].to_string(),
+            format!(
+                "all, {} of {} by the device's clock",
+                row["timed_by_device_clock"], row["profiled_launches"]
+            ),
+            launches.to_string(),
             three_digits(total),
-            format!("{:.1} % of the step", 100.0 * total / whole),
+            format!("{:.1} % of a step", 100.0 * total / number(row, "median_ms")),
         ]);
     }
     table(&["shape", "kernel", "launches", "ms", "share"], 2, &lines)
@@ -296,34 +274,25 @@ fn profiles(results: &Results) -> String {
 
 fn products(results: &Results) -> String {
     let mut lines = Vec::new();
-    for row in results.rows("products") {
-        let of = |part: &str, wanted: &str| {
-            let is_it = |other: &&Value| {
-                map_of(other) == map_of(row)
-                    && other["variant"] == row["variant"]
-                    && (wanted.is_empty() || text(other, "precision") == wanted)
-            };
-            let found = results.rows(part).into_iter().find(is_it);
+    for row in results.rows("matmul") {
+        let of = |part: &str, precision: Option<&str>| {
+            let rows = results.rows(part).into_iter();
+            let rows: Vec<&Value> = rows.filter(|row| row["precision"].as_str() == precision).collect();
+            let found = twin(&rows, row, &["shape", "variant"]);
             found.map_or("-".to_owned(), |other| three_digits(number(other, "tflops")))
         };
-        lines.push(vec![
-            map_of(row),
-            text(row, "variant").to_owned(),
-            three_digits(number(row, "tflops")),
-            of("products-autotune", ""),
-            of("torch-products", "f32"),
-            of("torch-products", "tf32"),
-            of("torch-products", "bf16"),
-        ]);
+        let mut line = vec![layer(row), text(row, "variant").to_owned(), three_digits(number(row, "tflops"))];
+        line.push(of("matmul-autotune", None));
+        line.extend(["f32", "tf32", "bf16"].map(|precision| of("torch-matmul", Some(precision))));
+        lines.push(line);
     }
-    table(&["shape", "product", "ours", "autotune", "PyTorch f32", "tf32", "bf16"], 2, &lines)
+    table(&["layer", "product", "ours", "autotune", "PyTorch f32", "tf32", "bf16"], 2, &lines)
 }
 
 fn memory(results: &Results) -> String {
-    let rows = results.figures.get("memory").and_then(|figures| figures["rows"].as_array());
-    let Some([first, .., last]) = rows.map(Vec::as_slice) else { return String::new() };
+    let [first, .., last] = results.rows("memory")[..] else { return String::new() };
     format!(
-        "The pools hold {} MiB after {} steps, and {} MiB after {}.",
+        "CubeCL's pools reserve {} MiB after {} steps, and {} MiB after {}.",
         mebibytes(first, "reserved_bytes"),
         first["steps"],
         mebibytes(last, "reserved_bytes"),
@@ -336,22 +305,61 @@ fn adapter(results: &Results) -> String {
     let limits = adapter["limits"].as_object();
     let mut lines: Vec<Vec<String>> =
         limits.into_iter().flatten().map(|(name, value)| vec![name.clone(), value.to_string()]).collect();
-    let unit = |unit: &Value| {
-        let [inputs, sums] = ["inputs", "sums"].map(|key| text(unit, key));
-        format!("{} x {} x {} {inputs} -> {sums}", unit["m"], unit["n"], unit["k"])
-    };
-    let list = |key: &str, shown: &dyn Fn(&Value) -> String| {
-        let items: Vec<String> = adapter[key].as_array().into_iter().flatten().map(shown).collect();
+    let list = |key: &str, shown: &dyn Fn(&Value) -> Option<String>| {
+        let items: Vec<String> = adapter[key].as_array().into_iter().flatten().filter_map(shown).collect();
         if items.is_empty() { "none".to_owned() } else { items.join(", ") }
     };
-    lines.push(vec!["subgroup".to_owned(), list("subgroup", &|size| size.to_string())]);
-    lines.push(vec!["matrix units, rows x columns x depth".to_owned(), list("matrix_units", &unit)]);
+    let matrix = |matrix: &Value| {
+        let [inputs, sums] = ["inputs", "sums"].map(|key| text(matrix, key));
+        Some(format!("{} x {} x {} {inputs} -> {sums}", matrix["m"], matrix["n"], matrix["k"]))
+    };
     let computing = ["SHADER_", "SUBGROUP", "COOPERATIVE", "TIMESTAMP", "IMMEDIATES", "MAPPABLE"];
-    let features = adapter["features"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let features = features.filter(|name| computing.iter().any(|word| name.contains(word)));
-    lines.push(vec![
-        "features that computing may use".to_owned(),
-        features.collect::<Vec<_>>().join(", ").to_lowercase(),
-    ]);
+    let feature = |name: &Value| {
+        let name = name.as_str().filter(|name| computing.iter().any(|word| name.contains(word)))?;
+        Some(name.to_lowercase())
+    };
+    lines.push(vec!["subgroup".to_owned(), list("subgroup", &|size| Some(size.to_string()))]);
+    lines.push(vec!["cooperative matrices, m x n x k".to_owned(), list("cooperative_matrices", &matrix)]);
+    lines.push(vec!["features that computing may use".to_owned(), list("features", &feature)]);
     table(&["property", "value"], 2, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn results(parts: &[(&str, Value)]) -> Results {
+        let figures = parts.iter().map(|(part, figures)| ((*part).to_owned(), figures.clone())).collect();
+        Results { figures, ..Results::default() }
+    }
+
+    #[test]
+    fn the_worst_ratio_comes_first() {
+        let row = |variant: &str, ms: f64| json!({"variant": variant, "precision": "f32", "median_ms": ms});
+        let results = results(&[
+            ("steps-tiny", json!({"rows": [row("ssft-random", 2.0), row("ssft lazy", 9.0)]})),
+            ("torch-tiny", json!({"rows": [row("ssft-random", 4.0), row("ssft", 3.0)]})),
+        ]);
+        let table = ratios(["shape", "ours", "PyTorch"], steps_beside_torch(&results));
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [
+                "| tiny | ssft lazy | ssft f32 | 9.00 | 3.00 | 3.00 |",
+                "| tiny | ssft-random | ssft-random f32 | 2.00 | 4.00 | 0.50 |",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_is_not_agreement() {
+        let step = |loss: Value| json!({"loss": loss, "tokens_per_s": 1.0});
+        let of = |card: Value| {
+            training(&results(&[("train-wgpu", card), ("train-cpu", json!([step(json!(2.0))]))]))
+        };
+        assert!(of(json!([step(json!(2.0))])).contains("at most 0.0e0 apart"));
+        assert!(of(json!([step(Value::Null)])).contains("at most NaN apart"));
+        assert_eq!(of(json!([])), "");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::names::PresetName;
 use crate::bench::cases::Kernel;
-use crate::bench::products::ProductShape;
+use crate::bench::matmul::LinearShape;
 use crate::bench::steps::Arm;
 use crate::device::DeviceChoice;
 use clap::Args;
@@ -153,7 +153,7 @@ pub struct BenchStepsArgs {
     /// MiB that the passes of a step may take [default: as in `train`]
     #[arg(long, value_name = "MIB")]
     pub memory_budget: Option<usize>,
-    /// After the timing, time each kernel of one more step of every arm; a GPU runs them one at a time meanwhile
+    /// Also time every kernel in one extra step per arm (GPU only; the kernels of that step run one after another)
     #[arg(long)]
     pub profile: bool,
     /// How to measure
@@ -181,12 +181,12 @@ pub struct BenchDecodeArgs {
     pub measuring: MeasuringArgs,
 }
 
-/// `bench products`.
+/// `bench matmul`.
 #[derive(Debug, Args)]
-pub struct BenchProductsArgs {
-    /// Linear maps as ROWSxINxOUT: 1536 tokens through a weight [1536, 576] are 1536x576x1536
+pub struct BenchMatmulArgs {
+    /// Linear layers as ROWSxINxOUT; 1024 tokens through a weight [1536, 576] are 1024x576x1536
     #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
-    pub shapes: Vec<ProductShape>,
+    pub shapes: Vec<LinearShape>,
     /// How to measure
     #[command(flatten)]
     pub measuring: MeasuringArgs,
@@ -204,7 +204,7 @@ pub struct BenchMemoryArgs {
     /// Seed of whatever is random
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute: a GPU, or what plays one
+    /// Where to compute: a GPU, or a software adapter
     #[arg(long, value_enum, value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
     /// Write every figure to this file too

@@ -9,7 +9,7 @@ mod train;
 
 pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
 pub use bench::{
-    BenchDecodeArgs, BenchKernelsArgs, BenchMemoryArgs, BenchProductsArgs, BenchStepsArgs, MeasuringArgs,
+    BenchDecodeArgs, BenchKernelsArgs, BenchMatmulArgs, BenchMemoryArgs, BenchStepsArgs, MeasuringArgs,
     ModelShapeArgs,
 };
 pub use data::{CheckArgs, ImportArgs, InspectArgs, MakeArgs};
@@ -75,16 +75,16 @@ pub enum BenchCommand {
     Steps(Box<BenchStepsArgs>),
     /// Answers of N forks from one prompt, beside N separate generations
     Decode(BenchDecodeArgs),
-    /// Plain matrix products of linear maps, forward and backward, in TFLOP/s
-    Products(BenchProductsArgs),
-    /// Memory of a GPU over many training steps: it must not grow
+    /// Matrix products of linear layers, forward and backward, in TFLOP/s
+    Matmul(BenchMatmulArgs),
+    /// Memory that a GPU reserves during many training steps
     Memory(Box<BenchMemoryArgs>),
 }
 
 /// `devices`.
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
-    /// Write everything that the adapters tell to this file: features, limits, matrix units
+    /// Write features, limits and cooperative-matrix shapes of every adapter to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

@@ -312,7 +312,8 @@ fn forest(rows: usize) -> Forest {
     Forest::new(&[run(None, prompt)].into_iter().chain(traces).collect::<Vec<_>>())
 }
 
-fn normal(count: usize, spread: f32, generator: &mut ChaCha8Rng) -> Vec<f32> {
+/// Normal numbers of deviation `spread`; the same generator gives the same on every device.
+pub fn normal(count: usize, spread: f32, generator: &mut ChaCha8Rng) -> Vec<f32> {
     let draw = |_| {
         let value: f32 = StandardNormal.sample(generator);
         value * spread

@@ -42,10 +42,14 @@ impl Room {
 
     /// Why the inputs cannot be there, if so. The host needs room for them and their gradients on every device.
     pub fn refuses_inputs(&self, kernel: Kernel, shape: Shape) -> Option<String> {
-        let inputs = kernel.input_bytes(shape);
-        let largest = inputs.iter().copied().max().unwrap_or_default();
-        self.beyond_buffer("an input takes", largest)
-            .or_else(|| beyond_memory("inputs and gradients take", 2 * inputs.iter().sum::<u64>()))
+        self.refuses("an input takes", &kernel.input_bytes(shape))
+    }
+
+    /// Why buffers of these sizes, and as many results, cannot be there, if so. `what` names the largest: `an input takes`.
+    pub fn refuses(&self, what: &str, buffers: &[u64]) -> Option<String> {
+        let largest = buffers.iter().copied().max().unwrap_or_default();
+        self.beyond_buffer(what, largest)
+            .or_else(|| beyond_memory("inputs and gradients take", 2 * buffers.iter().sum::<u64>()))
     }
 
     /// Why the reference cannot be run, if so: it stores the logits (or scores) in one piece, and several like it. At a

@@ -1,16 +1,16 @@
 //! Measurements: what a kernel costs in time and memory, beside the plain tensors that it stands in for, and what whole
 //! steps cost, arm beside arm, and forked decoding beside separate generations.
 //!
-//! [`cases`], [`steps`], [`decode`], [`products`] and [`growth`] are what runs, [`clock`] and [`memory`] what is measured of
+//! [`cases`], [`steps`], [`decode`], [`matmul`] and [`memory_growth`] are what runs, [`clock`] and [`memory`] what is measured of
 //! it, [`output`] and [`steps_output`] who hears of it.
 
 pub mod cases;
 pub mod clock;
 pub mod decode;
-pub mod growth;
+pub mod matmul;
 pub mod memory;
+pub mod memory_growth;
 pub mod output;
-pub mod products;
 pub mod steps;
 pub mod steps_output;
 

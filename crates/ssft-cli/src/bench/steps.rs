@@ -92,7 +92,7 @@ pub struct Measured {
     pub peak_bytes: u64,
     /// Kernels that a step starts; none on the CPU.
     pub launches: Option<u64>,
-    /// The time of each of them in one more step, where that was asked for; none on the CPU.
+    /// The time of each of them in one more step, where that was asked for.
     pub profile: Option<Profile>,
 }
 
@@ -183,14 +183,13 @@ impl Workload {
         profiled: bool,
         device: &NamedDevice,
     ) -> Result<Vec<Measured>, TrainError> {
-        let benches: Vec<Bench<'_>> = arms.iter().map(|&arm| self.start(arm, &device.device)).collect();
+        let benches: Vec<Bench<'_>> = arms.iter().map(|&arm| Bench::new(self, arm, &device.device)).collect();
         let times = clock::take_turns(runs, &benches, Bench::step);
         let measured = benches.iter().zip(times).map(|(bench, times)| {
             let report = bench.medians(runs)?;
             let peak_bytes = memory::peak_bytes(&device.device, || bench.step());
             let launches = device.adapter.as_ref().map(|_| launches::count(|| bench.step()));
-            let profiled = device.adapter.as_ref().filter(|_| profiled);
-            let profile = profiled.map(|_| launches::profile(|| bench.step()));
+            let profile = profiled.then(|| launches::profile(|| bench.step()));
             bench.medians(1)?;
             // The step's own clock stops before a GPU has done the update.
             let tokens_per_s = report.tokens as f64 * 1e3 / times.median_ms;
@@ -198,11 +197,6 @@ impl Workload {
             Ok(Measured { arm: bench.arm, times, report, peak_bytes, launches, profile })
         });
         measured.collect()
-    }
-
-    /// An arm, ready for its first step.
-    pub fn start(&self, arm: Arm, device: &Device) -> Bench<'_> {
-        Bench::new(self, arm, device)
     }
 
     fn settings(&self, arm: Arm) -> Settings {
@@ -230,7 +224,8 @@ pub struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(workload: &'a Workload, arm: Arm, device: &Device) -> Self {
+    /// An arm, ready for its first step.
+    pub fn new(workload: &'a Workload, arm: Arm, device: &Device) -> Self {
         let trainer = Trainer::new(
             workload.model.clone(),
             workload.leads.clone(),

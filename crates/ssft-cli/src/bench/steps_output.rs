@@ -4,7 +4,7 @@ use super::output::{Origin, mebibytes, three_digits};
 use super::steps::{Arm, Measured, Workload};
 use crate::table::{align_figures, percent, plain, trimmed};
 use serde_json::{Value, json};
-use ssft_kernels::launches::KernelTime;
+use ssft_kernels::launches::{KernelTime, Profile};
 
 const COLUMNS: [&str; 17] = [
     "arm",
@@ -61,6 +61,7 @@ impl Case {
             if let Some(profile) = &measured.profile {
                 let kernel = |kernel: &KernelTime| json!({"name": kernel.name, "launches": kernel.launches, "ms": kernel.ms});
                 row["kernels"] = profile.kernels.iter().map(kernel).collect();
+                row["profiled_launches"] = json!(profile.launched);
                 row["timed_by_device_clock"] = json!(profile.by_device_clock);
             }
             row
@@ -102,30 +103,45 @@ fn whole(value: f64) -> Value {
     if value.fract() == 0.0 { json!(value as u64) } else { json!(value) }
 }
 
-/// Where the time of each arm goes, kernel by kernel; empty where none was profiled. Kernels that together take less than
-/// 1 % are one line.
+/// Where the time of each arm goes, kernel by kernel; empty where none was profiled.
 pub fn profiles(cases: &[Case]) -> String {
-    let mut tables = Vec::new();
-    for measured in cases.iter().flat_map(|case| &case.measured) {
-        let Some(profile) = &measured.profile else { continue };
-        let total: f64 = profile.kernels.iter().map(|kernel| kernel.ms).sum();
-        let mut table = plain([measured.arm.name(), "launches", "ms", "of all"]);
-        let mut line = |name: &str, launches: u64, ms: f64| {
-            table.add_row([name, &launches.to_string(), &three_digits(ms), &percent(ms / total)]);
-        };
-        let (large, small): (Vec<_>, Vec<_>) =
-            profile.kernels.iter().partition(|kernel| kernel.ms >= 0.01 * total);
-        large.iter().for_each(|kernel| line(&kernel.name, kernel.launches, kernel.ms));
-        let sum = |of: fn(&KernelTime) -> f64| small.iter().map(|kernel| of(kernel)).sum::<f64>();
-        line(
-            &format!("{} others", small.len()),
-            sum(|kernel| kernel.launches as f64) as u64,
-            sum(|kernel| kernel.ms),
-        );
-        align_figures(&mut table);
-        tables.push(trimmed(&table));
+    let profiled = |case: &Case| {
+        let means = case.workload.means();
+        let shape = format!("P {:.0}, T {:.0}, L {}", means.prompt, means.trace, case.workload.match_tokens);
+        let measured = case.measured.iter();
+        let tables =
+            measured.filter_map(|measured| Some(profile(measured.arm, &shape, measured.profile.as_ref()?)));
+        tables.collect::<Vec<_>>()
+    };
+    cases.iter().flat_map(profiled).collect::<Vec<_>>().join("\n\n")
+}
+
+/// One line per kernel; those that take less than 1 % of the time are one line together.
+fn profile(arm: Arm, shape: &str, profile: &Profile) -> String {
+    let total: f64 = profile.kernels.iter().map(|kernel| kernel.ms).sum();
+    let mut table =
+        plain([format!("{}, {shape}", arm.name()), "launches".into(), "ms".into(), "of all".into()]);
+    let mut line = |name: &str, launches: u64, ms: f64| {
+        table.add_row([name, &launches.to_string(), &three_digits(ms), &percent(ms / total)]);
+    };
+    let (large, small): (Vec<_>, Vec<_>) =
+        profile.kernels.iter().partition(|kernel| kernel.ms >= 0.01 * total);
+    large.iter().for_each(|kernel| line(&kernel.name, kernel.launches, kernel.ms));
+    if !small.is_empty() {
+        let launches = small.iter().map(|kernel| kernel.launches).sum();
+        line(&format!("{} others", small.len()), launches, small.iter().map(|kernel| kernel.ms).sum());
     }
-    tables.join("\n\n")
+    align_figures(&mut table);
+    let timed: u64 = profile.kernels.iter().map(|kernel| kernel.launches).sum();
+    let mut text = trimmed(&table);
+    if (profile.launched, profile.by_device_clock) != (timed, timed) {
+        let by_host = timed - profile.by_device_clock;
+        text += &format!(
+            "\n{timed} of {} launches were timed, {by_host} of them by the host's clock (submission and waiting included)",
+            profile.launched
+        );
+    }
+    text
 }
 
 /// One line an arm and shape. *x random* is the time over that of `ssft-random` at the same shape.

@@ -1,16 +1,17 @@
 //! `bench`: what things cost.
 
 use crate::args::{
-    BenchDecodeArgs, BenchKernelsArgs, BenchMemoryArgs, BenchProductsArgs, BenchStepsArgs, MeasuringArgs,
+    BenchDecodeArgs, BenchKernelsArgs, BenchMatmulArgs, BenchMemoryArgs, BenchStepsArgs, MeasuringArgs,
     ModelShapeArgs, TrainArgs,
 };
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
 use crate::bench::decode::{Lengths, measure, table};
+use crate::bench::memory::Room;
 use crate::bench::output::{self, Origin};
 use crate::bench::steps::{self, Arm, Workload};
 use crate::bench::steps_output::{self, Case};
-use crate::bench::{growth, products as product};
+use crate::bench::{matmul, memory_growth};
 use crate::config::Resolved;
 use crate::device::NamedDevice;
 use crate::exit::Failure;
@@ -88,6 +89,10 @@ fn check_counts(lists: &[(&str, &[usize])]) -> Result<(), Failure> {
 pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let shape = check_steps(args)?;
     let device = args.measuring.device.open()?;
+    device.check_fits(&shape)?;
+    if args.profile && device.adapter.is_none() {
+        return Err(Failure::Usage("--profile times the kernels of a GPU; use --device wgpu".to_owned()));
+    }
     let origin = Origin::of(&device);
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
     let workloads =
@@ -128,10 +133,6 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             "{traces} traces cannot have different forks when there are only {forks}; raise --forks or lower --traces"
         )));
     }
-    if let Some(forks) = args.forks.iter().max().filter(|&&forks| forks >= args.shape.vocab) {
-        let vocab = args.shape.vocab;
-        return Err(Failure::Usage(format!("--vocab {vocab} leaves no token beside {forks} forks")));
-    }
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
     let question = most(&args.prompt_tokens) + most(&args.traces) * most(&args.trace_tokens);
     if question.saturating_mul(most(&args.questions)) > MOST_TOKENS {
@@ -140,11 +141,11 @@ fn check_steps(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
             most(&args.questions)
         )));
     }
-    model_shape(&args.shape)
+    model_shape(&args.shape, most(&args.forks))
 }
 
-/// The shape of a random model, if there can be such a model.
-fn model_shape(args: &ModelShapeArgs) -> Result<DecoderConfig, Failure> {
+/// The shape of a random model with `forks` forking tokens, if there can be such a model.
+fn model_shape(args: &ModelShapeArgs, forks: usize) -> Result<DecoderConfig, Failure> {
     check_counts(&[
         ("--width", &[args.width.unwrap_or(1)]),
         ("--inner", &[args.inner.unwrap_or(1)]),
@@ -153,6 +154,10 @@ fn model_shape(args: &ModelShapeArgs) -> Result<DecoderConfig, Failure> {
         ("--kv-heads", &[args.kv_heads.unwrap_or(1)]),
         ("--vocab", &[args.vocab]),
     ])?;
+    if forks >= args.vocab {
+        let vocab = args.vocab;
+        return Err(Failure::Usage(format!("--vocab {vocab} leaves no token beside {forks} forks")));
+    }
     let mut shape = DecoderConfig::preset(args.preset.into(), args.vocab);
     let heads = args.heads.unwrap_or(shape.num_attention_heads);
     let kv_heads = args.kv_heads.unwrap_or(heads);
@@ -176,42 +181,49 @@ fn model_shape(args: &ModelShapeArgs) -> Result<DecoderConfig, Failure> {
     Ok(shape)
 }
 
-pub fn products(args: &BenchProductsArgs) -> Result<(), Failure> {
+pub fn matmul(args: &BenchMatmulArgs) -> Result<(), Failure> {
     check_counts(&[("--runs", &[args.measuring.runs])])?;
     check_target(args.measuring.json.as_deref())?;
     let device = args.measuring.device.open()?;
+    let room = Room::of(&device);
+    for shape in &args.shapes {
+        if let Some(reason) = shape.refused_by(&room) {
+            return Err(Failure::Usage(format!("--shapes {shape}: {reason}")));
+        }
+    }
     let origin = Origin::of(&device);
     let bar = progress::bar(args.measuring.quiet, BAR, Some(args.shapes.len()));
     let mut cases = Vec::new();
     for &shape in &args.shapes {
         bar.inc(1);
         bar.set_message(shape.to_string());
-        let case = product::measure(shape, args.measuring.runs, &device.device);
-        cases.push(case.map_err(Failure::run)?);
+        let case = matmul::measure(shape, args.measuring.runs, args.measuring.seed, &device.device);
+        cases.push(case.map_err(|what| Failure::Run(format!("{shape}, {what}")))?);
     }
     bar.finish_and_clear();
     let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
-    report(&args.measuring, &origin, rows, &product::table(&cases))
+    report(&args.measuring, &origin, rows, &matmul::table(&cases))
 }
 
-/// What a step of `bench memory` has; 3,072 target tokens.
+/// What a step of `bench memory` trains on: 16 traces of 96 tokens.
 const GROWTH: steps::Lengths =
     steps::Lengths { questions: 4, forks: 6, traces: 4, prompt: 32, trace: 96, match_tokens: 32 };
 
 pub fn memory(args: &BenchMemoryArgs) -> Result<(), Failure> {
     check_counts(&[("--steps", &[args.steps])])?;
-    let shape = model_shape(&args.shape)?;
+    let shape = model_shape(&args.shape, GROWTH.forks)?;
     check_target(args.json.as_deref())?;
     let device = args.device.open()?;
     if device.adapter.is_none() {
-        return Err(Failure::Usage("the CPU has no pools of memory to watch; use --device wgpu".to_owned()));
+        return Err(Failure::Usage("memory is watched on a GPU only; use --device wgpu".to_owned()));
     }
+    device.check_fits(&shape)?;
     let origin = Origin::of(&device);
     let budget = (device.memory_budget(&shape) as u64) << 20;
     let workload = Workload::random(&shape, GROWTH, budget, args.seed, &device.device);
-    let points = growth::measure(&workload, args.steps, &device.device).map_err(Failure::run)?;
-    let rows = growth::rows(&points, shape.parameters(), &origin);
-    write(args.json.as_deref(), args.quiet, &origin, rows, &growth::table(&points))
+    let points = memory_growth::measure(&workload, args.steps, &device.device).map_err(Failure::run)?;
+    let rows = memory_growth::rows(&points, shape.parameters(), &origin);
+    write(args.json.as_deref(), args.quiet, &origin, rows, &memory_growth::table(&points))
 }
 
 pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {

@@ -53,7 +53,7 @@ fn row(adapter: &Adapter, best: bool, auto: bool) -> [String; 8] {
     ]
 }
 
-/// Everything that the adapters tell, the best first, and which of them `auto` takes.
+/// Every adapter, the best first, and which of them `auto` takes.
 fn file(adapters: &[Adapter]) -> Value {
     let auto = pick(DeviceChoice::Auto, adapters).map(|adapter| &adapter.name);
     json!({"auto": auto, "cpu": cpu_name(), "adapters": adapters.iter().map(object).collect::<Vec<_>>()})
@@ -62,7 +62,7 @@ fn file(adapters: &[Adapter]) -> Value {
 fn object(adapter: &Adapter) -> Value {
     let limits = &adapter.limits;
     let features: Vec<&str> = adapter.features.iter_names().map(|(name, _)| name).collect();
-    let matrix_units = adapter.matrix_units.iter().map(|unit| {
+    let cooperative_matrices = adapter.cooperative_matrices.iter().map(|unit| {
         json!({
             "m": unit.m_size, "n": unit.n_size, "k": unit.k_size,
             "inputs": format!("{:?}", unit.ab_type), "sums": format!("{:?}", unit.cr_type),
@@ -77,7 +77,7 @@ fn object(adapter: &Adapter) -> Value {
         "vendor_id": adapter.ids[0],
         "device_id": adapter.ids[1],
         "subgroup": adapter.subgroup,
-        "matrix_units": matrix_units.collect::<Vec<_>>(),
+        "cooperative_matrices": cooperative_matrices.collect::<Vec<_>>(),
         "features": features,
         "limits": {
             "max_buffer_size": limits.max_buffer_size,

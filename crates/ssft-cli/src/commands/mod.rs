@@ -28,7 +28,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Bench(BenchCommand::Kernels(args)) => bench::kernels(&args),
         Command::Bench(BenchCommand::Steps(args)) => bench::steps(&args),
         Command::Bench(BenchCommand::Decode(args)) => bench::decode(&args),
-        Command::Bench(BenchCommand::Products(args)) => bench::products(&args),
+        Command::Bench(BenchCommand::Matmul(args)) => bench::matmul(&args),
         Command::Bench(BenchCommand::Memory(args)) => bench::memory(&args),
         Command::Eval(args) => eval::eval(&args),
         Command::Generate(args) => generate::generate(&args),

@@ -39,6 +39,9 @@ impl Source {
 
 /// The lane tile that suits a device, unless the environment names one. A browser does not tell what its adapter is; it
 /// counts as a GPU.
+///
+/// # Panics
+/// If `SSFT_LANE_TILE` has an unknown value; an adapter that is started by name refuses it before.
 pub fn lane_tile(device: &CubeDevice) -> LaneTile {
     if let Some(tile) = LaneTile::from_environment().unwrap_or_else(|error| panic!("{error}")) {
         return tile;
@@ -70,7 +73,7 @@ pub fn launch(
     let source = Source(shader.0, shader.1);
     let dim = source.cube_dim();
     let count = CubeCount::Static(across as u32, down as u32, 1);
-    launches::of_shader(shader.0.name, || {
+    launches::launch_as(shader.0.name, || {
         client.launch(Box::new(SourceKernel::new(source, dim)), count, arguments);
     });
 }

@@ -99,7 +99,7 @@ def main() -> None:
             set_products(precision)
             for variant, product in products(shape, precision, args.device).items():
                 times = measure(args.device, product, args.runs)
-                row = {"name": "product", "variant": variant, "precision": precision}
+                row = {"name": "matmul", "variant": variant, "precision": precision}
                 row["shape"] = {"rows": shape.rows, "in": shape.wide, "out": shape.out}
                 row |= {"median_ms": median(times), "min_ms": min(times), "runs": args.runs}
                 row["tflops"] = 2e-9 * math.prod(shape) / row["median_ms"]
