@@ -53,7 +53,7 @@ pub fn run(report: &GpuReport) -> Result<()> {
     Ok(())
 }
 
-/// The section, whatever the adapter.
+/// The section of any adapter, software too.
 pub fn section(results: &Path) -> Result<String> {
     Results::read(&[results.to_owned()])?.section()
 }

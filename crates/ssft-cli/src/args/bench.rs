@@ -70,7 +70,7 @@ pub struct ModelShapeArgs {
     /// Attention heads
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub heads: Option<usize>,
-    /// Heads of keys and values, each shared by as many query heads [default: as many as --heads]
+    /// Heads of keys and values, a divisor of --heads [default: the same number]
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub kv_heads: Option<usize>,
     /// Biases of queries, keys and values, as in Qwen2

@@ -29,7 +29,7 @@ pub fn take_turns<T>(runs: usize, variants: &[T], work: impl Fn(&T)) -> Vec<Time
 }
 
 impl Times {
-    /// Of runs that took so many milliseconds each; at least one.
+    /// Statistics of at least one run, each given by its milliseconds.
     pub fn of(mut taken: Vec<f64>) -> Self {
         taken.sort_by(f64::total_cmp);
         let runs = taken.len();
