@@ -86,7 +86,15 @@ impl Results {
                 results.parts.insert(name_of(&part)?, part);
             }
             for mut line in lines(&folder.join("figures.jsonl"))? {
-                results.figures.insert(name_of(&line)?, line["figures"].take());
+                let (part, figures) = (name_of(&line)?, line["figures"].take());
+                let before = results.figures.insert(part.clone(), figures);
+                let same = |before: Value| before["adapters"][0]["name"] == results.adapter()["name"];
+                if part == "adapter" && !before.is_none_or(same) {
+                    bail!(
+                        "{}: of another card than the folders before; report each by itself",
+                        folder.display()
+                    );
+                }
             }
         }
         ensure!(results.figures.contains_key("adapter"), "no part found an adapter");
@@ -180,6 +188,12 @@ mod tests {
         fs::write(folder.join("figures.jsonl"), format!("{adapter}\n")).expect("a file");
         let section = section(&folder).expect("a section");
         assert!(section.contains("## A") && section.contains("was cut off"), "{section}");
+        let other = folder.join("other");
+        fs::create_dir_all(&other).expect("a folder");
+        fs::write(other.join("figures.jsonl"), format!("{}\n", adapter.replace("\"A\"", "\"B\"")))
+            .expect("a file");
+        let mixed = Results::read(&[folder.clone(), other]).err().expect("two cards").to_string();
+        assert!(mixed.contains("of another card"), "{mixed}");
         fs::remove_file(folder.join("figures.jsonl")).expect("removed");
         let none = Results::read(std::slice::from_ref(&folder)).err().expect("no adapter").to_string();
         assert_eq!(none, "no part found an adapter");

@@ -108,16 +108,6 @@ impl Matrix {
         Self { dims, values, tensor }
     }
 
-    /// The transposed matrix, its first row and its first column.
-    fn transposed(&self) -> (Tensor<2>, Vec<f64>, Vec<f64>) {
-        (self.tensor.clone().transpose(), self.column(), self.row())
-    }
-
-    /// The matrix, its first row and its first column.
-    fn plain(&self) -> (Tensor<2>, Vec<f64>, Vec<f64>) {
-        (self.tensor.clone(), self.row(), self.column())
-    }
-
     /// The first row.
     fn row(&self) -> Vec<f64> {
         self.values[..self.dims[1]].iter().map(|&value| f64::from(value)).collect()
@@ -138,14 +128,17 @@ pub fn measure(shape: LinearShape, runs: usize, seed: u64, device: &Device) -> R
     let generator = &mut ChaCha8Rng::seed_from_u64(seed);
     let [x, w, g] =
         [[rows, input], [output, input], [rows, output]].map(|dims| Matrix::draw(dims, generator, device));
+    // Each factor, and what the first number of the product takes of it: a row of the left one, a column of the right one.
     let factors = |product: Product| match product {
-        Product::Forward => [x.plain(), w.transposed()],
-        Product::InputGradient => [g.plain(), w.plain()],
-        Product::WeightGradient => [g.transposed(), x.plain()],
+        Product::Forward => [(x.tensor.clone(), x.row()), (w.tensor.clone().transpose(), w.row())],
+        Product::InputGradient => [(g.tensor.clone(), g.row()), (w.tensor.clone(), w.column())],
+        Product::WeightGradient => {
+            [(g.tensor.clone().transpose(), g.column()), (x.tensor.clone(), x.column())]
+        }
     };
     let mut prepared = Vec::new();
     for product in Product::ALL {
-        let [(left, row, _), (right, _, column)] = factors(product);
+        let [(left, row), (right, column)] = factors(product);
         let exact: f64 = row.iter().zip(&column).map(|(a, b)| a * b).sum();
         check_first(product, left.clone().matmul(right.clone()), exact, row.len())?;
         let mut times = 1;
