@@ -4,10 +4,10 @@
 
 use anyhow::{Context, Result};
 use ssft_wgpu::cli::{config::RunConfig, model_directory::ModelDirectory, setup::encoder_of};
-use ssft_wgpu::data::tasks::{TaskSpec, by_name};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
 use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
 use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
+use ssft_wgpu::tasks::{TaskSpec, by_name};
 use ssft_wgpu::train::{Assignment, Budget, Search};
 
 fn main() -> Result<()> {

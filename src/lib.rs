@@ -5,6 +5,8 @@
 pub use ssft_cli as cli;
 pub use ssft_data as data;
 pub use ssft_decode as decode;
+pub use ssft_import as import;
 pub use ssft_kernels as kernels;
 pub use ssft_model as model;
+pub use ssft_tasks as tasks;
 pub use ssft_train as train;

@@ -3,7 +3,7 @@
 use crate::exit::Failure;
 use ssft_data::whole_file::{UNFINISHED, WholeFile, sync_directory, unfinished};
 use ssft_model::checkpoint::CheckpointError;
-use ssft_train::directory::{Content, Files};
+use ssft_model::directory::{Content, Files};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

@@ -7,9 +7,10 @@
 //! A byte-order mark, CRLF line ends and blank lines are accepted. A file is read one line at a time, so a
 //! file that is no text at all (a weight file, say) ends at the line limit instead of filling the memory.
 
-use crate::error::{DataError, LineFault, quote};
+use crate::error::{DataError, LineFault};
 use crate::lines::{Lines, is_object, json_reason};
 use crate::record::{Message, Record, Trace};
+use crate::words::quote;
 use crate::writer::RecordWriter;
 use serde_json::error::Category;
 use std::collections::HashMap;

@@ -1,10 +1,11 @@
 //! Records to token ids: the last step before packing.
 
-use crate::error::{DataError, quote};
+use crate::error::DataError;
 use crate::forks::ForkLead;
 use crate::record::{Message, Record, Trace};
 use crate::template::{Template, TemplateTokens, messages_of, user_message};
 use crate::tokenizer::Tokenizer;
+use crate::words::quote;
 
 /// A question and its traces as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 //!
 //! Every message is one line: what is wrong, where, and what to do about it.
 
-#[cfg(not(target_family = "wasm"))]
-use crate::import::RowFault;
 use std::io;
 use thiserror::Error;
 
@@ -47,37 +45,6 @@ pub enum DataError {
         line: usize,
         /// What is wrong with the line.
         fault: LineFault,
-    },
-    /// A file of a dataset cannot be imported.
-    #[cfg(not(target_family = "wasm"))]
-    #[error("{file}: {reason}; {remedy}")]
-    ImportFile {
-        /// The file's name, if need be with the row where it breaks off.
-        file: String,
-        /// What is wrong with it.
-        reason: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// A row of a dataset is not what its layout says.
-    #[cfg(not(target_family = "wasm"))]
-    #[error("{place}: {fault}")]
-    ImportRow {
-        /// The file's name and the row's number.
-        place: String,
-        /// What is wrong with the row.
-        fault: RowFault,
-    },
-    /// An import of which nothing would be left.
-    #[cfg(not(target_family = "wasm"))]
-    #[error(
-        "no question is left of {rows} ({dropped}); import other files, or ask for less with --min-traces"
-    )]
-    ImportEmpty {
-        /// How many rows were read.
-        rows: String,
-        /// What was dropped and why.
-        dropped: String,
     },
     /// More traces than forks: no injective assignment exists.
     #[error("question {id}: {traces} traces but only {forks} forks; drop traces or use --forks {traces}")]
@@ -196,10 +163,10 @@ pub enum DataError {
 
 impl DataError {
     /// Why the file at `path` could not be opened or read.
-    pub(crate) fn reading(path: String, error: &io::Error) -> Self {
+    pub fn reading(path: String, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
-            _ => Self::Read { path, reason: one_line(&error.to_string()) },
+            _ => Self::Read { path, reason: error.to_string() },
         }
     }
 }
@@ -301,36 +268,4 @@ pub enum LineFault {
         /// The trace's source, quoted.
         source_name: String,
     },
-}
-
-/// Longest quotation from a user's file in a message, in characters.
-const QUOTE_CHARS: usize = 80;
-
-/// Quotes text from a user's file so that a message stays one short line.
-pub(crate) fn quote(text: &str) -> String {
-    match text.char_indices().nth(QUOTE_CHARS) {
-        Some((end, _)) => format!("{:?}..", &text[..end]),
-        None => format!("{text:?}"),
-    }
-}
-
-/// Escapes line breaks and other controls in a library's own message.
-pub(crate) fn one_line(message: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() { c.escape_default().collect() } else { c.to_string() }
-    };
-    message.chars().map(escape).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotations_are_one_short_line() {
-        assert_eq!(quote("q1"), r#""q1""#);
-        assert_eq!(quote("a\nb\"c"), r#""a\nb\"c""#);
-        assert_eq!(quote(&"é".repeat(81)), format!("\"{}\"..", "é".repeat(80)));
-        assert_eq!(one_line("a\r\nb\u{1b}é"), "a\\r\\nb\\u{1b}é");
-    }
 }

@@ -155,7 +155,7 @@ impl ForkTable {
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, DataError> {
         let fail = |reason: String| DataError::ModelFile { file: name.to_owned(), reason, remedy: REMEDY };
         let table: Self =
-            serde_json::from_slice(json).map_err(|error| fail(crate::error::one_line(&error.to_string())))?;
+            serde_json::from_slice(json).map_err(|error| fail(crate::words::one_line(&error.to_string())))?;
         match table.inconsistency() {
             Some(reason) => Err(fail(reason)),
             None => Ok(table),

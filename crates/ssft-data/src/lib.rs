@@ -10,13 +10,8 @@ pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
-#[cfg(not(target_family = "wasm"))]
-pub mod import;
-mod lines;
-pub mod model_files;
-pub mod pack;
+pub mod lines;
 pub mod record;
-pub mod tasks;
 pub mod template;
 pub mod tokenizer;
 pub mod whole_file;

@@ -1,10 +1,11 @@
 //! The lines of a text file, none of them longer than a limit.
 
-use crate::error::{LineFault, one_line};
+use crate::error::LineFault;
+use crate::words::one_line;
 use std::io::{self, BufRead, Read};
 
 /// Reads one line at a time, so a file that is no text at all ends at the limit instead of filling the memory.
-pub(crate) struct Lines<R> {
+pub struct Lines<R> {
     input: R,
     limit: usize,
     number: usize,
@@ -12,21 +13,21 @@ pub(crate) struct Lines<R> {
 }
 
 /// One line of a file.
-pub(crate) struct Line<'a> {
+pub struct Line<'a> {
     /// Its number, from 1.
-    pub(crate) number: usize,
+    pub number: usize,
     /// Its text without the line end and, on the first line, without the byte-order mark; or why it has none.
-    pub(crate) text: Result<&'a str, LineFault>,
+    pub text: Result<&'a str, LineFault>,
 }
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `input`, of at most `limit` bytes each, their line ends not counted.
-    pub(crate) fn new(input: R, limit: usize) -> Self {
+    pub fn new(input: R, limit: usize) -> Self {
         Self { input, limit, number: 0, bytes: Vec::new() }
     }
 
     /// The next line, blank ones included, or nothing at the end of the input.
-    pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.bytes.clear();
         self.number += 1;
         // Room for a byte-order mark, CRLF and one byte more than allowed, which tells a line at the limit from
@@ -57,12 +58,12 @@ fn strip(bytes: &[u8], number: usize) -> &[u8] {
 }
 
 /// Whether the JSON text `text` can only be an object.
-pub(crate) fn is_object(text: &str) -> bool {
+pub fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
 /// What the JSON parser said, without the position that it appends.
-pub(crate) fn json_reason(error: &serde_json::Error) -> String {
+pub fn json_reason(error: &serde_json::Error) -> String {
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string();
     one_line(message.strip_suffix(&position).unwrap_or(&message))

@@ -10,8 +10,9 @@ mod source;
 
 pub use date::Date;
 
-use crate::error::{DataError, one_line};
+use crate::error::DataError;
 use crate::record::{Message, Record};
+use crate::words::one_line;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use source::{Fault, prepare};
 use std::borrow::Cow;

@@ -10,8 +10,9 @@
 
 mod build;
 
-use crate::error::{DataError, one_line};
+use crate::error::DataError;
 use crate::forks::{fork_index, fork_name};
+use crate::words::one_line;
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::AddedToken;
@@ -112,7 +113,7 @@ impl TextStream<'_> {
 }
 
 impl Tokenizer {
-    /// Reads the content of a `tokenizer.json`; [`TextFiles::roles`](crate::model_files::TextFiles::roles) finds the roles in
+    /// Reads the content of a `tokenizer.json`; `ssft_model::directory::text_files::TextFiles::roles` finds the roles in
     /// the files beside it. Forking tokens `<think1>` .. `<thinkN>` are recognised.
     ///
     /// # Errors

@@ -5,3 +5,35 @@ pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
+
+/// Longest quotation from a user's file in a message, in characters.
+const QUOTE_CHARS: usize = 80;
+
+/// Quotes text from a user's file so that a message stays one short line.
+pub fn quote(text: &str) -> String {
+    match text.char_indices().nth(QUOTE_CHARS) {
+        Some((end, _)) => format!("{:?}..", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Escapes line breaks and other controls in a library's own message.
+pub fn one_line(message: &str) -> String {
+    let escape = |c: char| {
+        if c.is_control() { c.escape_default().collect() } else { c.to_string() }
+    };
+    message.chars().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotations_are_one_short_line() {
+        assert_eq!(quote("q1"), r#""q1""#);
+        assert_eq!(quote("a\nb\"c"), r#""a\nb\"c""#);
+        assert_eq!(quote(&"é".repeat(81)), format!("\"{}\"..", "é".repeat(80)));
+        assert_eq!(one_line("a\r\nb\u{1b}é"), "a\\r\\nb\\u{1b}é");
+    }
+}

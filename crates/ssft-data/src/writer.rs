@@ -1,8 +1,9 @@
 //! JSONL files of [`Record`]s, written record by record and yet whole or not at all.
 
-use crate::error::{DataError, one_line};
+use crate::error::DataError;
 use crate::record::Record;
 use crate::whole_file::WholeFile;
+use crate::words::one_line;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use crate::format::AnswerFormat;
 use ssft_data::record::Record;
-use ssft_data::tasks::{Strategy, Task};
+use ssft_tasks::{Strategy, Task};
 
 /// Who decides whether an answer is right.
 #[derive(Clone, Copy)]

@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use burn::tensor::{Device, Tensor};
-use ssft_data::pack::{PackedTrees, Tree};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::fork::{Continuation, Finish, Piece, Question, RowStart, Settings, decode};
 use ssft_decode::sample::{Sampling, choose, row_generator};
 use ssft_kernels::adapters::adapters;
+use ssft_model::packing::{PackedTrees, Tree};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

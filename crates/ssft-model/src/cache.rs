@@ -1,7 +1,7 @@
 //! What a forward pass leaves for the next: keys and values of the tokens so far, each of them once.
 
+use crate::packing::PackedTrees;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
-use ssft_data::pack::PackedTrees;
 use ssft_kernels::{Forest, Node};
 use std::collections::VecDeque;
 
@@ -73,7 +73,7 @@ impl Pass {
     /// Whole trees, nothing cached.
     pub fn over(packed: &PackedTrees) -> Self {
         let node =
-            |run: &ssft_data::pack::Run| Node { parent: run.parent, length: run.length, new: run.length };
+            |run: &crate::packing::Run| Node { parent: run.parent, length: run.length, new: run.length };
         let nodes: Vec<Node> = packed.runs.iter().map(node).collect();
         let (forest, positions) = (Forest::new(&nodes), packed.positions.clone());
         Self { forest, positions, moves: None, place: None }

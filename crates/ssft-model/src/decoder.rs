@@ -4,13 +4,13 @@ use crate::attention::Memory;
 use crate::cache::{Growth, Pass, TreeCache};
 use crate::initializer::Initializer;
 use crate::linear::Linear;
+use crate::packing::PackedTrees;
 use crate::rotary::angles;
 use crate::{block::Block, config::DecoderConfig, norm::RmsNorm};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use ssft_data::pack::PackedTrees;
 
 /// A Llama-family language model.
 #[derive(Module, Debug)]

@@ -21,6 +21,7 @@ pub mod linear;
 #[cfg(not(target_family = "wasm"))]
 mod mapped;
 pub mod norm;
+pub mod packing;
 pub mod parameters;
 pub mod precision;
 pub mod rope_scaling;

@@ -4,9 +4,9 @@ mod shapes;
 
 use burn::tensor::{Device, Tensor};
 use shapes::shapes;
-use ssft_data::pack::{Branch, PackedTrees, Tree};
 use ssft_model::Decoder;
 use ssft_model::cache::Growth;
+use ssft_model::packing::{Branch, PackedTrees, Tree};
 
 fn trees() -> Vec<Tree> {
     let branch = |lead: &[u32], trace: &[u32]| Branch::new(lead, trace, usize::MAX);

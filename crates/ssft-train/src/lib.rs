@@ -14,7 +14,6 @@
 pub mod assign;
 pub mod budget;
 pub mod cost;
-pub mod directory;
 pub mod error;
 pub mod matching;
 pub mod method;

@@ -15,10 +15,10 @@ use crate::error::TrainError;
 use crate::search::{Extension, PartialCosts};
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
-use ssft_data::pack::PackedTrees;
 use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
 use ssft_model::cache::{Growth, TreeCache};
+use ssft_model::packing::PackedTrees;
 use std::collections::HashMap;
 
 /// Some questions, all pairs of which are known a bit further with every pass.

@@ -9,8 +9,8 @@ use crate::matching::Assignment;
 use crate::pairwise::target_nll;
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
-use ssft_data::pack::{Branch, PackedTrees, Tree};
 use ssft_model::Decoder;
+use ssft_model::packing::{Branch, PackedTrees, Tree};
 
 /// Packs every trace behind the forking token that it is assigned to; the traces of a question share its prompt.
 pub fn matched_trees(

@@ -3,7 +3,6 @@
 //! The optimizer's moments, the number of steps and the coverage graphs; the order of questions and the
 //! random assignments follow from the seed and the step alone.
 
-use crate::directory::{Content, Files};
 use crate::error::TrainError;
 use crate::method::Method;
 use crate::report::EpochCoverage;
@@ -11,6 +10,7 @@ use crate::step::{Settings, Trainer};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::StoredTensors;
+use ssft_model::directory::{Content, Files};
 
 /// Where the moments are, inside a checkpoint.
 pub const OPTIMIZER_FILE: &str = "trainer/optimizer.safetensors";

@@ -11,9 +11,9 @@ use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
 use ssft_data::template::{CHATML_OPENING, Template};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::directory::{Carried, LoadedModel, TextSide};
+use ssft_model::directory::{Files, model_files};
 use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors};
 use ssft_train::TrainError;
-use ssft_train::directory::{Files, model_files};
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
 use std::collections::BTreeMap;
 
@@ -212,7 +212,7 @@ impl Held {
             let saved = Saved { options: course.options.clone(), precision: self.precision };
             let saved = serde_json::to_vec(&saved);
             let saved = saved.map_err(|error| TrainError::State { what: error.to_string() })?;
-            files.push((OPTIONS_FILE.to_owned(), ssft_train::directory::Content::Bytes(saved)));
+            files.push((OPTIONS_FILE.to_owned(), ssft_model::directory::Content::Bytes(saved)));
         }
         Ok(files)
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ssft_data::dataset::{Limits, parse_records};
 use ssft_data::record::Record;
-use ssft_train::directory::Files;
+use ssft_model::directory::Files;
 use std::ops::ControlFlow;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;

@@ -1,7 +1,7 @@
 //! Mazes for the eye: where the walls are, and where a text goes.
 
 use serde::Serialize;
-use ssft_data::tasks::maze::Maze;
+use ssft_tasks::maze::Maze;
 
 /// A maze as a page draws it. Cells are numbered row by row from the top left.
 #[derive(Debug, Serialize)]

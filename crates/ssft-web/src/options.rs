@@ -3,12 +3,12 @@
 
 use crate::error::SessionError;
 use serde::{Deserialize, Serialize};
-use ssft_data::tasks::{self, Task, TaskData, TaskSpec};
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
+use ssft_tasks::{self, Task, TaskData, TaskSpec};
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::step::Settings;

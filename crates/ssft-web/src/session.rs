@@ -23,7 +23,7 @@ use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::{Finish, Piece};
 use ssft_decode::generation::{Request, generate};
-use ssft_train::directory::Files;
+use ssft_model::directory::Files;
 use std::cell::{RefCell, RefMut};
 use wasm_bindgen::prelude::*;
 use web_time::Instant;

@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use ssft_data::forks::ForkLead;
-use ssft_data::import::Layout;
 use ssft_decode::format::AnswerFormat;
+use ssft_import::Layout;
 use ssft_model::Precision;
 use ssft_model::config::Preset;
 

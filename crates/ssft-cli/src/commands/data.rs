@@ -9,8 +9,8 @@ use crate::setup;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
-use ssft_data::tasks::TaskSpec;
 use ssft_data::words::counted;
+use ssft_tasks::TaskSpec;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
     let task = setup::task(&args.task)?;

@@ -7,7 +7,7 @@ use crate::interrupts::abandon_when_interrupted;
 use crate::progress;
 use indicatif::ProgressBar;
 use ssft_data::error::DataError;
-use ssft_data::import::{ImportSettings, Progress, import as import_files};
+use ssft_import::{ImportSettings, Progress, import as import_files};
 
 /// Rows between two moves of the bar.
 const ROWS_A_MOVE: usize = 1000;

@@ -104,7 +104,7 @@ pub(super) fn strftime(date: Date, format: &str) -> Result<String, Error> {
 }
 
 fn unknown(format: &str) -> Error {
-    let reason = format!("strftime_now: {} is no date format", crate::error::quote(format));
+    let reason = format!("strftime_now: {} is no date format", crate::words::quote(format));
     Error::new(ErrorKind::InvalidOperation, reason)
 }
 

@@ -2,11 +2,11 @@
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use ssft_data::tasks::{TaskSpec, by_name};
 use ssft_decode::answer::Judge;
 use ssft_decode::generation::{Generation, Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
+use ssft_tasks::{TaskSpec, by_name};
 use ssft_train::Method;
 use ssft_web::held::{Held, NamedBytes, Weights};
 use ssft_web::options::{ModelOptions, TrainOptions};

@@ -1,0 +1,153 @@
+//! What became of the rows of an import.
+
+use ssft_data::words::counted;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Why a trace is not in the output, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TraceDrop {
+    /// Nothing but white space.
+    Empty,
+    /// The row's lists do not say which verdict is about which trace.
+    UnequalLists,
+    /// The trace was cut before its end.
+    Incomplete,
+    /// The dataset's own grade or check says that it is wrong.
+    Wrong,
+    /// The question has a trace of this text already.
+    Twice,
+    /// The question has as many traces as were asked for.
+    BeyondLimit,
+    /// The question's line would be longer than a line may be.
+    LineFull,
+    /// The trace is usable, but its question was dropped.
+    QuestionDropped,
+}
+
+/// Why a question is not in the output, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuestionDrop {
+    /// Nothing is asked.
+    NoQuestion,
+    /// A chat in which nobody answers.
+    NoReply,
+    /// A chat with a role that the trainer does not know, a tool's for example.
+    OtherRole,
+    /// No trace of it is usable.
+    NoTrace,
+    /// Fewer usable traces than were asked for.
+    TooFewTraces,
+}
+
+impl fmt::Display for TraceDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty",
+            Self::UnequalLists => "in rows whose lists differ in length",
+            Self::Incomplete => "not complete",
+            Self::Wrong => "wrong by their grade",
+            Self::Twice => "the same text twice",
+            Self::BeyondLimit => "beyond --traces",
+            Self::LineFull => "beyond the longest line that can be read",
+            Self::QuestionDropped => "of questions with too few",
+        })
+    }
+}
+
+impl fmt::Display for QuestionDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoQuestion => "that ask nothing",
+            Self::NoReply => "without a reply",
+            Self::OtherRole => "with a role other than system, user and assistant",
+            Self::NoTrace => "without a usable trace",
+            Self::TooFewTraces => "with fewer traces than --min-traces",
+        })
+    }
+}
+
+/// What became of the rows of an import.
+///
+/// Every trace of a row that asks something is counted once, as kept or as dropped. A row that asks nothing, or that
+/// is a chat of no use, counts as a question dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows read.
+    pub rows: usize,
+    /// Questions written.
+    pub questions: usize,
+    /// Traces written.
+    pub traces: usize,
+    /// Rows that are about the question of an earlier row.
+    pub merged_rows: usize,
+    /// Traces dropped, by reason.
+    pub dropped_traces: BTreeMap<TraceDrop, usize>,
+    /// Questions dropped, by reason.
+    pub dropped_questions: BTreeMap<QuestionDrop, usize>,
+}
+
+impl Counts {
+    /// Counts a trace that is dropped.
+    pub(super) fn drop_trace(&mut self, reason: TraceDrop) {
+        *self.dropped_traces.entry(reason).or_default() += 1;
+    }
+
+    /// Counts a question that is dropped.
+    pub(super) fn drop_question(&mut self, reason: QuestionDrop) {
+        *self.dropped_questions.entry(reason).or_default() += 1;
+    }
+
+    /// The counts as lines to print: what was kept and, if anything was, what was dropped.
+    pub fn lines(&self) -> Vec<String> {
+        let merged = match self.merged_rows {
+            0 => String::new(),
+            rows => format!(" ({} merged with an earlier one)", counted(rows, "row")),
+        };
+        let rows = counted(self.rows, "row");
+        let questions = counted(self.questions, "question");
+        let kept = format!("{rows}: {questions} kept with {}{merged}", counted(self.traces, "trace"));
+        std::iter::once(kept).chain(self.dropped_lines()).collect()
+    }
+
+    /// The lines about what was dropped.
+    pub(super) fn dropped_lines(&self) -> Vec<String> {
+        let traces = dropped("trace", &self.dropped_traces);
+        traces.into_iter().chain(dropped("question", &self.dropped_questions)).collect()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+fn dropped<R: fmt::Display>(what: &str, reasons: &BTreeMap<R, usize>) -> Option<String> {
+    let listed: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let total = counted(reasons.values().sum(), what);
+    (!listed.is_empty()).then(|| format!("dropped {total}: {}", listed.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_by_hand() {
+        let mut counts = Counts { rows: 1, questions: 1, traces: 1, ..Counts::default() };
+        assert_eq!(counts.to_string(), "1 row: 1 question kept with 1 trace");
+        counts = Counts { rows: 1000, questions: 980, traces: 1890, merged_rows: 20, ..counts };
+        // Counted in any order, told in one.
+        (0..50).for_each(|_| counts.drop_trace(TraceDrop::Twice));
+        (0..60).for_each(|_| counts.drop_trace(TraceDrop::Wrong));
+        counts.drop_question(QuestionDrop::NoTrace);
+        let expected = [
+            "1000 rows: 980 questions kept with 1890 traces (20 rows merged with an earlier one)",
+            "dropped 110 traces: 60 wrong by their grade, 50 the same text twice",
+            "dropped 1 question: 1 without a usable trace",
+        ];
+        assert_eq!(counts.lines(), expected);
+        assert_eq!(counts.to_string(), expected.join("\n"));
+    }
+}

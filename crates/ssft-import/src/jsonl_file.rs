@@ -1,0 +1,96 @@
+//! Rows of a JSONL file.
+
+use crate::error::ImportError;
+use crate::error::RowFault;
+use crate::row::Columns;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use ssft_data::error::{DataError, LineFault};
+use ssft_data::lines::{Lines, is_object, json_reason};
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+/// Hands the rows of the file at `path` to `each`, with their line numbers, until it says no. A row has those columns
+/// that are wanted.
+pub(super) fn each_row(
+    path: &Path,
+    line_bytes: usize,
+    wants: &dyn Fn(&str) -> bool,
+    each: &mut dyn FnMut(usize, Columns) -> Result<bool, ImportError>,
+) -> Result<(), ImportError> {
+    let name = path.display().to_string();
+    let reading = |error| DataError::reading(name.clone(), &error);
+    let mut input = BufReader::new(File::open(path).map_err(reading)?);
+    refuse_array(&name, input.fill_buf().map_err(reading)?)?;
+    let mut lines = Lines::new(input, line_bytes);
+    while let Some(line) = lines.next_line().map_err(reading)? {
+        let columns = line.text.map_err(RowFault::Line).and_then(|text| columns(text, wants));
+        let faulty = |fault| ImportError::Row { place: format!("{name}:{}", line.number), fault };
+        let Some(columns) = columns.map_err(faulty)? else { continue };
+        if !each(line.number, columns)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at the first bytes only: an array is usually one line that is longer than any limit.
+fn refuse_array(name: &str, start: &[u8]) -> Result<(), ImportError> {
+    let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
+    if start.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(());
+    }
+    Err(ImportError::File {
+        file: name.to_owned(),
+        reason: "one JSON array, which cannot be read row by row".to_owned(),
+        remedy: "write one object on each line, for example with `jq -c '.[]'`".to_owned(),
+    })
+}
+
+/// The wanted columns of a line, or nothing if the line is blank.
+fn columns(text: &str, wants: &dyn Fn(&str) -> bool) -> Result<Option<Columns>, RowFault> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let columns = Wanted(wants).deserialize(&mut parser).and_then(|columns| parser.end().map(|()| columns));
+    columns.map(Some).map_err(|error| match error.classify() {
+        Category::Data if !is_object(text) => RowFault::NotObject,
+        _ => RowFault::Line(LineFault::NotJson { column: error.column(), reason: json_reason(&error) }),
+    })
+}
+
+/// Reads an object and skips what is not wanted, which costs far less than a copy of it.
+struct Wanted<'a>(&'a dyn Fn(&str) -> bool);
+
+impl<'de> DeserializeSeed<'de> for Wanted<'_> {
+    type Value = Columns;
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Columns, D::Error> {
+        parser.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Wanted<'_> {
+    type Value = Columns;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Columns, A::Error> {
+        let mut columns = Columns::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if !(self.0)(&name) {
+                entries.next_value::<IgnoredAny>()?;
+            } else if columns.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the column {name:?} twice")));
+            } else {
+                columns.insert(name, entries.next_value()?);
+            }
+        }
+        Ok(columns)
+    }
+}

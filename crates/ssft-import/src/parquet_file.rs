@@ -1,0 +1,284 @@
+//! Rows of a Parquet file.
+//!
+//! The file may be damaged or made to do harm. What is asked for is checked against the file's length before
+//! there is memory for it, and should the library panic all the same, that is an error like any other.
+
+use crate::error::ImportError;
+use crate::parquet_footer::is_sound;
+use crate::parquet_pages::Pages;
+use crate::row::Columns;
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use parquet::schema::types::{ColumnPath, Type};
+use serde_json::{Number, Value};
+use ssft_data::error::DataError;
+use ssft_data::words::one_line;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+/// Longest message of the library that is passed on, in characters: it quotes whole cells.
+const REASON_CHARS: usize = 160;
+
+type Reader = SerializedFileReader<Chunks>;
+
+/// The names of the columns of the file at `path`, and how many rows it says that it has.
+pub(super) fn columns(path: &Path) -> Result<(Vec<String>, i64), ImportError> {
+    let name = path.display().to_string();
+    let reader = open(path, &name)?;
+    let metadata = reader.metadata().file_metadata();
+    let columns = metadata.schema().get_fields().iter().map(|field| field.name().to_owned());
+    Ok((columns.collect(), metadata.num_rows()))
+}
+
+/// Hands the rows of the file at `path` to `each`, with their numbers from 1. A row has those columns that are
+/// wanted; the others are not decoded.
+pub(super) fn each_row(
+    path: &Path,
+    wants: &dyn Fn(&str) -> bool,
+    each: &mut dyn FnMut(usize, Columns) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let name = path.display().to_string();
+    let reader = open(path, &name)?;
+    let file = Chunks::open(path).map_err(|error| DataError::reading(name.clone(), &error))?;
+    let Some(wanted) = projection(&reader, wants).map_err(|reason| damaged(&name, &reason))? else {
+        return no_columns(&reader, each);
+    };
+    let mut number = 0;
+    for group in 0..reader.num_row_groups() {
+        let behind = |row: usize, reason: &str| damaged(&format!("{name}, behind row {row}"), reason);
+        let pages = guarded(|| pages(&file, reader.metadata().row_group(group), wants));
+        if let Some((reason, remedy)) = pages.map_err(|reason| behind(number, &reason))?.refusal() {
+            let file = format!("{name}, behind row {number}");
+            return Err(ImportError::File { file, reason, remedy: remedy.to_owned() });
+        }
+        let group = guarded(|| reader.get_row_group(group)).map_err(|reason| behind(number, &reason))?;
+        let rows = guarded(|| RowIter::from_row_group(Some(wanted.clone()), &*group));
+        let mut rows = rows.map_err(|reason| behind(number, &reason))?;
+        while let Some(row) = guarded(|| rows.next().transpose()).map_err(|reason| behind(number, &reason))? {
+            number += 1;
+            each(number, json(row))?;
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path, name: &str) -> Result<Reader, ImportError> {
+    let file = Chunks::open(path).map_err(|error| DataError::reading(name.to_owned(), &error))?;
+    if file.footer().is_some_and(|footer| !is_sound(&footer)) {
+        return Err(damaged(name, "its footer describes no rows"));
+    }
+    let reader = guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))?;
+    let packed = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
+    let unreadable = packed.map(|column| column.compression()).find(|codec| !is_read(codec));
+    match unreadable {
+        Some(codec) => Err(ImportError::File {
+            file: name.to_owned(),
+            reason: format!("compressed with {}, which is not read here", name_of(codec)),
+            remedy: "write it again with zstd or snappy".to_owned(),
+        }),
+        None => Ok(reader),
+    }
+}
+
+/// The codec without its level.
+fn name_of(codec: Compression) -> String {
+    format!("{codec:?}").split('(').next().unwrap_or_default().to_owned()
+}
+
+/// Those codecs that stop when a page becomes longer than it said, and that published datasets are written with.
+fn is_read(codec: &Compression) -> bool {
+    matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_))
+}
+
+/// The schema of the wanted columns, if there are any.
+fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Type>, String> {
+    let schema = reader.metadata().file_metadata().schema();
+    let wanted = schema.get_fields().iter().filter(|field| wants(field.name())).cloned().collect::<Vec<_>>();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    guarded(|| Type::group_type_builder(schema.name()).with_fields(wanted).build()).map(Some)
+}
+
+/// What the pages of the wanted columns of a row group say about themselves.
+fn pages(
+    file: &Chunks,
+    group: &RowGroupMetaData,
+    wants: &dyn Fn(&str) -> bool,
+) -> Result<Pages, ParquetError> {
+    let mut pages = Pages::default();
+    let is_wanted = |path: &ColumnPath| path.parts().first().is_some_and(|name| wants(name));
+    for column in group.columns().iter().filter(|column| is_wanted(column.column_path())) {
+        pages.add(file, column.byte_range())?;
+    }
+    Ok(pages)
+}
+
+/// A file without a wanted column: its first row says what is missing.
+fn no_columns(
+    reader: &Reader,
+    each: &mut dyn FnMut(usize, Columns) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    if reader.metadata().file_metadata().num_rows() > 0 { each(1, Columns::new()) } else { Ok(()) }
+}
+
+/// Runs the library: what it returns, or what went wrong.
+fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
+    // The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves half
+    // done is dropped with the reader: nothing of it is used again. How loud a panic is, is the program's business.
+    let result = catch_unwind(AssertUnwindSafe(run));
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its parts contradict each other".to_owned()),
+    }
+}
+
+fn damaged(file: &str, reason: &str) -> ImportError {
+    let short: String = reason.chars().take(REASON_CHARS).collect();
+    ImportError::File {
+        file: file.to_owned(),
+        reason: format!("damaged, or no Parquet file ({})", one_line(&short)),
+        remedy: "download it again".to_owned(),
+    }
+}
+
+fn json(row: Row) -> Columns {
+    row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
+}
+
+/// A cell as JSON. Dates, decimals and the like, which no layout reads, become text.
+fn value(field: Field) -> Value {
+    match field {
+        Field::Null => Value::Null,
+        Field::Bool(flag) => Value::Bool(flag),
+        Field::Byte(number) => number.into(),
+        Field::Short(number) => number.into(),
+        Field::Int(number) => number.into(),
+        Field::Long(number) => number.into(),
+        Field::UByte(number) => number.into(),
+        Field::UShort(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => number.into(),
+        Field::Float(number) => float(f64::from(number)),
+        Field::Double(number) => float(number),
+        Field::Str(text) => Value::String(text),
+        // Some writers do not say that a text is one.
+        Field::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes.data()).into_owned()),
+        Field::Group(row) => Value::Object(json(row)),
+        Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
+        Field::MapInternal(map) => {
+            let entry = |(key, field): &(Field, Field)| match key {
+                Field::Str(key) => (key.clone(), value(field.clone())),
+                other => (other.to_string(), value(field.clone())),
+            };
+            Value::Object(map.entries().iter().map(entry).collect())
+        }
+        other => Value::String(other.to_string()),
+    }
+}
+
+fn float(number: f64) -> Value {
+    Number::from_f64(number).map_or(Value::Null, Value::Number)
+}
+
+/// A file that answers a request for more than it holds with an error, where the library's own would ask for the
+/// memory first.
+struct Chunks {
+    file: File,
+    length: u64,
+}
+
+impl Chunks {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file, length })
+    }
+
+    /// The footer, if there is one: before the last eight bytes, of which the first four are its length.
+    fn footer(&self) -> Option<Bytes> {
+        let end = self.length.checked_sub(8)?;
+        let length = self.get_bytes(end, 4).ok()?;
+        let length = u32::from_le_bytes(length.as_ref().try_into().ok()?);
+        self.get_bytes(end.checked_sub(u64::from(length))?, length as usize).ok()
+    }
+
+    fn at(&self, start: u64) -> Result<File, ParquetError> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file)
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<File>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        Ok(BufReader::new(self.at(start)?))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        let end = start.checked_add(length as u64).filter(|&end| end <= self.length);
+        if end.is_none() {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.length)));
+        }
+        let mut bytes = vec![0; length];
+        self.at(start)?.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::data_type::{ByteArray, Decimal};
+
+    #[test]
+    fn a_panic_of_the_library_is_an_error() {
+        let result: Result<(), String> = guarded(|| panic!("as on some damaged files"));
+        assert_eq!(result, Err("its parts contradict each other".to_owned()));
+    }
+
+    #[test]
+    fn codecs_that_do_not_stop_are_not_read() {
+        assert!(
+            !is_read(&Compression::GZIP(parquet::basic::GzipLevel::default())) && !is_read(&Compression::LZ4)
+        );
+    }
+
+    #[test]
+    fn reasons_are_short_and_one_line() {
+        let error = damaged("f", &"é\n".repeat(500)).to_string();
+        let expected = "é\\n".repeat(REASON_CHARS / 2);
+        assert_eq!(error, format!("f: damaged, or no Parquet file ({expected}); download it again"));
+    }
+
+    #[test]
+    fn cells_by_hand() {
+        let cells = [
+            (Field::Long(-3), serde_json::json!(-3)),
+            (Field::UByte(200), serde_json::json!(200)),
+            (Field::Double(0.5), serde_json::json!(0.5)),
+            (Field::Float(f32::NAN), Value::Null),
+            (Field::Bytes(ByteArray::from("text")), serde_json::json!("text")),
+            (Field::Decimal(Decimal::from_i32(125, 5, 2)), serde_json::json!("1.25")),
+        ];
+        for (field, expected) in cells {
+            assert_eq!(value(field.clone()), expected, "{field}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Rows of one question become one record, as soon as the last of them was seen.
+
+use crate::counts::{Counts, QuestionDrop, TraceDrop};
+use crate::ids::{Ids, RowId};
+use crate::reading::{Candidate, Prompt, Reading};
+use crate::settings::ImportSettings;
+use serde::Serialize;
+use ssft_data::record::{Record, Trace};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::mem;
+
+/// The questions of an import. The first pass counts the rows of each, so that the second holds a question only from
+/// its first row to its last.
+#[derive(Debug)]
+pub(super) struct Questions<'a> {
+    settings: &'a ImportSettings,
+    /// Rows to come, by [`Prompt::key`].
+    to_come: HashMap<u128, usize>,
+    open: HashMap<u128, Open>,
+    ids: Ids,
+    /// What became of the rows so far.
+    pub(super) counts: Counts,
+}
+
+/// A row that the first pass did not count: the file has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Uncounted;
+
+/// A question of which rows are still to come.
+#[derive(Debug)]
+struct Open {
+    id: RowId,
+    prompt: Prompt,
+    traces: Vec<Trace>,
+    answer: Option<String>,
+}
+
+impl<'a> Questions<'a> {
+    /// No questions yet.
+    pub(super) fn new(settings: &'a ImportSettings) -> Self {
+        let (to_come, open, ids, counts) = Default::default();
+        Self { settings, to_come, open, ids, counts }
+    }
+
+    /// Counts a row, in the first pass.
+    pub(super) fn expect(&mut self, prompt: &Prompt) {
+        *self.to_come.entry(prompt.key()).or_default() += 1;
+    }
+
+    /// Takes a row, in the second pass, and returns the record of its question if this was the last row of it and
+    /// the question is kept.
+    pub(super) fn take(&mut self, id: RowId, reading: Reading) -> Result<Option<Record>, Uncounted> {
+        let key = reading.prompt.key();
+        let to_come = self.to_come.get_mut(&key).ok_or(Uncounted)?;
+        *to_come -= 1;
+        let is_last = *to_come == 0;
+        let mut open = match self.open.remove(&key) {
+            Some(open) => {
+                self.counts.merged_rows += 1;
+                open
+            }
+            None => Open { id, prompt: reading.prompt, traces: Vec::new(), answer: None },
+        };
+        open.answer = open.answer.or(reading.answer);
+        for candidate in reading.traces {
+            self.add(&mut open.traces, candidate);
+        }
+        if is_last {
+            self.to_come.remove(&key);
+            return Ok(self.close(open));
+        }
+        self.open.insert(key, open);
+        Ok(None)
+    }
+
+    /// Whether every row that was counted has been taken.
+    pub(super) fn is_done(&self) -> bool {
+        self.to_come.is_empty()
+    }
+
+    /// The number of questions in memory.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.open.len()
+    }
+
+    fn add(&mut self, traces: &mut Vec<Trace>, candidate: Candidate) {
+        let is_beyond = self.settings.max_traces.is_some_and(|most| traces.len() >= most);
+        match candidate.text {
+            Err(reason) => self.counts.drop_trace(reason),
+            Ok(text) if traces.iter().any(|trace| trace.text == text) => {
+                self.counts.drop_trace(TraceDrop::Twice);
+            }
+            Ok(_) if is_beyond => self.counts.drop_trace(TraceDrop::BeyondLimit),
+            Ok(text) => {
+                let source = candidate.source.unwrap_or_else(|| format!("trace-{}", traces.len() + 1));
+                traces.push(Trace { source, text });
+            }
+        }
+    }
+
+    /// The record of a question whose rows are all there.
+    fn close(&mut self, open: Open) -> Option<Record> {
+        let (question, messages) = match open.prompt {
+            Prompt::Question(text) => (Some(text), None),
+            Prompt::Messages(messages) => (None, Some(messages)),
+        };
+        let mut record =
+            Record { id: open.id.longest(), question, messages, traces: open.traces, answer: open.answer };
+        for _ in 0..shorten(&mut record, self.settings.limits.line_bytes) {
+            self.counts.drop_trace(TraceDrop::LineFull);
+        }
+        let traces = record.traces.len();
+        if traces < self.settings.min_traces.max(1) {
+            (0..traces).for_each(|_| self.counts.drop_trace(TraceDrop::QuestionDropped));
+            let none = traces == 0;
+            self.counts.drop_question(if none { QuestionDrop::NoTrace } else { QuestionDrop::TooFewTraces });
+            return None;
+        }
+        self.counts.questions += 1;
+        self.counts.traces += traces;
+        record.id = self.ids.give(open.id);
+        Some(record)
+    }
+}
+
+/// Drops the last traces of a record whose line would be longer than `most` bytes and so could not be read again.
+/// Returns how many.
+fn shorten(record: &mut Record, most: usize) -> usize {
+    let before = record.traces.len();
+    let traces = mem::take(&mut record.traces);
+    let mut length = json_length(record);
+    for trace in traces {
+        // And the comma.
+        length = length.saturating_add(json_length(&trace)).saturating_add(1);
+        if length > most {
+            break;
+        }
+        record.traces.push(trace);
+    }
+    before - record.traces.len()
+}
+
+/// How many bytes `value` is as JSON; the most there are if it is none.
+fn json_length(value: &impl Serialize) -> usize {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, value).map_or(usize::MAX, |()| length.0)
+}
+
+/// Counts what is written to it.
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

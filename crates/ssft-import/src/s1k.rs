@@ -1,0 +1,66 @@
+//! simplescaling/s1K and s1K-1.1: a question, a worked solution, and what teachers thought and answered.
+
+use crate::answer::reference;
+use crate::counts::TraceDrop;
+use crate::error::RowFault;
+use crate::reading::{Candidate, NoReading, Prompt, Reading};
+use crate::row::Row;
+
+/// The end of the name of a column that holds what a teacher thought.
+pub(super) const THINKING: &str = "_thinking_trajectory";
+/// The end of the name of a column that holds what a teacher answered.
+pub(super) const ATTEMPT: &str = "_attempt";
+/// The end of the name of a column that says whether the answer was right.
+pub(super) const GRADE: &str = "_grade";
+/// Grades of what is right: as published, as truth values, and as pandas writes those where some are missing.
+const YES: [&str; 4] = ["yes", "true", "1", "1.0"];
+/// The column of s1K that lists thoughts, all of one teacher.
+pub(super) const LIST: &str = "thinking_trajectories";
+
+/// The question of a row.
+pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
+    Prompt::plain(row.text("question")?)
+}
+
+/// Everything that a row says.
+pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
+    let prompt = prompt(row)?;
+    let answer = reference(&row.text_if_any("solution")?);
+    let teachers: Vec<String> = row.names().filter_map(teacher).map(str::to_owned).collect();
+    if teachers.is_empty() && !row.has(LIST) {
+        return Err(row.lacks(&format!("{LIST} and no <teacher>{THINKING}")).into());
+    }
+    let mut traces = listed(row)?;
+    for teacher in teachers {
+        traces.push(taught(row, teacher)?);
+    }
+    Ok(Reading { prompt, traces, answer })
+}
+
+/// The teacher that a column of thoughts is named after.
+pub(super) fn teacher(column: &str) -> Option<&str> {
+    column.strip_suffix(THINKING).filter(|teacher| !teacher.is_empty())
+}
+
+/// The traces of the list, each with the one attempt that there is.
+fn listed(row: &mut Row) -> Result<Vec<Candidate>, RowFault> {
+    if !row.has(LIST) {
+        return Ok(Vec::new());
+    }
+    let thoughts = row.texts(LIST)?;
+    let attempt = row.text_if_any("attempt")?;
+    let trace = |(at, thinking): (usize, &String)| {
+        Candidate::new(Some(format!("trajectory-{}", at + 1)), thinking, &attempt, Ok(()))
+    };
+    Ok(thoughts.iter().enumerate().map(trace).collect())
+}
+
+/// The trace of one teacher.
+fn taught(row: &mut Row, teacher: String) -> Result<Candidate, RowFault> {
+    let thinking = row.text_if_any(&format!("{teacher}{THINKING}"))?;
+    let attempt = row.text_if_any(&format!("{teacher}{ATTEMPT}"))?;
+    let grade = row.word(&format!("{teacher}{GRADE}"));
+    let right = grade.is_none_or(|grade| YES.iter().any(|yes| grade.eq_ignore_ascii_case(yes)));
+    let verdict = if right { Ok(()) } else { Err(TraceDrop::Wrong) };
+    Ok(Candidate::new(Some(teacher), &thinking, &attempt, verdict))
+}

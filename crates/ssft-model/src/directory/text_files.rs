@@ -1,0 +1,330 @@
+//! The text side of a Hugging Face model directory besides `tokenizer.json`: `tokenizer_config.json`,
+//! `special_tokens_map.json`, and the chat template in either of its places.
+
+use serde_json::{Map, Value, json};
+use ssft_data::error::DataError;
+use ssft_data::forks::fork_name;
+use ssft_data::template::Template;
+use ssft_data::tokenizer::{Roles, Tokenizer};
+
+/// The text side's files as a model came with them; what is written goes on from them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextFiles {
+    /// `tokenizer_config.json`.
+    pub tokenizer_config: Option<Value>,
+    /// `special_tokens_map.json`.
+    pub special_tokens_map: Option<Value>,
+    /// `chat_template.jinja`, which newer versions of transformers write.
+    pub template_file: Option<String>,
+}
+
+impl TextFiles {
+    /// Who plays which part among the special tokens: as `tokenizer_config.json` says, or else `special_tokens_map.json`, as
+    /// strings or as objects with a `content`; for the end of a sequence the first `eos_token_id` of `config`, the model's
+    /// `config.json`, is the last resort.
+    pub fn roles(&self, config: &Value) -> Roles {
+        // As in transformers, the map speaks where the other file does not list its tokens.
+        let listed =
+            self.tokenizer_config.as_ref().is_some_and(|file| file.get("added_tokens_decoder").is_some());
+        let mut files = [&self.special_tokens_map, &self.tokenizer_config];
+        if listed {
+            files.reverse();
+        }
+        let name = |key: &str| {
+            files.into_iter().flatten().find_map(|file| {
+                let value = &file[key];
+                value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
+            })
+        };
+        let id = &config["eos_token_id"];
+        let id = id.as_u64().or_else(|| id[0].as_u64());
+        Roles {
+            bos: name("bos_token"),
+            eos: name("eos_token"),
+            eos_id: id.and_then(|id| u32::try_from(id).ok()),
+            pad: name("pad_token"),
+            unk: name("unk_token"),
+        }
+    }
+
+    /// Tokens that these files name, which transformers adds to a vocabulary that lacks them.
+    pub fn named_tokens(&self) -> Vec<&str> {
+        let files = [&self.tokenizer_config, &self.special_tokens_map].into_iter().flatten();
+        let all = files.flat_map(|file| {
+            let roles =
+                ["bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"];
+            let lists = ["additional_special_tokens", "extra_special_tokens"];
+            let listed = lists.into_iter().filter_map(|list| file[list].as_array()).flatten();
+            let decoded = file["added_tokens_decoder"].as_object().into_iter().flat_map(Map::values);
+            roles.into_iter().map(|role| &file[role]).chain(listed).chain(decoded)
+        });
+        all.filter_map(|token| content(token).as_str()).collect()
+    }
+
+    /// The chat template: the file of its own, or else `chat_template` in `tokenizer_config.json`, of several named ones that
+    /// called `default`; nothing if there is neither.
+    ///
+    /// # Errors
+    /// [`DataError::ModelFile`] if none of several is the default.
+    pub fn template(&self) -> Result<Option<&str>, DataError> {
+        if let Some(text) = &self.template_file {
+            return Ok(Some(text));
+        }
+        let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
+            return Ok(None);
+        };
+        // A list of names and texts; transformers 5 also takes an object of them.
+        let named: Vec<(&str, &Value)> = match value {
+            Value::Array(entries) => entries.iter().map(name_and_text).collect(),
+            Value::Object(entries) => entries.iter().map(|(name, text)| (name.as_str(), text)).collect(),
+            _ => return Ok(value.as_str()),
+        };
+        // Of several, transformers takes the last.
+        let default = named.iter().rev().find(|(name, _)| *name == "default");
+        if let Some(text) = default.and_then(|(_, text)| text.as_str()) {
+            return Ok(Some(text));
+        }
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
+        Err(DataError::ModelFile {
+            file: "tokenizer_config.json".to_owned(),
+            reason: format!("of the chat templates ({}) none is a text called default", names.join(", ")),
+            remedy: "rename the one to train with to default",
+        })
+    }
+}
+
+/// The content of `tokenizer_config.json` for a model with room for `context` tokens; what a model came with is kept, with
+/// the special tokens and the template as they are now.
+///
+/// Read by transformers 4 and 5 alike: the special tokens beside end and padding stand under
+/// `additional_special_tokens`, the name both know (version 5 renamed it to `extra_special_tokens`, which
+/// version 4 takes for a map and fails on).
+pub fn tokenizer_config(
+    tokenizer: &Tokenizer,
+    template: &Template,
+    context: usize,
+    carried: &TextFiles,
+) -> Value {
+    let Some(Value::Object(mut config)) = carried.tokenizer_config.clone() else {
+        let mut config = special_map(tokenizer);
+        config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
+        config.insert("model_max_length".to_owned(), json!(context));
+        config.insert("clean_up_tokenization_spaces".to_owned(), json!(false));
+        config.insert("chat_template".to_owned(), json!(template.source()));
+        return Value::Object(config);
+    };
+    add_special(&mut config, tokenizer);
+    if let Some(Value::Object(added)) = config.get_mut("added_tokens_decoder") {
+        for (name, &id) in fork_names(tokenizer).iter().zip(tokenizer.forks()) {
+            added.entry(id.to_string()).or_insert_with(|| {
+                json!({"content": name, "lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true})
+            });
+        }
+    }
+    set_template(config.entry("chat_template").or_insert(Value::Null), template.source());
+    Value::Object(config)
+}
+
+/// The content of `special_tokens_map.json`.
+pub fn special_tokens_map(tokenizer: &Tokenizer, carried: &TextFiles) -> Value {
+    let Some(Value::Object(mut map)) = carried.special_tokens_map.clone() else {
+        return Value::Object(special_map(tokenizer));
+    };
+    add_special(&mut map, tokenizer);
+    Value::Object(map)
+}
+
+fn special_map(tokenizer: &Tokenizer) -> Map<String, Value> {
+    let (eos, pad, bos) = (tokenizer.eos_token(), tokenizer.pad_token(), tokenizer.bos_token());
+    let named = |name: &String| name == eos || name == pad || Some(name.as_str()) == bos;
+    let others: Vec<String> = tokenizer.special_names().into_iter().filter(|name| !named(name)).collect();
+    let mut map = Map::new();
+    if let Some(bos) = bos {
+        map.insert("bos_token".to_owned(), json!(bos));
+    }
+    map.insert("eos_token".to_owned(), json!(eos));
+    map.insert("pad_token".to_owned(), json!(pad));
+    map.insert("additional_special_tokens".to_owned(), json!(others));
+    map
+}
+
+fn fork_names(tokenizer: &Tokenizer) -> Vec<String> {
+    (0..tokenizer.forks().len()).map(fork_name).collect()
+}
+
+/// Adds the forking tokens to the list of special tokens that have no role of their own.
+fn add_special(map: &mut Map<String, Value>, tokenizer: &Tokenizer) {
+    const NEWER: &str = "extra_special_tokens";
+    let newer = map.get(NEWER).is_some_and(Value::is_array).then(|| map.shift_remove(NEWER)).flatten();
+    let list = map.entry("additional_special_tokens").or_insert_with(|| json!([]));
+    let listed = [Some(list.take()), newer, Some(json!(fork_names(tokenizer)))];
+    let mut all: Vec<Value> = Vec::new();
+    for token in listed.iter().flatten().filter_map(Value::as_array).flatten() {
+        if !all.iter().any(|known| content(known) == content(token)) {
+            all.push(token.clone());
+        }
+    }
+    *list = Value::Array(all);
+}
+
+/// A token of a list is a name, or an object with the name as its content.
+fn content(token: &Value) -> &Value {
+    token.get("content").unwrap_or(token)
+}
+
+/// An entry of a list of named templates.
+fn name_and_text(entry: &Value) -> (&str, &Value) {
+    (entry["name"].as_str().unwrap_or_default(), &entry["template"])
+}
+
+/// One template, or the one called `default` of a list of named ones.
+fn set_template(value: &mut Value, source: &str) {
+    let place = match &mut *value {
+        Value::Array(list) => list
+            .iter_mut()
+            .rfind(|entry| entry["name"] == "default")
+            .and_then(|entry| entry.get_mut("template")),
+        Value::Object(named) => named.get_mut("default"),
+        _ => None,
+    };
+    match place {
+        Some(text) => *text = json!(source),
+        None => *value = json!(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ssft_data::template::{CHATML, PLAIN};
+
+    #[test]
+    fn files_by_hand() {
+        let tokenizer = Tokenizer::bytes(2).unwrap();
+        let map = json!({
+            "eos_token": "<|endoftext|>",
+            "pad_token": "<|endoftext|>",
+            "additional_special_tokens": ["<|im_start|>", "<|im_end|>", "<think1>", "<think2>"],
+        });
+        assert_eq!(special_tokens_map(&tokenizer, &TextFiles::default()), map);
+        let config = tokenizer_config(&tokenizer, &Template::plain(), 512, &TextFiles::default());
+        let expected = json!({
+            "eos_token": "<|endoftext|>",
+            "pad_token": "<|endoftext|>",
+            "additional_special_tokens": ["<|im_start|>", "<|im_end|>", "<think1>", "<think2>"],
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": 512,
+            "clean_up_tokenization_spaces": false,
+            "chat_template": PLAIN,
+        });
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn roles_come_back_from_what_was_written() {
+        let tokenizer = Tokenizer::bytes(2).unwrap();
+        let config = tokenizer_config(&tokenizer, &Template::plain(), 64, &TextFiles::default());
+        let files = TextFiles { tokenizer_config: Some(config), ..TextFiles::default() };
+        let json = tokenizer.to_json().unwrap();
+        let loaded = Tokenizer::from_json(json.as_bytes(), files.roles(&Value::Null)).unwrap();
+        assert_eq!((loaded.eos(), loaded.pad()), (tokenizer.eos(), tokenizer.pad()));
+    }
+
+    #[test]
+    fn what_a_model_came_with_is_kept() {
+        let original = json!({
+            "tokenizer_class": "Qwen2Tokenizer",
+            "model_max_length": 131072,
+            "eos_token": {"content": "<|im_end|>"},
+            "extra_special_tokens": ["<|im_start|>", "<think1>"],
+            "added_tokens_decoder": {"257": {"content": "<|im_start|>", "special": true}},
+            "chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}],
+            "split_special_tokens": false,
+        });
+        let carried = TextFiles { tokenizer_config: Some(original), ..TextFiles::default() };
+        let tokenizer = Tokenizer::bytes(2).unwrap();
+        let config = tokenizer_config(&tokenizer, &Template::new("new").unwrap(), 512, &carried);
+        let fork = |name: &str| json!({"content": name, "lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true});
+        let expected = json!({
+            "tokenizer_class": "Qwen2Tokenizer",
+            "model_max_length": 131072,
+            "eos_token": {"content": "<|im_end|>"},
+            "added_tokens_decoder": {
+                "257": {"content": "<|im_start|>", "special": true},
+                "259": fork("<think1>"),
+                "260": fork("<think2>"),
+            },
+            "chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "new"}],
+            "split_special_tokens": false,
+            "additional_special_tokens": ["<|im_start|>", "<think1>", "<think2>"],
+        });
+        assert_eq!(config, expected);
+        let map =
+            TextFiles { special_tokens_map: Some(json!({"unk_token": "<unk>"})), ..TextFiles::default() };
+        let expected = json!({"unk_token": "<unk>", "additional_special_tokens": ["<think1>", "<think2>"]});
+        assert_eq!(special_tokens_map(&tokenizer, &map), expected);
+    }
+
+    #[test]
+    fn template_has_two_places() {
+        let read = |config: Option<Value>, file: Option<&str>| {
+            let files = TextFiles {
+                tokenizer_config: config,
+                template_file: file.map(str::to_owned),
+                ..TextFiles::default()
+            };
+            files.template().map(|text| text.map(str::to_owned)).map_err(|error| error.to_string())
+        };
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        let inside = json!({ "chat_template": CHATML });
+        let named = |name: &str| json!({ "chat_template": [{"name": "tool_use", "template": "t"}, {"name": name, "template": "d"}] });
+        assert_eq!(read(Some(inside.clone()), None), some(CHATML));
+        assert_eq!(read(Some(inside), Some("j")), some("j"));
+        assert_eq!(read(Some(named("default")), None), some("d"));
+        let object = json!({"chat_template": {"default": "d", "rag": "r"}});
+        assert_eq!(read(Some(object.clone()), None), some("d"));
+        let mut written = object["chat_template"].clone();
+        set_template(&mut written, "new");
+        assert_eq!(written, json!({"default": "new", "rag": "r"}));
+        let twice = json!({"chat_template": [{"name": "default", "template": "1"}, {"name": "default", "template": "2"}]});
+        assert_eq!(read(Some(twice), None), some("2"), "as in transformers");
+        assert_eq!(read(Some(json!({})), None), Ok(None));
+        assert_eq!(read(Some(json!({"chat_template": []})), None), Ok(None));
+        assert_eq!(read(None, None), Ok(None));
+        let says = "tokenizer_config.json: of the chat templates (tool_use, rag) none is a text called default; rename the one to train with to default";
+        assert_eq!(read(Some(named("rag")), None), Err(says.to_owned()));
+    }
+
+    #[test]
+    fn roles_are_looked_for_in_three_files() {
+        let files = TextFiles {
+            tokenizer_config: Some(json!({"bos_token": {"content": "<s>"}, "eos_token": null})),
+            special_tokens_map: Some(json!({"bos_token": "<b>", "eos_token": "</s>", "unk_token": "<unk>"})),
+            template_file: None,
+        };
+        let expected = Roles {
+            bos: Some("<b>".to_owned()),
+            eos: Some("</s>".to_owned()),
+            eos_id: Some(7),
+            pad: None,
+            unk: Some("<unk>".to_owned()),
+        };
+        assert_eq!(files.roles(&json!({"eos_token_id": 7})), expected);
+        assert_eq!(files.named_tokens(), ["<s>", "<b>", "</s>", "<unk>"]);
+        assert_eq!(files.roles(&json!({"eos_token_id": [7, 8]})), expected);
+        assert_eq!(TextFiles::default().roles(&json!({"eos_token_id": null})), Roles::default());
+    }
+
+    /// transformers 5 writes the one list, version 4 the other; a file that was edited may have both.
+    #[test]
+    fn both_lists_of_special_tokens_are_kept() {
+        let map = json!({"additional_special_tokens": ["<a>"], "extra_special_tokens": [{"content": "<b>"}, "<a>"]});
+        let carried = TextFiles { special_tokens_map: Some(map), ..TextFiles::default() };
+        let written = special_tokens_map(&Tokenizer::bytes(1).unwrap(), &carried);
+        let expected = json!({"additional_special_tokens": ["<a>", {"content": "<b>"}, "<think1>"]});
+        assert_eq!(written, expected);
+    }
+}

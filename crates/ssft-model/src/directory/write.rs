@@ -1,0 +1,136 @@
+//! A model directory, written: a set of files in Hugging Face's layout, plus `forks.json`.
+//!
+//! Names and contents only; a face writes them to a disk or to a browser's storage.
+
+use super::error::DirectoryError;
+use super::read::Carried;
+use super::text_files::{special_tokens_map, tokenizer_config};
+use crate::checkpoint::CheckpointError;
+use crate::stored::WEIGHTS_FILE;
+use crate::{Decoder, Precision, TensorFile};
+use serde_json::{Value, json};
+use ssft_data::encode::Encoder;
+use ssft_data::forks::ForkTable;
+use std::io::Write;
+
+/// Relative file names with their contents.
+pub type Files = Vec<(String, Content)>;
+
+/// What is to be in a file.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Tensors, read back from their device one by one while the file is written.
+    Tensors(TensorFile),
+}
+
+impl Content {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// As [`TensorFile::write`].
+    pub async fn write(&self, out: &mut dyn Write) -> Result<(), CheckpointError> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(bytes).map_err(|error| CheckpointError::Write { error }),
+            Self::Tensors(tensors) => tensors.write(out).await,
+        }
+    }
+}
+
+/// The files of a model directory that `transformers` loads unchanged, its weights stored as `precision`.
+///
+/// # Errors
+/// [`DirectoryError`] if the tokenizer cannot be written.
+pub fn model_files(
+    model: &Decoder,
+    encoder: &Encoder,
+    forks: &ForkTable,
+    carried: &Carried,
+    precision: Precision,
+) -> Result<Files, DirectoryError> {
+    let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
+    let config = match &carried.config {
+        Some(original) => with_end(model.config().carry(original.clone(), precision), tokenizer.eos()),
+        None => model.config().to_hugging_face(tokenizer.eos(), precision),
+    };
+    let generation = match (&carried.generation, &carried.config) {
+        (Some(original), _) => with_end(original.clone(), tokenizer.eos()),
+        (None, Some(_)) => generation_in(&config),
+        (None, None) => {
+            json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false})
+        }
+    };
+    let tokenizer_json =
+        tokenizer.to_json().map_err(|error| DirectoryError::of("tokenizer.json", error.to_string()))?;
+    let text = |name: &str, text: String| (name.to_owned(), Content::Bytes(text.into_bytes()));
+    let mut files = vec![
+        text("config.json", pretty(&config)),
+        (WEIGHTS_FILE.to_owned(), Content::Tensors(TensorFile::of_model(model, precision))),
+        text("tokenizer.json", tokenizer_json),
+        text(
+            "tokenizer_config.json",
+            pretty(&tokenizer_config(tokenizer, template, encoder.context(), &carried.text)),
+        ),
+        text("special_tokens_map.json", pretty(&special_tokens_map(tokenizer, &carried.text))),
+        text("generation_config.json", pretty(&generation)),
+        text("forks.json", forks.to_json()),
+    ];
+    if carried.text.template_file.is_some() {
+        files.push(text("chat_template.jinja", template.source().to_owned()));
+    }
+    Ok(files)
+}
+
+/// The settings that transformers takes from a `config.json` that has no `generation_config.json` beside it.
+fn generation_in(config: &Value) -> Value {
+    let ids = ["bos_token_id", "eos_token_id", "pad_token_id"].into_iter();
+    let given = ids.filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
+    Value::Object(given.filter(|(_, id)| !id.is_null()).collect())
+}
+
+/// The settings of a `config.json` or a `generation_config.json`, with `eos`, which every trace was learned to end with,
+/// among what ends a text.
+fn with_end(mut settings: Value, eos: u32) -> Value {
+    let ends = &mut settings["eos_token_id"];
+    let known = ends.as_array().map_or(ends == &json!(eos), |ends| ends.contains(&json!(eos)));
+    if !known {
+        let mut all = ends
+            .as_array()
+            .cloned()
+            .unwrap_or_else(|| Some(ends.take()).filter(|end| !end.is_null()).into_iter().collect());
+        all.push(json!(eos));
+        *ends = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
+    }
+    settings
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_that_was_learned_ends_a_text() {
+        for (before, after) in [
+            (json!({"eos_token_id": 7}), json!({"eos_token_id": 7})),
+            (json!({"eos_token_id": [5, 7]}), json!({"eos_token_id": [5, 7]})),
+            (json!({"eos_token_id": 5, "top_k": 3}), json!({"eos_token_id": [5, 7], "top_k": 3})),
+            (json!({"eos_token_id": [5, 6]}), json!({"eos_token_id": [5, 6, 7]})),
+            (json!({"eos_token_id": null}), json!({"eos_token_id": 7})),
+            (json!({}), json!({"eos_token_id": 7})),
+        ] {
+            assert_eq!(with_end(before, 7), after);
+        }
+    }
+
+    #[test]
+    fn generation_follows_from_the_config_where_a_model_has_no_settings_for_it() {
+        let config =
+            json!({"bos_token_id": 1, "eos_token_id": [2, 7], "pad_token_id": null, "hidden_size": 8});
+        assert_eq!(generation_in(&config), json!({"bos_token_id": 1, "eos_token_id": [2, 7]}));
+    }
+}

@@ -1,0 +1,117 @@
+//! Names the strategy of a log by its form, by its turns and by where it searches.
+//!
+//! A group of three letters or more is a walk if more of its letters are a step away from the letter before than from the
+//! first one, else a discovery; so is one of two letters. (Two neighbours of a cell are never neighbours of each
+//! other.) If three in four letters behind the first of their group stand in discoveries, the log is one; if three in four
+//! stand in walks, it is a walk with a comma too many; in between it is a chimera. A log without commas is a walk.
+//!
+//! | log | first letter | half must follow | telling | three in four telling ones name | |
+//! |---|---|---|---|---|---|
+//! | walk | start | steps to which one of the hands leads | those at which the hands differ | the hand | `right`, `left` |
+//! | discovery | start or goal | letters a step away from the first of their group | steps away from one end and not from the other | the end | `bfs`, `back` |
+//!
+//! If neither has three in four, the log is a chimera. A walk without anything telling is nothing, a discovery is what
+//! its first letter says. Distances to the ends are those of shortest paths. One wrong, missing or additional letter
+//! changes the class of at most one walk in fourteen and one discovery in forty (measured; fewer at higher levels).
+
+use super::grid::Maze;
+use super::search::{Hand, Walk, distances};
+use super::strategies::Approach;
+use crate::Strategy;
+use crate::claim::split_answer;
+
+/// See the rule of this module.
+pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
+    let (log, _) = split_answer(trace);
+    let Some(maze) = Maze::parse(question) else { return Strategy::Other };
+    let groups: Option<Vec<Vec<usize>>> = log.split(',').map(|group| maze.cells_of(group)).collect();
+    match groups.as_deref() {
+        Some([walk]) => hand(&maze, walk),
+        Some(groups) => form(&maze, groups),
+        None => Strategy::Other,
+    }
+}
+
+/// Of two counts the one that has three in four; a chimera if none has.
+fn settled(counts: [usize; 2], strategies: [Approach; 2]) -> Strategy {
+    let total: usize = counts.iter().sum();
+    match counts.iter().position(|count| 4 * count >= 3 * total) {
+        Some(at) => Strategy::Named(strategies[at].index()),
+        None => Strategy::Chimera,
+    }
+}
+
+/// Whose hand a walk follows.
+fn hand(maze: &Maze, cells: &[usize]) -> Strategy {
+    if cells.first() != Some(&maze.start()) {
+        return Strategy::Other;
+    }
+    let mut walk = Walk::new(maze);
+    let (mut followed, mut right, mut left) = (0, 0, 0);
+    for &cell in &cells[1..] {
+        let [by_right, by_left] = [Hand::Right, Hand::Left].map(|hand| walk.next(hand));
+        followed += usize::from([by_right, by_left].contains(&Some(cell)));
+        if by_right != by_left {
+            right += usize::from(by_right == Some(cell));
+            left += usize::from(by_left == Some(cell));
+        }
+        walk.go(cell);
+    }
+    if 2 * followed < cells.len() - 1 || right + left == 0 {
+        return Strategy::Other;
+    }
+    settled([right, left], [Approach::Right, Approach::Left])
+}
+
+/// Whether groups are walks, discoveries or some of each.
+fn form(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
+    let begins = groups[0].first().is_some_and(|cell| [maze.start(), maze.goal()].contains(cell));
+    let steps = |group: &&Vec<usize>| group.len().saturating_sub(1);
+    let walked: usize = groups.iter().filter(|group| is_walk(maze, group)).map(|group| steps(&group)).sum();
+    let total: usize = groups.iter().map(|group| steps(&group)).sum();
+    let discovered = total - walked;
+    match total {
+        0 => Strategy::Other,
+        _ if !begins => Strategy::Other,
+        _ if 4 * discovered >= 3 * total => end(maze, groups),
+        _ if 4 * walked >= 3 * total => hand(maze, &groups.concat()),
+        _ => Strategy::Chimera,
+    }
+}
+
+/// Whether more letters of a group follow the one before them than the first one.
+fn is_walk(maze: &Maze, group: &[usize]) -> bool {
+    // The second letter follows the first either way, and says nothing.
+    let [first, telling @ ..] = group else { return false };
+    let from_before = telling.windows(2).filter(|step| maze.is_open(step[0], step[1])).count();
+    let from_first = telling.windows(2).filter(|step| maze.is_open(*first, step[1])).count();
+    from_before > from_first
+}
+
+/// From which end groups search.
+fn end(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
+    let begun = match groups[0].first() {
+        Some(&cell) if cell == maze.start() => Approach::Breadth,
+        Some(&cell) if cell == maze.goal() => Approach::Back,
+        _ => return Strategy::Other,
+    };
+    let ends = [maze.start(), maze.goal()].map(|end| distances(maze, end));
+    let (mut letters, mut open, mut away) = (0, 0, [0, 0]);
+    for (&cell, found) in groups.iter().filter_map(|group| group.split_first()) {
+        for &other in found {
+            letters += 1;
+            if !maze.is_open(cell, other) {
+                continue;
+            }
+            open += 1;
+            let [from_start, from_goal] = [&ends[0], &ends[1]].map(|moves| moves[other] > moves[cell]);
+            away[0] += usize::from(from_start && !from_goal);
+            away[1] += usize::from(from_goal && !from_start);
+        }
+    }
+    match away {
+        _ if 2 * open < letters => Strategy::Other,
+        [0, 0] => Strategy::Named(begun.index()),
+        _ => settled(away, [Approach::Breadth, Approach::Back]),
+    }
+}

@@ -1,0 +1,213 @@
+//! Square mazes: cells, open walls, and how a question spells them.
+
+use std::fmt;
+
+/// Letters of the cells, row by row from the top left.
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW";
+/// Cells of a side of the largest grid.
+const LARGEST: usize = 7;
+
+/// Where a step goes, clockwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    North,
+    East,
+    South,
+    West,
+}
+
+impl Direction {
+    /// Clockwise.
+    pub(super) const ALL: [Self; 4] = [Self::North, Self::East, Self::South, Self::West];
+
+    /// So many quarter turns to the right.
+    pub(super) fn turned(self, quarters: usize) -> Self {
+        Self::ALL[(self as usize + quarters) % 4]
+    }
+}
+
+/// A maze with its start and its goal. Cells are numbered row by row from the top left.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Maze {
+    size: usize,
+    /// `[cells][directions]`: no wall there.
+    open: Vec<[bool; 4]>,
+    start: usize,
+    goal: usize,
+}
+
+impl Maze {
+    /// A grid of `size * size` cells with every wall standing.
+    pub(super) fn walled(size: usize, start: usize, goal: usize) -> Self {
+        Self { size, open: vec![[false; 4]; size * size], start, goal }
+    }
+
+    /// Cells of a side.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Number of cells.
+    pub fn cells(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Where a path begins.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Where it ends.
+    pub fn goal(&self) -> usize {
+        self.goal
+    }
+
+    /// Pairs of neighbouring cells without a wall between them, the smaller one first.
+    pub fn passages(&self) -> Vec<(usize, usize)> {
+        let of = |cell: usize| {
+            self.neighbours(cell).filter(move |&other| cell < other).map(move |other| (cell, other))
+        };
+        (0..self.cells()).flat_map(of).collect()
+    }
+
+    /// Whether one step leads from one cell to the other.
+    pub fn is_open(&self, from: usize, to: usize) -> bool {
+        from < self.cells() && self.neighbours(from).any(|cell| cell == to)
+    }
+
+    /// The cells of the path that a trace claims behind its last `####`; `None` if what stands there is no sequence of
+    /// cells. They need not be a path.
+    pub fn claimed_path(&self, trace: &str) -> Option<Vec<usize>> {
+        let (_, claim) = crate::claim::split_answer(trace);
+        self.cells_of(claim?).filter(|cells| !cells.is_empty())
+    }
+
+    /// The cell beyond a side, wall or not.
+    pub(super) fn beyond(&self, cell: usize, direction: Direction) -> Option<usize> {
+        let (row, column, last) = (cell / self.size, cell % self.size, self.size - 1);
+        match direction {
+            Direction::North => (row > 0).then(|| cell - self.size),
+            Direction::East => (column < last).then_some(cell + 1),
+            Direction::South => (row < last).then(|| cell + self.size),
+            Direction::West => (column > 0).then(|| cell - 1),
+        }
+    }
+
+    /// Takes away the wall between a cell and the one beyond a side, which must be there.
+    pub(super) fn open(&mut self, cell: usize, direction: Direction) {
+        if let Some(other) = self.beyond(cell, direction) {
+            self.open[cell][direction as usize] = true;
+            self.open[other][direction.turned(2) as usize] = true;
+        }
+    }
+
+    /// The cell that a step in this direction leads to.
+    pub(super) fn step(&self, cell: usize, direction: Direction) -> Option<usize> {
+        self.beyond(cell, direction).filter(|_| self.open[cell][direction as usize])
+    }
+
+    /// Where one step can lead, from the north clockwise.
+    pub(super) fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> {
+        Direction::ALL.into_iter().filter_map(move |direction| self.step(cell, direction))
+    }
+
+    /// The direction of a step between neighbouring cells.
+    pub(super) fn direction(&self, from: usize, to: usize) -> Option<Direction> {
+        Direction::ALL.into_iter().find(|&direction| self.beyond(from, direction) == Some(to))
+    }
+
+    /// The letter of a cell.
+    pub(super) fn letter(cell: usize) -> char {
+        char::from(LETTERS[cell])
+    }
+
+    /// The cells that a text spells; `None` if something else is in it.
+    pub(super) fn cells_of(&self, text: &str) -> Option<Vec<usize>> {
+        text.chars().map(|letter| self.cell_of(letter)).collect()
+    }
+
+    fn cell_of(&self, letter: char) -> Option<usize> {
+        let cell = LETTERS.iter().position(|&known| char::from(known) == letter)?;
+        Some(cell).filter(|&cell| cell < self.cells())
+    }
+
+    /// Reads a question; `None` if it is not one of this task, to the byte.
+    pub fn parse(question: &str) -> Option<Self> {
+        let (groups, ends) = question.strip_suffix(':')?.split_once(';')?;
+        let groups: Vec<&str> = groups.split(' ').collect();
+        let size = (2..=LARGEST).find(|size| size * size == groups.len())?;
+        let mut maze = Self::walled(size, 0, 0);
+        for (cell, group) in groups.iter().enumerate() {
+            // A group names its own cell, then the neighbours; the spelling as a whole is compared below.
+            let [_, neighbours @ ..] = &maze.cells_of(group)?[..] else { return None };
+            for &other in neighbours {
+                let direction = maze.direction(cell, other)?;
+                maze.open(cell, direction);
+            }
+        }
+        match maze.cells_of(ends)?[..] {
+            [start, goal] if start != goal => (maze.start, maze.goal) = (start, goal),
+            _ => return None,
+        }
+        Some(maze).filter(|maze| maze.to_string() == question)
+    }
+}
+
+impl fmt::Display for Maze {
+    /// Every cell followed by its neighbours, then start and goal.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for cell in 0..self.cells() {
+            let separator = if cell == 0 { "" } else { " " };
+            write!(formatter, "{separator}{}", Self::letter(cell))?;
+            for other in self.neighbours(cell) {
+                write!(formatter, "{}", Self::letter(other))?;
+            }
+        }
+        write!(formatter, ";{}{}:", Self::letter(self.start), Self::letter(self.goal))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maze_is_spelled_and_read() {
+        // a-b
+        //   |
+        // c-d
+        let mut maze = Maze::walled(2, 0, 2);
+        maze.open(0, Direction::East);
+        maze.open(1, Direction::South);
+        maze.open(3, Direction::West);
+        assert_eq!(maze.to_string(), "ab bda cd dbc;ac:");
+        assert_eq!(Maze::parse("ab bda cd dbc;ac:"), Some(maze.clone()));
+        assert_eq!(maze.passages(), [(0, 1), (1, 3), (2, 3)]);
+        assert!(maze.is_open(1, 0) && !maze.is_open(0, 2) && !maze.is_open(9, 0));
+        assert_eq!(maze.claimed_path("x #### abdc"), Some(vec![0, 1, 3, 2]));
+        for trace in ["abdc", "x #### abe", "x ####"] {
+            assert_eq!(maze.claimed_path(trace), None, "{trace}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_question_is_refused() {
+        for text in [
+            "",
+            ":",
+            ";:",
+            "ab bda cd dbc;ac",
+            "ab bda cd dbc;aa:",
+            "ab bda cd dbc;a:",
+            "ab bda cd dbc;ae:",
+            // A passage that only one side knows, one to a cell that is no neighbour, groups in another order.
+            "ab bd cd dbc;ac:",
+            "ad bda cd dbc;ac:",
+            "bda ab cd dbc;ac:",
+            "ab bda cd;ac:",
+            "é b c d;ac:",
+        ] {
+            assert_eq!(Maze::parse(text), None, "{text}");
+        }
+    }
+}
