@@ -3,10 +3,10 @@
 //! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
 
 use anyhow::{Context, Result};
-use ssft_wgpu::cli::{config::RunConfig, model_directory::ModelDirectory, setup::encoder_of};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};
 use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
 use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
+use ssft_wgpu::run::{QuestionForm, Rendering, encoding, store::ModelDirectory};
 use ssft_wgpu::tasks::{TaskSpec, by_name};
 use ssft_wgpu::train::{Assignment, Budget, Search};
 
@@ -16,7 +16,8 @@ fn main() -> Result<()> {
         Some(directory) => {
             let place = ModelDirectory::read(directory.as_ref())?;
             place.side.forks.as_ref().context("the model has no forks.json: train it first")?;
-            let (encoder, _) = encoder_of(&place, &RunConfig::default(), false)?;
+            let rendering = Rendering::of_model(&place.side);
+            let (encoder, _) = encoding::of_model(&place.side, &rendering, QuestionForm::Text)?;
             (place.load(&device)?.model, encoder)
         }
         None => {

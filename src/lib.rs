@@ -8,5 +8,6 @@ pub use ssft_decode as decode;
 pub use ssft_import as import;
 pub use ssft_kernels as kernels;
 pub use ssft_model as model;
+pub use ssft_run as run;
 pub use ssft_tasks as tasks;
 pub use ssft_train as train;

@@ -4,12 +4,8 @@ use crate::texts::texts;
 use anyhow::{Context, Result, anyhow};
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use ssft_wgpu::cli::config::RunConfig;
-use ssft_wgpu::cli::model_directory::ModelDirectory;
-use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
-use ssft_wgpu::data::pack::{Branch, PackedTrees, Tree};
 use ssft_wgpu::data::record::Message;
 use ssft_wgpu::data::template::Template;
 use ssft_wgpu::data::tokenizer::Tokenizer;
@@ -18,9 +14,11 @@ use ssft_wgpu::decode::sample::{Sampling, row_generator};
 use ssft_wgpu::decode::{Continuation, decode};
 use ssft_wgpu::model::checkpoint::{NamedTensor, load};
 use ssft_wgpu::model::config::Preset;
-use ssft_wgpu::model::directory::Carried;
+use ssft_wgpu::model::directory::{Carried, model_files};
+use ssft_wgpu::model::packing::{Branch, PackedTrees, Tree};
 use ssft_wgpu::model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile};
-use ssft_wgpu::train::directory::model_files;
+use ssft_wgpu::run::store::ModelDirectory;
+use ssft_wgpu::run::{QuestionForm, Rendering, encoding};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -107,12 +105,11 @@ impl Case {
 
     /// The same with at least `count` forks, as the program adds them.
     pub fn load_with_forks(name: &str, directory: &Path, count: usize) -> Result<Self> {
-        let failed = |error| anyhow!("{error}");
-        let place =
-            ModelDirectory::read(directory).map_err(failed)?.with_forks(count, None, 1).map_err(failed)?;
-        let whole = RunConfig { context: usize::MAX, ..RunConfig::default() };
-        let (encoder, lead) = encoder_of(&place, &whole, false).map_err(failed)?;
-        let loaded = place.load(&Device::flex()).map_err(failed)?;
+        let ModelDirectory { directory, side } = ModelDirectory::read(directory)?;
+        let place = ModelDirectory { directory, side: side.with_forks(count, None, 1)? };
+        let rendering = Rendering::of_model(&place.side);
+        let (encoder, lead) = encoding::of_model(&place.side, &rendering, QuestionForm::Text)?;
+        let loaded = place.load(&Device::flex())?;
         let (model, carried, precision) = (loaded.model, loaded.side.carried, loaded.precision);
         Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
     }

@@ -12,11 +12,10 @@ use case::{Case, logits, our_shapes};
 use compare::{compare, compare_kept, compare_stated};
 use peer::Peer;
 use serde_json::{Value, json};
-use ssft_wgpu::cli::config::RunConfig;
-use ssft_wgpu::cli::model_directory::ModelDirectory;
-use ssft_wgpu::cli::setup::encoder_of;
 use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::user_message;
+use ssft_wgpu::run::store::ModelDirectory;
+use ssft_wgpu::run::{QuestionForm, Rendering, encoding};
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 use templates::compare_templates;
@@ -33,8 +32,8 @@ fn fixture(name: &str) -> PathBuf {
 fn directories_of_transformers_give_its_logits() -> Result<()> {
     for (name, forks, eos) in [("fixture", 2, "<|im_end|>"), ("fixture-in-parts", 0, "</s>")] {
         let directory = fixture(name);
-        let place = ModelDirectory::read(&directory).map_err(|error| anyhow!("{error}"))?;
-        let loaded = place.load(&Device::flex()).map_err(|error| anyhow!("{error}"))?;
+        let place = ModelDirectory::read(&directory)?;
+        let loaded = place.load(&Device::flex())?;
         let expected: Value = serde_json::from_slice(&fs::read(directory.join("logits.json"))?)?;
         let rows = expected["rows"].as_array().context("no rows in logits.json")?;
         for row in rows {
@@ -50,7 +49,8 @@ fn directories_of_transformers_give_its_logits() -> Result<()> {
         assert_eq!(json!(place.side.tokenizer.encode_text(text)?), expected["tokens"], "{name}");
         assert_eq!((place.side.tokenizer.forks().len(), place.side.tokenizer.eos_token()), (forks, eos));
         let (encoder, _) =
-            encoder_of(&place, &RunConfig::default(), false).map_err(|error| anyhow!("{error}"))?;
+            encoding::of_model(&place.side, &Rendering::of_model(&place.side), QuestionForm::Text)
+                .map_err(|error| anyhow!("{error}"))?;
         let chat = encoder.rendered(&[user_message(" What is 12+35? ")])?;
         assert_eq!(json!(chat), expected["chat"], "{name}");
     }

@@ -1,5 +1,7 @@
 //! How the program ends: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interrupted.
 
+use crate::args::settings::dashed;
+use ssft_run::{RunError, spelled};
 use std::any::Any;
 use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,15 +22,30 @@ pub enum Failure {
     Interrupted(String),
 }
 
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::of_run(&error)
+    }
+}
+
 impl Failure {
     /// An unusable input, in the words of `error`.
     pub fn usage(error: impl std::fmt::Display) -> Self {
-        Self::Usage(error.to_string())
+        Self::Usage(spelled(&error.to_string(), dashed))
+    }
+
+    /// An error of a run, its settings spelled as flags.
+    fn of_run(error: &RunError) -> Self {
+        let words = match error {
+            RunError::Unknown { key } => format!("--{key}: no such setting"),
+            error => error.spelled(dashed),
+        };
+        if error.is_input() { Self::Usage(words) } else { Self::Run(words) }
     }
 
     /// A failed run, in the words of `error`.
     pub fn run(error: impl std::fmt::Display) -> Self {
-        Self::Run(error.to_string())
+        Self::Run(spelled(&error.to_string(), dashed))
     }
 
     fn code(&self) -> u8 {

@@ -1,30 +1,19 @@
-//! The command line: arguments -> resolved config -> calls into the other crates.
+//! The command line: arguments, progress on a terminal, errors as one line.
 //!
-//! [`args`] is what a user types, [`config`] what a run is made of once defaults, file and flags are merged;
-//! each file of [`commands`] is one command. This is the only crate with a terminal.
+//! [`args`] is what a user types; each file of [`commands`] is one command; a run itself is in `ssft_run`. This is the only crate
+//! with a terminal.
 
 pub mod args;
 pub mod bench;
 pub mod commands;
-pub mod config;
-mod day;
-pub mod device;
-pub mod evaluation;
 pub mod exit;
-mod files;
 mod interrupts;
-mod limits;
 mod live;
-mod metrics;
-pub mod model_directory;
-mod prepare;
 mod progress;
 pub mod report;
-mod run;
-mod session;
-pub mod setup;
+mod result_file;
 pub mod table;
-mod trained;
+mod voice;
 
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
@@ -34,7 +23,7 @@ pub fn main() -> ExitCode {
     exit::quiet_panics();
     keep_freed_memory();
     listen_to_libraries();
-    let mut program = config::with_defaults_in_help(args::Cli::command());
+    let mut program = args::Cli::command();
     let words = match args::with_config(std::env::args_os().collect(), &mut program) {
         Ok(words) => words,
         Err(failure) => return exit::guard(|| Err(failure)),

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use ssft_kernels::browser::{self, BrowserAdapter};
 use ssft_kernels::self_test::self_test;
+use ssft_run::check_binding;
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -108,12 +109,6 @@ impl Opened {
 /// [`SessionError::Device`].
 pub fn check_fits(opened: &Opened, model: &ssft_model::DecoderConfig) -> Result<(), SessionError> {
     let Some(adapter) = &opened.adapter else { return Ok(()) };
-    let (largest, most) = (model.largest_matrix_bytes(), adapter.limits.max_storage_buffer_binding_size);
-    if largest <= most {
-        return Ok(());
-    }
-    let (largest, most) = (largest >> 20, most >> 20);
-    let what =
-        format!("the model's largest matrix has {largest} MiB, but the adapter binds at most {most} MiB");
-    Err(SessionError::Device(what.into()))
+    check_binding(model, adapter.limits.max_storage_buffer_binding_size)
+        .map_err(|error| SessionError::Device(Box::new(error)))
 }

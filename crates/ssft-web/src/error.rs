@@ -6,6 +6,7 @@ use ssft_decode::choice::ForkChoiceError;
 use ssft_kernels::self_test::SelfTestError;
 use ssft_model::checkpoint::CheckpointError;
 use ssft_model::directory::DirectoryError;
+use ssft_run::RunError;
 use ssft_train::TrainError;
 use thiserror::Error;
 
@@ -53,12 +54,12 @@ pub enum SessionError {
     /// Text or records cannot be used.
     #[error("the text cannot be used")]
     Data(#[from] DataError),
+    /// The run cannot be prepared or stops.
+    #[error("the training stopped")]
+    Run(#[from] RunError),
     /// There is no such fork.
     #[error("the forks cannot be chosen")]
     Forks(#[from] ForkChoiceError),
-    /// A step failed; the weights are what they were.
-    #[error("training stopped")]
-    Train(#[from] TrainError),
     /// Decoding failed.
     #[error("answering stopped")]
     Decode(#[from] DecodeError),
@@ -83,9 +84,10 @@ impl SessionError {
             self,
             Self::Broken { .. }
                 | Self::Panicked { .. }
-                | Self::Train(
+                | Self::Run(RunError::Train(
                     TrainError::Device { .. } | TrainError::Checkpoint(CheckpointError::Device { .. })
-                )
+                ))
+                | Self::Run(RunError::Decode(DecodeError::Device { .. }))
                 | Self::Decode(DecodeError::Device { .. })
                 | Self::Checkpoint(CheckpointError::Device { .. })
         )

@@ -1,40 +1,39 @@
 //! What a session holds: a model with its forks, perhaps in training.
 
-use crate::course::Course;
 use crate::error::SessionError;
 use crate::options::{ModelOptions, TrainOptions};
+use crate::step_line::Recent;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
-use ssft_data::encode::Encoder;
-use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
-use ssft_data::template::{CHATML_OPENING, Template};
-use ssft_data::tokenizer::Tokenizer;
-use ssft_model::directory::{Carried, LoadedModel, TextSide};
-use ssft_model::directory::{Files, model_files};
-use ssft_model::{Decoder, DecoderConfig, Precision, StoredTensors};
-use ssft_train::TrainError;
+use serde_json::Value;
+use ssft_data::forks::{CoverageGraph, ForkTable};
+use ssft_model::directory::{Files, LoadedModel, TextSide};
+use ssft_model::stored::WEIGHTS_FILE;
+use ssft_model::{CheckpointError, Decoder, DecoderConfig, Precision, StoredTensors};
+use ssft_run::course::json_file;
+use ssft_run::forking::with_forks;
+use ssft_run::{Course, ModelText, QuestionForm, Rendering, RunError, WantedForks, encoding};
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
 use std::collections::BTreeMap;
 
 /// Contents by file name.
 pub type NamedBytes = BTreeMap<String, Vec<u8>>;
 
-/// Settings of a training that is saved, inside a checkpoint.
+/// Options of a saved training, inside a checkpoint.
 const OPTIONS_FILE: &str = "trainer/options.json";
-/// Bytes of a model that is held twice, once laid out for decoding: all memory of the module is at most 4 GiB.
+/// Largest model, in bytes, that is kept in memory twice, the second time laid out for decoding: the module has 4 GiB at most.
 const MOST_COPIED: u64 = 256 << 20;
-/// Forks that a model without any is given.
-const USUAL_FORKS: usize = 6;
+/// MiB for the passes of a step where a page gives no budget.
+const DEFAULT_BUDGET: usize = 256;
 
 /// A model in memory.
 pub struct Held {
-    /// Text to ids.
-    pub encoder: Encoder,
-    lead: ForkLead,
+    /// Encoder, fork lead and the files that the model came with.
+    pub text: ModelText,
     forks: ForkTable,
-    carried: Carried,
-    precision: Precision,
+    /// Type of the numbers in an exported model.
+    pub precision: Precision,
     /// The weights, and what trains them.
     pub weights: Weights,
 }
@@ -42,24 +41,34 @@ pub struct Held {
 /// What a checkpoint of a session holds beside that of a trainer.
 #[derive(Debug, Serialize, Deserialize)]
 struct Saved {
-    options: TrainOptions,
-    /// In which the model is exported; weights in training are `f32`.
+    options: Value,
+    /// Type of the numbers in an exported model; weights in training are f32.
     precision: Precision,
 }
 
-/// Weights, trained or not.
+/// Weights, in training or not.
 pub enum Weights {
-    /// Left as they are.
+    /// Not in training.
     Fixed(Box<Untrained>),
     /// In training.
-    Learning(Box<Course>),
+    Learning(Box<Learning>),
 }
 
-/// Weights that nobody trains.
+/// A training with the options that it was started with.
+pub struct Learning {
+    /// The options of `startTraining`.
+    pub options: TrainOptions,
+    /// Model, trainer and questions.
+    pub course: Course,
+    /// Matches of its latest questions.
+    pub recent: Recent,
+}
+
+/// Weights that are not in training.
 pub struct Untrained {
-    /// As autodiff would follow them.
+    /// Tracked by autodiff, for a training that may start.
     model: Decoder,
-    /// The same, laid out for decoding if that is affordable.
+    /// Not tracked, and laid out for decoding if the model is small enough.
     prepared: Decoder,
 }
 
@@ -70,15 +79,12 @@ impl Held {
     /// [`SessionError::Argument`] for options out of range.
     pub fn fresh(options: &ModelOptions, device: &Device) -> Result<Self, SessionError> {
         options.check()?;
-        let tokenizer = Tokenizer::bytes(options.forks)?;
-        let lead = ForkLead::bare();
-        let forks = ForkTable::new(tokenizer.forks(), lead.clone(), CoverageGraph::default());
-        let mut shape = DecoderConfig::preset(options.preset, tokenizer.vocab_size());
+        let text = ModelText::bytes(options.forks, options.context)?;
+        let forks = text.fork_table(CoverageGraph::default());
+        let mut shape = DecoderConfig::preset(options.preset, text.encoder.tokenizer().vocab_size());
         shape.max_position_embeddings = options.context;
         let model = Decoder::init(&shape, options.seed, &device.clone().autodiff());
-        let encoder = Encoder::new(tokenizer, Template::plain(), &lead, options.context)?;
-        let (carried, precision) = (Carried::default(), Precision::F32);
-        Ok(Self { encoder, lead, forks, carried, precision, weights: Weights::fixed(model) })
+        Ok(Self { text, forks, precision: Precision::F32, weights: Weights::fixed(model) })
     }
 
     /// The model of a Hugging Face directory, and the training of a checkpoint. A model without forking tokens is given some.
@@ -90,51 +96,32 @@ impl Held {
         device: &Device,
         fits: impl Fn(&DecoderConfig) -> Result<(), SessionError>,
     ) -> Result<Self, SessionError> {
-        let weights = files.remove(ssft_model::stored::WEIGHTS_FILE);
+        // 1. Everything but the weights.
+        let weights = files.remove(WEIGHTS_FILE);
         let side = TextSide::read(&|name| Ok(files.get(name).cloned()))?;
-        let side = match side.tokenizer.forks().len() {
-            0 => side.with_forks(USUAL_FORKS, None, 1)?,
-            _ => side,
-        };
+        let side = with_forks(side, WantedForks { seed: 1, ..WantedForks::default() })?;
         fits(&side.grown_shape())?;
-        let weights = weights.ok_or_else(|| ssft_model::CheckpointError::Weights {
-            file: ssft_model::stored::WEIGHTS_FILE.to_owned(),
-            what: match files.keys().any(|name| name.ends_with(".safetensors")) {
-                true => "is not there; weights in several files cannot be opened here".to_owned(),
-                false => "is not there; choose all files of the model's directory".to_owned(),
-            },
-        })?;
-        let template = match &side.template {
-            Some(own) => Template::new(own)?,
-            None => Template::plain(),
-        };
-        let chat = !template.is_plain() && side.tokenizer.token_id(CHATML_OPENING).is_some();
-        let lead = match &side.forks {
-            Some(table) => table.lead.clone(),
-            None if chat => ForkLead::chat(),
-            None => ForkLead::bare(),
-        };
-        let context = side.shape.max_position_embeddings;
-        let encoder = Encoder::new(side.tokenizer.clone(), template, &lead, context)?;
+        let weights = weights.ok_or_else(|| missing_weights(&files))?;
+        let encoding = encoding::of_model(&side, &Rendering::of_model(&side), QuestionForm::Text)?;
         let table = side.forks.clone();
-        let untrained =
-            || ForkTable::new(encoder.tokenizer().forks(), lead.clone(), CoverageGraph::default());
-        let forks = table.unwrap_or_else(untrained);
-        let stored = StoredTensors::in_memory(ssft_model::stored::WEIGHTS_FILE, weights)?;
+        // 2. The weights.
+        let stored = StoredTensors::in_memory(WEIGHTS_FILE, weights)?;
         let LoadedModel { model, precision, side } = side.load(&stored, &device.clone().autodiff())?;
-        let carried = side.carried;
-        let mut held = Self { encoder, lead, forks, carried, precision, weights: Weights::fixed(model) };
+        let text = ModelText::new(encoding, side.carried);
+        let forks = table.unwrap_or_else(|| text.fork_table(CoverageGraph::default()));
+        let mut held = Self { text, forks, precision, weights: Weights::fixed(model) };
+        // 3. The training, if it is a checkpoint.
         if files.contains_key(STATE_FILE) || files.contains_key(OPTIONS_FILE) {
             held.resume(&mut files)?;
         }
         Ok(held)
     }
 
-    /// Goes on with a training that was saved.
+    /// Continues a saved training.
     fn resume(&mut self, files: &mut NamedBytes) -> Result<(), SessionError> {
         let state = files.remove(STATE_FILE);
         let mut file = |name: &str| {
-            files.remove(name).ok_or_else(|| ssft_model::CheckpointError::Weights {
+            files.remove(name).ok_or_else(|| CheckpointError::Weights {
                 file: name.to_owned(),
                 what: "is not there; the saved session is not whole".to_owned(),
             })
@@ -142,12 +129,12 @@ impl Held {
         let saved: Saved = serde_json::from_slice(&file(OPTIONS_FILE)?).map_err(|error| {
             SessionError::Argument { call: "loadModel", what: format!("{OPTIONS_FILE}: {error}") }
         })?;
-        self.train(saved.options)?;
+        self.train(TrainOptions::read("loadModel", saved.options)?)?;
         self.precision = saved.precision;
         // Before the first step there is nothing to restore.
-        if let (Weights::Learning(course), Some(state)) = (&mut self.weights, state) {
+        if let (Weights::Learning(learning), Some(state)) = (&mut self.weights, state) {
             let moments = StoredTensors::in_memory(OPTIMIZER_FILE, file(OPTIMIZER_FILE)?)?;
-            course.trainer.restore(&moments, &state)?;
+            learning.course.restore(&moments, &state)?;
         }
         Ok(())
     }
@@ -155,12 +142,15 @@ impl Held {
     /// Starts a training from the weights as they are, with a new optimizer.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] for options out of range, [`SessionError::Data`] for questions that cannot be used; the
-    /// session is then as it was.
+    /// [`SessionError::Argument`] for options out of range, [`SessionError::Run`] for questions that cannot be used; the session is
+    /// then as it was.
     pub fn train(&mut self, options: TrainOptions) -> Result<(), SessionError> {
-        let course = Course::new(options, &self.encoder, self.weights.tracked())?;
+        let split = options.split("startTraining")?;
+        let settings = options.settings.clone();
+        let budget = settings.memory_budget.unwrap_or(DEFAULT_BUDGET);
+        let course = Course::new(settings, split, &self.text, self.weights.tracked(), budget)?;
         self.forks = self.table();
-        self.weights = Weights::Learning(Box::new(course));
+        self.weights = Weights::Learning(Box::new(Learning { options, course, recent: Recent::default() }));
         Ok(())
     }
 
@@ -168,16 +158,15 @@ impl Held {
     pub fn reading(&self) -> Decoder {
         match &self.weights {
             Weights::Fixed(untrained) => untrained.prepared.clone(),
-            Weights::Learning(course) => course.trainer.for_reading(),
+            Weights::Learning(learning) => learning.course.trainer.for_reading(),
         }
     }
 
-    /// What is known about the forks by now.
+    /// The fork table, with the coverage of the training if it has done a step.
     pub fn table(&self) -> ForkTable {
         match &self.weights {
-            Weights::Learning(course) if course.trainer.steps_done() > 0 => {
-                let ids = self.encoder.tokenizer().forks();
-                ForkTable::new(ids, self.lead.clone(), course.trainer.coverage().clone())
+            Weights::Learning(learning) if learning.course.trainer.steps_done() > 0 => {
+                self.text.fork_table(learning.course.trainer.coverage().clone())
             }
             _ => self.forks.clone(),
         }
@@ -187,47 +176,69 @@ impl Held {
     pub fn shape(&self) -> &DecoderConfig {
         match &self.weights {
             Weights::Fixed(untrained) => untrained.model.config(),
-            Weights::Learning(course) => course.trainer.model().config(),
+            Weights::Learning(learning) => learning.course.trainer.model().config(),
         }
     }
 
-    /// The files of its Hugging Face directory, weights stored as they came.
+    /// Files of the model's Hugging Face directory, weights of the type that they were loaded in.
     ///
     /// # Errors
-    /// [`SessionError::Train`] if the tokenizer cannot be written.
+    /// [`SessionError::Run`] if the tokenizer cannot be written.
     pub fn files(&self) -> Result<Files, SessionError> {
         self.files_as(self.precision)
     }
 
-    /// The files of a checkpoint: the directory with weights as they are trained, and the training if there is one.
+    /// Files of a checkpoint: the model in f32, and the training if there is one.
     ///
     /// # Errors
     /// As [`Held::files`].
     pub fn state_files(&self) -> Result<Files, SessionError> {
-        let mut files = self.files_as(Precision::F32)?;
-        if let Weights::Learning(course) = &self.weights {
-            if course.trainer.steps_done() > 0 {
-                files.extend(course.trainer.state_files()?);
+        match &self.weights {
+            Weights::Fixed(_) => self.files_as(Precision::F32),
+            Weights::Learning(learning) => {
+                Ok(state_files(&self.text, &learning.course, &learning.options, self.precision)?)
             }
-            let saved = Saved { options: course.options.clone(), precision: self.precision };
-            let saved = serde_json::to_vec(&saved);
-            let saved = saved.map_err(|error| TrainError::State { what: error.to_string() })?;
-            files.push((OPTIONS_FILE.to_owned(), ssft_model::directory::Content::Bytes(saved)));
         }
-        Ok(files)
     }
 
     fn files_as(&self, precision: Precision) -> Result<Files, SessionError> {
         let model = match &self.weights {
             Weights::Fixed(untrained) => untrained.model.valid(),
-            Weights::Learning(course) => course.trainer.frozen(),
+            Weights::Learning(learning) => learning.course.trainer.frozen(),
         };
-        Ok(model_files(&model, &self.encoder, &self.table(), &self.carried, precision)?)
+        Ok(self.text.files(&model, &self.table(), precision)?)
     }
 }
 
+/// Files of a checkpoint of a training: model in f32, trainer, options.
+///
+/// # Errors
+/// [`RunError::Failed`] if the tokenizer cannot be written.
+pub fn state_files(
+    text: &ModelText,
+    course: &Course,
+    options: &TrainOptions,
+    precision: Precision,
+) -> Result<Files, RunError> {
+    let mut files = match course.trainer.steps_done() {
+        // No moments yet: a training that starts again.
+        0 => course.model_files(text, Precision::F32)?,
+        _ => course.checkpoint_files(text)?,
+    };
+    files.push(json_file(OPTIONS_FILE, &Saved { options: options.to_json(), precision })?);
+    Ok(files)
+}
+
+fn missing_weights(files: &NamedBytes) -> CheckpointError {
+    let what = match files.keys().any(|name| name.ends_with(".safetensors")) {
+        true => "is not there; weights in several files cannot be opened here",
+        false => "is not there; choose all files of the model's directory",
+    };
+    CheckpointError::Weights { file: WEIGHTS_FILE.to_owned(), what: what.to_owned() }
+}
+
 impl Weights {
-    /// Weights that nobody trains; `model` is tracked.
+    /// Weights that are not in training; `model` is tracked.
     fn fixed(model: Decoder) -> Self {
         let plain = model.valid();
         let small = 4 * model.config().parameters() as u64 <= MOST_COPIED;
@@ -239,7 +250,7 @@ impl Weights {
     fn tracked(&self) -> Decoder {
         match self {
             Self::Fixed(untrained) => untrained.model.clone(),
-            Self::Learning(course) => course.trainer.model().clone(),
+            Self::Learning(learning) => learning.course.trainer.model().clone(),
         }
     }
 }

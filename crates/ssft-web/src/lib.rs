@@ -2,20 +2,21 @@
 //!
 //! ```text
 //! page ── messages ──> worker ──> Session ─┬─ loadModel, newModel ──────> held     (model, forks, training)
-//!                                          ├─ generate, evaluate ───────> ssft-decode
-//!                                          ├─ trainStep, train, probe ──> ssft-train
+//!                                          ├─ generate ─────────────────> ssft-decode
+//!                                          ├─ train, evaluate ──────────> ssft-run (the loop of a run, as events)
 //!                                          └─ exportModel, exportState ─> files by name
 //! ```
 //!
-//! `session` is the interface; [`options`] what its calls may be told; [`held`] what it holds, [`course`] a training of it. `device` starts WebGPU or the
-//! CPU and tests it ([`step_test`]); `failures` notices what no call could return, [`error`] puts all else in words;
-//! `breath` lets messages in between; [`maze`] is for the eye. No mathematics here, and none in the page.
+//! `session` is the interface, [`options`] the options of its calls, [`held`] the model that it holds and its training, [`step_line`]
+//! the news of a step. `device` starts WebGPU or the CPU and tests it ([`step_test`]). `failures` records panics and refused shaders,
+//! [`error`] has the messages, `breath` lets the event loop run between two steps, [`maze`] prepares mazes for drawing. No mathematics
+//! here, and none in the page.
 
-pub mod course;
 pub mod error;
 pub mod held;
 pub mod maze;
 pub mod options;
+pub mod step_line;
 pub mod step_test;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -26,6 +27,8 @@ mod device;
 mod failures;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod javascript;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod listener;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub mod session;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

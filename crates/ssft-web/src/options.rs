@@ -1,45 +1,46 @@
-//! What the calls of a session may be told. Names are those of `config.toml` and of the JSON that the program writes,
-//! with `_` for `-`.
+//! Options of a session's calls. Names are those of the settings of a run and of the JSON that the program writes, with `_` for `-`.
 
 use crate::error::SessionError;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use ssft_data::dataset::{Limits, parse_records};
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
-use ssft_tasks::{self, Task, TaskData, TaskSpec};
-use ssft_train::optimizer::AdamWSettings;
-use ssft_train::schedule::{Schedule, Shape};
-use ssft_train::step::Settings;
-use ssft_train::{Matching, Method};
+use ssft_run::settings::{Layers, MOST_TOKENS, Origin, Scope, Settings, settings};
+use ssft_run::{RunError, Split, task};
 
 fn refused(call: &'static str, what: String) -> SessionError {
     SessionError::Argument { call, what }
 }
 
-/// The built-in task called `name`.
-///
-/// # Errors
-/// [`SessionError::Argument`] names those there are.
-pub fn task(call: &'static str, name: &str) -> Result<&'static dyn Task, SessionError> {
-    tasks::by_name(name).ok_or_else(|| {
-        let known: Vec<&str> = tasks::all().iter().map(|task| task.name()).collect();
-        refused(call, format!("there is no task \"{name}\"; built in: {}", known.join(", ")))
-    })
+/// A setting's key as an option of JavaScript.
+pub fn underscored(key: &str) -> String {
+    key.replace('-', "_")
 }
 
-/// Of `newModel`.
+/// An error of `ssft-run` about the options of `call`.
+fn of_call(call: &'static str) -> impl Fn(RunError) -> SessionError {
+    move |error| match error {
+        RunError::Unknown { key } => refused(call, format!("unknown option {}", underscored(&key))),
+        error => refused(call, error.spelled(underscored)),
+    }
+}
+
+/// Options of `newModel`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelOptions {
-    /// Its shape.
+    /// Shape of the model.
     pub preset: Preset,
     /// Number of forking tokens.
     pub forks: usize,
-    /// Most tokens of a row.
+    /// Longest row, in tokens.
     pub context: usize,
-    /// Of its weights.
+    /// Seed of the weights.
     pub seed: u64,
 }
 
@@ -50,7 +51,7 @@ impl Default for ModelOptions {
 }
 
 impl ModelOptions {
-    /// Refuses what nobody can mean.
+    /// Refuses sizes that a page has no room for.
     ///
     /// # Errors
     /// [`SessionError::Argument`].
@@ -69,27 +70,27 @@ fn in_range(call: &'static str, sizes: &[(&str, usize, usize, usize)]) -> Result
     }
 }
 
-/// `"all"`, `"auto"` or a number from 1.
+/// `"all"`, `"auto"` or the number of a fork, from 1.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "give \"all\", \"auto\" or the number of a fork, from 1")]
 pub enum Forks {
-    /// A word.
+    /// `"all"` or `"auto"`.
     Word(String),
     /// One fork.
     One(usize),
 }
 
-/// Of `generate`.
+/// Options of `generate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateOptions {
-    /// Who answers.
+    /// Forks that answer.
     pub forks: Forks,
-    /// The task that judges; that of the training under way, if nothing is said.
+    /// Task that judges; that of the training under way if not given.
     pub task: Option<String>,
-    /// Where the answer stands in a text that no task judges.
+    /// Form of answers that no task judges.
     pub answers: AnswerFormat,
-    /// As `generate --temperature` and so on.
+    #[allow(missing_docs, reason = "see `Sampling`")]
     pub temperature: f64,
     #[allow(missing_docs, reason = "see `Sampling`")]
     pub top_k: usize,
@@ -103,7 +104,7 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Most tokens of an answer.
     pub max_tokens: usize,
-    /// Of the draws.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
@@ -130,9 +131,9 @@ impl GenerateOptions {
     /// How tokens are drawn.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] for what is out of range.
+    /// [`SessionError::Argument`] for a value out of range.
     pub fn sampling(&self) -> Result<Sampling, SessionError> {
-        in_range("generate", &[("max_tokens", self.max_tokens, 1, 1 << 20)])?;
+        in_range("generate", &[("max_tokens", self.max_tokens, 1, MOST_TOKENS)])?;
         if self.stop.iter().any(String::is_empty) {
             return Err(refused(
                 "generate",
@@ -154,195 +155,107 @@ impl GenerateOptions {
             Forks::One(fork) => fork.to_string().parse()?,
         })
     }
-}
 
-/// Of `questions` and `startTraining`: where questions come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TaskOptions {
-    /// A built-in task.
-    pub task: String,
-    /// Its level.
-    pub difficulty: u8,
-    /// Questions to learn from.
-    pub train_questions: usize,
-    /// Questions held out.
-    pub eval_questions: usize,
-    /// Of the questions.
-    pub seed: u64,
-}
-
-impl Default for TaskOptions {
-    fn default() -> Self {
-        Self {
-            task: "arithmetic".to_owned(),
-            difficulty: 1,
-            train_questions: 500,
-            eval_questions: 20,
-            seed: 1,
-        }
-    }
-}
-
-/// Most of anything that is counted.
-const MOST: usize = 1 << 20;
-
-impl TaskOptions {
-    /// The questions.
+    /// The judge that the options name, if they name one.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] of `call`.
-    pub fn make(&self, call: &'static str) -> Result<TaskData, SessionError> {
-        let (train, test) = (self.train_questions, self.eval_questions);
-        in_range(call, &[("train_questions", train, 1, MOST), ("eval_questions", test, 0, MOST)])?;
-        let spec = TaskSpec { train, test, difficulty: self.difficulty, seed: self.seed };
-        task(call, &self.task)?.make(&spec).map_err(|error| refused(call, error.to_string()))
+    /// [`SessionError::Argument`] if there is no such task.
+    pub fn judge(&self) -> Result<Option<Judge>, SessionError> {
+        let of = |name: &String| task(name).map(Judge::Task).map_err(of_call("generate"));
+        self.task.as_ref().map(of).transpose()
     }
 }
 
-/// Of `startTraining`; a saved session keeps them in `trainer/options.json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "each field is the flag of the same name of `ssft-wgpu train`")]
+/// Options of `questions` and `startTraining`: the settings of a run that the browser offers, and `data`, the lines of a data file
+/// in place of a task. A saved session keeps them in `trainer/options.json`.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TrainOptions {
-    pub task: String,
-    pub difficulty: u8,
-    pub train_questions: usize,
-    pub eval_questions: usize,
-    /// The lines of a data file, in place of a task.
+    /// Settings of the run.
+    pub settings: Settings,
+    /// The lines of a data file.
     pub data: Option<String>,
-    pub answers: AnswerFormat,
-    pub method: Method,
-    pub match_tokens: usize,
-    pub matching: Matching,
-    pub batch_questions: usize,
-    pub accumulate: usize,
-    pub memory_budget: usize,
-    pub steps: usize,
-    pub lr: f64,
-    pub warmup_steps: usize,
-    pub schedule: Shape,
-    pub weight_decay: f64,
-    pub clip_norm: f64,
-    pub seed: u64,
 }
 
 impl Default for TrainOptions {
-    /// What a page can do while somebody watches.
+    /// A training that a page finishes while somebody watches.
     fn default() -> Self {
-        let TaskOptions { task, difficulty, train_questions, eval_questions, seed } = TaskOptions::default();
-        Self {
-            task,
-            difficulty,
-            train_questions,
-            eval_questions,
-            data: None,
-            answers: AnswerFormat::Exact,
-            method: Method::Ssft,
-            match_tokens: 8,
-            matching: Matching::Lazy,
+        let settings = Settings {
+            train_questions: 500,
+            eval_questions: 20,
             batch_questions: 4,
-            accumulate: 1,
-            memory_budget: 256,
-            steps: 1000,
-            lr: 4e-3,
+            memory_budget: Some(256),
+            steps: Some(1000),
             warmup_steps: 20,
-            schedule: Shape::Cosine,
-            weight_decay: 0.01,
-            clip_norm: 1.0,
-            seed,
-        }
+            ..Settings::default()
+        };
+        Self { settings, data: None }
     }
 }
 
 impl TrainOptions {
-    /// Refuses what is out of range.
+    /// Reads the options of `call`.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] names it.
-    pub fn check(&self) -> Result<(), SessionError> {
-        in_range(
-            "startTraining",
-            &[
-                ("match_tokens", self.match_tokens, 1, MOST),
-                ("batch_questions", self.batch_questions, 1, 1024),
-                ("accumulate", self.accumulate, 1, 1024),
-                ("memory_budget", self.memory_budget, 16, 4096),
-                ("steps", self.steps, 1, MOST),
-            ],
-        )?;
-        let numbers = [
-            ("lr", self.lr, f64::MIN_POSITIVE),
-            ("weight_decay", self.weight_decay, 0.0),
-            ("clip_norm", self.clip_norm, 0.0),
-        ];
-        match numbers.iter().find(|(_, value, least)| !value.is_finite() || value < least) {
-            Some((name, value, 0.0)) => {
-                Err(refused("startTraining", format!("{name} is {value}; give 0 or more")))
-            }
-            Some((name, value, _)) => {
-                Err(refused("startTraining", format!("{name} is {value}; give a number above 0")))
-            }
-            None => Ok(()),
+    /// [`SessionError::Argument`] names the option that is unknown, of another type or out of range.
+    pub fn read(call: &'static str, options: Value) -> Result<Self, SessionError> {
+        let Value::Object(options) = options else {
+            return Err(refused(call, "the options are not a plain object".to_owned()));
+        };
+        let mut given: Map<String, Value> =
+            options.into_iter().map(|(name, value)| (name.replace('_', "-"), value)).collect();
+        let data: Option<String> = field(call, "data", given.remove("data").unwrap_or_default())?;
+        if let Some(name) = given.keys().find(|key| !offered(key)) {
+            return Err(of_call(call)(RunError::Unknown { key: name.clone() }));
         }
+        let mut layers = Layers::new(&Self::default().settings);
+        layers.add(given, Origin::Flag).map_err(of_call(call))?;
+        Ok(Self { settings: layers.settings().map_err(of_call(call))?, data })
     }
 
-    /// Where the questions come from, if it is a task.
-    pub fn task(&self) -> TaskOptions {
-        TaskOptions {
-            task: self.task.clone(),
-            difficulty: self.difficulty,
-            train_questions: self.train_questions,
-            eval_questions: self.eval_questions,
-            seed: self.seed,
-        }
+    /// The options as JavaScript gives them, every one of them.
+    pub fn to_json(&self) -> Value {
+        let settings = serde_json::to_value(&self.settings).unwrap_or_default();
+        let settings = settings.as_object().into_iter().flatten();
+        let offered = settings.filter(|(key, _)| offered(key));
+        let mut options: Map<String, Value> =
+            offered.map(|(key, value)| (underscored(key), value.clone())).collect();
+        options.insert("data".to_owned(), self.data.clone().into());
+        Value::Object(options)
     }
 
-    /// Who judges held-out answers.
+    /// Questions of the training and those held out; of own data none are held out.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] if there is no such task.
-    pub fn judge(&self) -> Result<Judge, SessionError> {
-        Ok(match self.data {
-            Some(_) => Judge::Reference(self.answers),
-            None => Judge::Task(task("startTraining", &self.task)?),
-        })
-    }
-
-    /// What a trainer is told.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            method: self.method,
-            match_tokens: self.match_tokens,
-            matching: self.matching,
-            batch_questions: self.batch_questions,
-            accumulate: self.accumulate,
-            memory_budget: (self.memory_budget as u64) << 20,
-            schedule: Schedule {
-                peak: self.lr,
-                warmup_steps: self.warmup_steps,
-                steps: self.steps,
-                shape: self.schedule,
-            },
-            adamw: AdamWSettings {
-                weight_decay: self.weight_decay,
-                clip_norm: self.clip_norm,
-                ..AdamWSettings::default()
-            },
-            seed: self.seed,
+    /// [`SessionError::Argument`] of `call`, [`SessionError::Data`].
+    pub fn split(&self, call: &'static str) -> Result<Split, SessionError> {
+        match &self.data {
+            None => Split::of_task(&self.settings).map_err(of_call(call)),
+            Some(data) => {
+                let train = parse_records("data", data.as_bytes(), &Limits::default())?;
+                Ok(Split { train, held_out: Vec::new(), judge: Judge::Reference(self.settings.answers) })
+            }
         }
     }
 }
 
-/// Of `train`.
+/// True for a setting that the browser offers.
+fn offered(key: &str) -> bool {
+    settings().into_iter().any(|setting| setting.key == key && setting.scope == Scope::Everywhere)
+}
+
+fn field<T: DeserializeOwned>(call: &'static str, name: &str, value: Value) -> Result<T, SessionError> {
+    serde_json::from_value(value).map_err(|error| refused(call, format!("{name}: {error}")))
+}
+
+/// Options of `train`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoopOptions {
-    /// Steps to do at most; the training's own end is another limit.
+    /// Most steps of this call; the training's own end is another limit.
     pub steps: usize,
-    /// Every so many steps a report comes with the cost matrices of the step's questions; 0: never.
+    /// Reports with the cost matrices of the step's questions: every so many steps; 0 for none.
     pub probe_every: usize,
-    /// Seconds between two states that are handed over.
+    /// Seconds between two saved states.
     pub save_every_s: f64,
 }
 
@@ -353,7 +266,7 @@ impl Default for LoopOptions {
 }
 
 impl LoopOptions {
-    /// Refuses what nobody can mean.
+    /// Refuses an interval that is not a number of 0 or more.
     ///
     /// # Errors
     /// [`SessionError::Argument`].
@@ -366,16 +279,16 @@ impl LoopOptions {
     }
 }
 
-/// Of `evaluate`.
+/// Options of `evaluate`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateOptions {
-    /// Held-out questions to ask at most.
+    /// Most held-out questions to ask.
     pub questions: usize,
 }
 
 impl EvaluateOptions {
-    /// Refuses what nobody can mean.
+    /// Refuses 0 questions.
     ///
     /// # Errors
     /// [`SessionError::Argument`].

@@ -6,30 +6,34 @@
 )]
 
 use crate::breath::Breath;
-use crate::course::{Course, encode};
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
-use crate::held::{Held, Weights};
-use crate::javascript::{awaited, heard, named_bytes, named_files, read, records, rethrow, to_js};
+use crate::held::{Held, Learning, Weights};
+use crate::javascript::{heard, named_bytes, named_files, read, records, rethrow, to_js};
+use crate::listener::{Listener, train_held};
 use crate::maze::{Drawn, Trail};
-use crate::options::{
-    EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TaskOptions, TrainOptions, task,
-};
+use crate::options::{EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TrainOptions};
 use crate::stopped::Stopped;
 use js_sys::{Function, Object};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::{Finish, Piece};
 use ssft_decode::generation::{Request, generate};
 use ssft_model::directory::Files;
+use ssft_run::course::encode;
+use ssft_run::{DecodeRows, RunError};
 use std::cell::{RefCell, RefMut};
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("session.d.ts");
+
+/// Rows decoded together in an evaluation.
+const DECODE_ROWS: DecodeRows = DecodeRows(96);
 
 /// A device with a model on it.
 ///
@@ -63,7 +67,7 @@ struct ModelInfo {
 /// How far a training is.
 #[derive(Debug, Serialize)]
 struct TrainingInfo {
-    options: TrainOptions,
+    options: Value,
     steps_done: usize,
     questions: usize,
     held_out: usize,
@@ -168,7 +172,7 @@ impl Session {
             let held = self.held()?;
             let held = held.as_ref().ok_or(SessionError::NoModel)?;
             let forks = options.choice()?.forks(&held.table())?;
-            let prompt_tokens = held.encoder.prompt_text("the prompt", &prompt)?;
+            let prompt_tokens = held.text.encoder.prompt_text("the prompt", &prompt)?;
             let request = Request {
                 prompt,
                 sampling: options.sampling()?,
@@ -185,7 +189,7 @@ impl Session {
                 let news = PieceNews { fork: forks[row] + 1, token, text, finish };
                 heard(on_piece.as_ref(), &news, &mut thrown).await
             };
-            let said = generate(&held.reading(), &held.encoder, prompt_tokens, &request, listen).await?;
+            let said = generate(&held.reading(), &held.text.encoder, prompt_tokens, &request, listen).await?;
             self.device.check()?;
             rethrow(thrown)?;
             Ok::<_, Stopped>(said)
@@ -203,7 +207,7 @@ impl Session {
         #[wasm_bindgen(unchecked_optional_param_type = "TrainOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let started = || {
-            let options: TrainOptions = read("startTraining", options)?;
+            let options = TrainOptions::read("startTraining", read("startTraining", options)?)?;
             let mut held = self.held()?;
             let held = held.as_mut().ok_or(SessionError::NoModel)?;
             held.train(options)?;
@@ -213,10 +217,10 @@ impl Session {
     }
 
     /// One optimizer step, on `batch` (records as in a data file) or else the next questions of the training: the line of
-    /// `metrics.jsonl`, with the cost matrix and the matching of each of its questions as they were before the update.
+    /// `metrics.jsonl`, with the cost matrix and the matching of each of its questions from before the update.
     ///
     /// # Errors
-    /// [`SessionError`]; the weights are then what they were.
+    /// [`SessionError`]; the weights are then those from before the step.
     #[wasm_bindgen(js_name = trainStep, unchecked_return_type = "StepReport")]
     pub async fn train_step(
         &self,
@@ -228,17 +232,27 @@ impl Session {
                 false => Some(records(&batch)?),
             };
             let mut held = self.held()?;
-            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.encoder;
-            let batch = batch.map(|batch| encode("trainStep", encoder, &batch)).transpose()?;
-            let line = course(&mut held)?.step(batch.as_deref(), true).await?;
+            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.text.encoder;
+            let batch = batch.map(|batch| encode(encoder, &batch).map_err(SessionError::from)).transpose()?;
+            let Learning { course, recent, .. } = learning(&mut held)?;
+            let clock = clock();
+            let (probes, report) = match &batch {
+                Some(batch) => {
+                    let asked: Vec<_> = batch.iter().collect();
+                    let probes = course.trainer.probe(&asked).await.map_err(RunError::from)?;
+                    (probes, course.step_on(batch, &clock).await?)
+                }
+                None => (course.probe_next().await?, course.step(&clock).await?),
+            };
+            let line = recent.line(course, batch.as_deref().unwrap_or_default(), &report, Some(&probes));
             self.device.check()?;
-            Ok::<_, Stopped>(line)
+            Ok::<_, Stopped>(to_js(&line).map_err(Stopped::Thrown)?)
         };
-        to_js(&done.await?)
+        Ok(done.await?)
     }
 
-    /// Trains on until its last step, `options.steps`, or until `onStep`, which hears every step, returns `false`; returns how
-    /// many steps are done in all. `onState` is given what `exportState` would give: after the first step, every
+    /// Trains until the last step, for at most `options.steps`, or until `onStep`, which hears every step, returns `false`; returns the
+    /// number of steps done in all. `onState` gets what `exportState` would give: after the first step, every
     /// `options.save_every_s` seconds and at the end.
     ///
     /// # Errors
@@ -261,27 +275,8 @@ impl Session {
             let options: LoopOptions = read("train", options)?;
             options.check()?;
             let mut held = self.held()?;
-            let (mut breath, mut thrown, mut saved) = (Breath::new(), None, None::<Instant>);
-            for turn in 0..options.steps {
-                let course = course(&mut held)?;
-                if course.trainer.steps_done() >= course.options.steps {
-                    break;
-                }
-                let looks = options.probe_every > 0 && turn.is_multiple_of(options.probe_every);
-                let line = course.step(None, looks).await?;
-                self.device.check()?;
-                if heard(on_step.as_ref(), &line, &mut thrown).await.is_break() {
-                    break;
-                }
-                if saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > options.save_every_s) {
-                    self.hand_over(&held, on_state.as_ref()).await?;
-                    saved = Some(Instant::now());
-                }
-                breath.take().await;
-            }
-            self.hand_over(&held, on_state.as_ref()).await?;
-            rethrow(thrown)?;
-            Ok::<_, Stopped>(course(&mut held)?.trainer.steps_done())
+            let mut listener = Listener::new(&self.device, &options, on_step, on_state);
+            train_held(held.as_mut().ok_or(SessionError::NoModel)?, &options, &mut listener).await
         };
         Ok(trained.await?)
     }
@@ -300,10 +295,10 @@ impl Session {
             options.check()?;
             let held = self.held()?;
             let held = held.as_ref().ok_or(SessionError::NoModel)?;
-            let Weights::Learning(course) = &held.weights else { Err(SessionError::NoTraining)? };
-            let evaluation = course.evaluate(&held.encoder, options.questions).await?;
+            let Weights::Learning(learning) = &held.weights else { Err(SessionError::NoTraining)? };
+            let evaluation = learning.course.evaluate(&held.text, options.questions, DECODE_ROWS).await?;
             self.device.check()?;
-            Ok::<_, Stopped>(evaluation)
+            Ok::<_, Stopped>(evaluation.ok_or(SessionError::NothingHeldOut)?)
         };
         to_js(&scored.await?)
     }
@@ -343,15 +338,6 @@ impl Session {
         self.device.check()?;
         Ok(files)
     }
-
-    /// Gives the state of a training to `callback`, and waits until it is done with it.
-    async fn hand_over(&self, held: &Option<Held>, callback: Option<&Function>) -> Result<(), Stopped> {
-        let (Some(held), Some(callback)) = (held, callback) else { return Ok(()) };
-        let files = named_files(&held.state_files()?).await?;
-        self.device.check()?;
-        let answer = callback.call1(&JsValue::UNDEFINED, &files).map_err(Stopped::Thrown)?;
-        awaited(answer).await.map_err(Stopped::Thrown).map(drop)
-    }
 }
 
 /// Questions of a built-in task: `{train, test}`, as in its data files.
@@ -368,9 +354,9 @@ pub fn questions(
         test: Vec<ssft_data::record::Record>,
     }
     let made = || {
-        let options: TaskOptions = read("questions", options)?;
-        let made = options.make("questions")?;
-        Ok::<_, Stopped>(Made { train: made.train, test: made.test })
+        let options = TrainOptions::read("questions", read("questions", options)?)?;
+        let split = options.split("questions")?;
+        Ok::<_, Stopped>(Made { train: split.train, test: split.held_out })
     };
     to_js(&made()?)
 }
@@ -387,32 +373,38 @@ pub fn maze_trail(question: &str, text: &str) -> Result<JsValue, JsValue> {
     to_js(&Trail::new(question, text))
 }
 
+/// Milliseconds since now.
+fn clock() -> impl Fn() -> f64 {
+    let started = Instant::now();
+    move || started.elapsed().as_secs_f64() * 1e3
+}
+
 /// The training under way.
-fn course(held: &mut Option<Held>) -> Result<&mut Course, SessionError> {
+fn learning(held: &mut Option<Held>) -> Result<&mut Learning, SessionError> {
     match &mut held.as_mut().ok_or(SessionError::NoModel)?.weights {
-        Weights::Learning(course) => Ok(course),
+        Weights::Learning(learning) => Ok(learning),
         Weights::Fixed(_) => Err(SessionError::NoTraining),
     }
 }
 
-/// Who says what the answer in a text is.
+/// The judge of an answer: the task that the options name, that of the training, or the form of answers.
 fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> {
-    match (&options.task, &held.weights) {
-        (Some(name), _) => Ok(Judge::Task(task("generate", name)?)),
-        (None, Weights::Learning(course)) => course.options.judge(),
-        (None, Weights::Fixed(_)) => Ok(Judge::Reference(options.answers)),
-    }
+    let named = options.judge()?;
+    Ok(named.unwrap_or(match &held.weights {
+        Weights::Learning(learning) => learning.course.judge,
+        Weights::Fixed(_) => Judge::Reference(options.answers),
+    }))
 }
 
 fn info(held: &Held) -> ModelInfo {
     let shape = held.shape();
     let training = match &held.weights {
         Weights::Fixed(_) => None,
-        Weights::Learning(course) => Some(TrainingInfo {
-            options: course.options.clone(),
-            steps_done: course.trainer.steps_done(),
-            questions: course.questions.len(),
-            held_out: course.held_out.len(),
+        Weights::Learning(learning) => Some(TrainingInfo {
+            options: learning.options.to_json(),
+            steps_done: learning.course.trainer.steps_done(),
+            questions: learning.course.questions.len(),
+            held_out: learning.course.held_out.len(),
         }),
     };
     ModelInfo {

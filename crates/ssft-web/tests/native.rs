@@ -7,11 +7,12 @@ mod shared;
 
 use burn::tensor::Device;
 use pollster::block_on;
+use serde_json::{Value, json};
 use shared::{EXPECTED, Figures, answers, compare_answers, compare_steps, demo, steps};
 use ssft_model::stored::WEIGHTS_FILE;
 use ssft_web::held::{Held, Weights};
 use ssft_web::maze::{Drawn, Trail};
-use ssft_web::options::{TaskOptions, TrainOptions};
+use ssft_web::options::TrainOptions;
 
 /// Other processors cut and fuse sums differently; three updates carry that on.
 const TOLERANCE: f64 = 1e-3;
@@ -37,8 +38,8 @@ fn a_training_that_is_saved_goes_on_as_if_nothing_had_happened() {
     let mut whole = Held::fresh(&shared::model(), &device).unwrap();
     whole.train(shared::training()).unwrap();
     let step = |held: &mut Held| {
-        let Weights::Learning(course) = &mut held.weights else { panic!("in training") };
-        serde_json::to_value(block_on(course.step(None, false)).unwrap()).unwrap()["loss"].clone()
+        let Weights::Learning(learning) = &mut held.weights else { panic!("in training") };
+        block_on(learning.course.step(&|| 0.0)).unwrap().loss
     };
     let again = |held: &Held| {
         let mut saved = ssft_web::held::NamedBytes::new();
@@ -79,17 +80,28 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[test]
 fn options_out_of_range_are_named() {
-    let refused = |change: fn(&mut TrainOptions)| {
-        let mut options = shared::training();
-        change(&mut options);
-        chain(&options.check().unwrap_err())
-    };
-    assert_eq!(refused(|options| options.steps = 0), "startTraining: steps is 0; give 1 to 1048576");
-    assert_eq!(refused(|options| options.lr = f64::NAN), "startTraining: lr is NaN; give a number above 0");
-    assert_eq!(refused(|options| options.clip_norm = -1.0), "startTraining: clip_norm is -1; give 0 or more");
-    let none = TaskOptions { train_questions: 0, ..TaskOptions::default() };
-    let words = none.make("questions").err().map(|error| chain(&error));
-    assert_eq!(words.as_deref(), Some("questions: train_questions is 0; give 1 to 1048576"));
+    let refused = |options: Value| chain(&TrainOptions::read("startTraining", options).unwrap_err());
+    for (options, says) in [
+        (json!({"steps": 0}), "steps is 0; give 1 or more"),
+        (json!({"lr": 0}), "lr is 0; give a number above 0"),
+        (json!({"clip_norm": -1}), "clip_norm is -1; give 0 or more"),
+        (json!({"train_questions": 0}), "train_questions is 0; give 1 or more"),
+        (json!({"stepz": 1}), "unknown option stepz"),
+        (json!({"save_every": 1}), "unknown option save_every"),
+        (json!({"lr": "high"}), "lr = \"high\" cannot be used (invalid type: string \"high\", expected f64)"),
+        (json!({"data": 1}), "data: invalid type: integer `1`, expected a string"),
+        (json!([]), "the options are not a plain object"),
+    ] {
+        assert_eq!(refused(options), format!("startTraining: {says}"));
+    }
+}
+
+#[test]
+fn every_option_comes_back() {
+    let options = json!({"task": "maze", "lr": 0.5, "batch_questions": 2, "data": "{}"});
+    let read = TrainOptions::read("startTraining", options).unwrap();
+    assert_eq!((read.settings.lr, read.settings.batch_questions), (0.5, 2));
+    assert_eq!(TrainOptions::read("loadModel", read.to_json()).unwrap(), read);
 }
 
 #[test]
@@ -103,8 +115,8 @@ fn chats_are_not_joined_without_roles() {
 
 #[test]
 fn a_trail_goes_from_start_to_goal() {
-    let options = TaskOptions { task: "maze".to_owned(), eval_questions: 1, ..TaskOptions::default() };
-    let record = &options.make("questions").unwrap().test[0];
+    let options = TrainOptions::read("questions", json!({"task": "maze", "eval_questions": 1})).unwrap();
+    let record = &options.split("questions").unwrap().held_out[0];
     let question = record.question.clone().unwrap();
     let maze = serde_json::to_value(Drawn::new(&question)).unwrap();
     for trace in &record.traces {

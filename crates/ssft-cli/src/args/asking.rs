@@ -1,11 +1,12 @@
 //! Arguments of what is done with a trained model: `eval`, `generate`, `report`.
 
-use super::names::AnswersName;
-use crate::device::DeviceChoice;
+use super::settings::choice;
 use crate::exit::Failure;
 use clap::Args;
 use ssft_decode::choice::ForkChoice;
+use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
+use ssft_run::settings::DeviceChoice;
 use std::path::PathBuf;
 
 /// How tokens are drawn.
@@ -56,7 +57,7 @@ pub struct WhoArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Filters
     #[command(flatten)]
@@ -85,8 +86,8 @@ pub struct EvalArgs {
     pub questions: Option<usize>,
     /// Where the answer stands in the texts of --data, and when two are the same [default: that of the model's run, or
     /// exact]
-    #[arg(long, value_enum, value_name = "FORMAT", requires = "data", help_heading = "Questions")]
-    pub answers: Option<AnswersName>,
+    #[arg(long, value_parser = choice::<AnswerFormat>("answers"), value_name = "FORMAT", requires = "data", help_heading = "Questions")]
+    pub answers: Option<AnswerFormat>,
     /// Answers to draw from each fork, beside the greedy one
     #[arg(long, value_name = "COUNT", default_value_t = 4, help_heading = "Answers")]
     pub samples: usize,
@@ -128,8 +129,8 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,
     /// Where the answer stands in the texts, and when two are the same [default: that of the model's run, or exact]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub answers: Option<AnswersName>,
+    #[arg(long, value_parser = choice::<AnswerFormat>("answers"), value_name = "FORMAT")]
+    pub answers: Option<AnswerFormat>,
     /// What logits are divided by; 0 takes the most likely token
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0, help_heading = "Sampling")]
     pub temperature: f64,

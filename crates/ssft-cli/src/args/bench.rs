@@ -1,11 +1,12 @@
 //! Arguments of `bench`.
 
-use super::names::PresetName;
+use super::settings::choice;
 use crate::bench::cases::Kernel;
 use crate::bench::matmul::LinearShape;
 use crate::bench::steps::Arm;
-use crate::device::DeviceChoice;
 use clap::Args;
+use ssft_model::config::Preset;
+use ssft_run::settings::DeviceChoice;
 use std::path::PathBuf;
 
 /// What every `bench` takes.
@@ -18,7 +19,7 @@ pub struct MeasuringArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Write every figure to this file too
     #[arg(long, value_name = "FILE")]
@@ -56,8 +57,8 @@ const TRAINED: &str = "Trained model and its data";
 #[derive(Debug, Args)]
 pub struct ModelShapeArgs {
     /// Shape of a random model; the next seven flags change it
-    #[arg(long, value_enum, value_name = "PRESET", default_value = "tiny", help_heading = RANDOM)]
-    pub preset: PresetName,
+    #[arg(long, value_parser = choice::<Preset>("preset"), value_name = "PRESET", default_value = "tiny", help_heading = RANDOM)]
+    pub preset: Preset,
     /// Width of the residual stream
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub width: Option<usize>,
@@ -165,8 +166,8 @@ pub struct BenchStepsArgs {
 #[derive(Debug, Args)]
 pub struct BenchDecodeArgs {
     /// Shape of a random model
-    #[arg(long, value_enum, value_name = "PRESET", default_value = "tiny")]
-    pub preset: PresetName,
+    #[arg(long, value_parser = choice::<Preset>("preset"), value_name = "PRESET", default_value = "tiny")]
+    pub preset: Preset,
     /// N: forks; every combination of the lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "6")]
     pub forks: Vec<usize>,
@@ -205,7 +206,7 @@ pub struct BenchMemoryArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a GPU, or a software adapter
-    #[arg(long, value_enum, value_name = "DEVICE", default_value = "wgpu")]
+    #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
     /// Write every figure to this file too
     #[arg(long, value_name = "FILE")]

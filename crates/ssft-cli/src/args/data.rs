@@ -1,8 +1,9 @@
 //! Arguments of `data make`, `data check`, `data import` and `inspect`.
 
-use super::names::{LayoutName, LeadChoice, TemplateChoice};
-use crate::device::DeviceChoice;
+use super::names::LayoutName;
+use super::settings::choice;
 use clap::Args;
+use ssft_run::settings::{DeviceChoice, LeadChoice, TemplateChoice};
 use std::path::PathBuf;
 
 /// `data make`.
@@ -46,7 +47,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// How a question becomes a prompt
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<TemplateChoice>("template"), default_value = "auto")]
     pub template: TemplateChoice,
     /// Print errors only
     #[arg(long)]
@@ -99,13 +100,13 @@ pub struct InspectArgs {
     #[arg(long)]
     pub forks: Option<usize>,
     /// How a question becomes a prompt
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_parser = choice::<TemplateChoice>("template"), default_value = "auto")]
     pub template: TemplateChoice,
     /// Day that a chat template with a date in it names, like 2026-03-31 [default: that of the run, or today]
     #[arg(long, value_name = "DAY")]
     pub date: Option<String>,
     /// What stands around a forking token
-    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    #[arg(long, value_parser = choice::<LeadChoice>("fork-lead"), value_name = "FORM", default_value = "auto")]
     pub fork_lead: LeadChoice,
     /// Token of --model that new forking tokens start from [default: that of `train`]
     #[arg(long, value_name = "TOKEN", requires = "model")]
@@ -117,7 +118,7 @@ pub struct InspectArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_parser = choice::<DeviceChoice>("device"), default_value = "auto")]
     pub device: DeviceChoice,
     /// Print JSON
     #[arg(long)]

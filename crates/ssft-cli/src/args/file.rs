@@ -1,7 +1,7 @@
 //! `--config` of `eval` and `generate`: what a file says becomes flags before the command line is parsed.
 
-use crate::config::read_toml;
 use crate::exit::Failure;
+use ssft_run::store::config_file::read_table;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use toml::Value;
@@ -27,7 +27,7 @@ pub fn with_config(mut words: Vec<OsString>, program: &mut clap::Command) -> Res
         command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
     };
     let mut more = Vec::new();
-    for (key, value) in read_toml(&path)? {
+    for (key, value) in read_table(&path)? {
         let Some(arg) = flag(&key).filter(|_| !["config", "help", "version"].contains(&key.as_str())) else {
             return Err(Failure::Usage(format!(
                 "{}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu {name}` without the dashes",

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod file;
 mod names;
+pub mod settings;
 mod train;
 
 pub use asking::{EvalArgs, GenerateArgs, ReportArgs, SamplingArgs, WhoArgs};
@@ -14,10 +15,8 @@ pub use bench::{
 };
 pub use data::{CheckArgs, ImportArgs, InspectArgs, MakeArgs};
 pub use file::with_config;
-pub use names::{
-    AnswersName, DtypeChoice, LayoutName, LeadChoice, MatchingName, MethodName, PresetName, ScheduleName,
-    TemplateChoice,
-};
+pub use names::LayoutName;
+pub use settings::SettingFlags;
 pub use train::TrainArgs;
 
 use clap::{Args, Parser, Subcommand};

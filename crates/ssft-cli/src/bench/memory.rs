@@ -2,9 +2,9 @@
 
 use super::cases::{Kernel, Shape};
 use super::output::mebibytes;
-use crate::device::{NamedDevice, available_bytes};
 use burn::tensor::Device;
 use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
+use ssft_run::device::{NamedDevice, available_bytes};
 use std::alloc::System;
 
 /// Counts what the whole program takes from the heap: two atomic additions an allocation.

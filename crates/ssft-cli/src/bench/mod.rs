@@ -14,10 +14,10 @@ pub mod output;
 pub mod steps;
 pub mod steps_output;
 
-use crate::device::NamedDevice;
 use cases::{Inputs, Kernel, Shape, Variant};
 use clock::Times;
 use memory::Room;
+use ssft_run::device::NamedDevice;
 
 /// What `bench kernels` measures.
 #[derive(Debug, Clone)]

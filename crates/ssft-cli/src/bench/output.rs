@@ -2,9 +2,9 @@
 
 use super::cases::Variant;
 use super::{Case, Measured};
-use crate::device::NamedDevice;
 use crate::table::{align_figures, plain, trimmed};
 use serde_json::{Value, json};
+use ssft_run::device::NamedDevice;
 
 /// The columns; extra is what lies beyond inputs and results.
 const COLUMNS: [&str; 11] = [

@@ -2,7 +2,6 @@
 
 use super::clock::{self, Times};
 use super::memory;
-use crate::device::NamedDevice;
 use burn::tensor::Device;
 use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
@@ -10,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_kernels::launches::{self, Profile};
 use ssft_model::{Decoder, DecoderConfig};
+use ssft_run::device::NamedDevice;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
 use ssft_train::step::Settings;

@@ -1,8 +1,9 @@
 //! `bench`: what things cost.
 
+use super::asking::check_count;
 use crate::args::{
     BenchDecodeArgs, BenchKernelsArgs, BenchMatmulArgs, BenchMemoryArgs, BenchStepsArgs, MeasuringArgs,
-    ModelShapeArgs, TrainArgs,
+    ModelShapeArgs,
 };
 use crate::bench::Plan;
 use crate::bench::cases::Kernel;
@@ -12,16 +13,15 @@ use crate::bench::output::{self, Origin};
 use crate::bench::steps::{self, Arm, Workload};
 use crate::bench::steps_output::{self, Case};
 use crate::bench::{matmul, memory_growth};
-use crate::config::Resolved;
-use crate::device::NamedDevice;
 use crate::exit::Failure;
-use crate::files::{check_target, write_result};
-use crate::limits::{MOST_TOKENS, check_count};
 use crate::progress;
-use crate::setup;
-use serde_json::Value;
+use crate::result_file::{check_target, write_result};
+use serde_json::{Value, json};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::{Decoder, DecoderConfig};
+use ssft_run::device::NamedDevice;
+use ssft_run::settings::MOST_TOKENS;
+use ssft_run::store::{Start, prepare, resolve};
 use std::path::Path;
 
 /// One line on a terminal, which changes only between measurements.
@@ -158,7 +158,7 @@ fn model_shape(args: &ModelShapeArgs, forks: usize) -> Result<DecoderConfig, Fai
         let vocab = args.vocab;
         return Err(Failure::Usage(format!("--vocab {vocab} leaves no token beside {forks} forks")));
     }
-    let mut shape = DecoderConfig::preset(args.preset.into(), args.vocab);
+    let mut shape = DecoderConfig::preset(args.preset, args.vocab);
     let heads = args.heads.unwrap_or(shape.num_attention_heads);
     let kv_heads = args.kv_heads.unwrap_or(heads);
     shape.hidden_size = args.width.unwrap_or(shape.hidden_size);
@@ -238,7 +238,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let origin = Origin::of(&device);
     let most = |list: &[usize]| list.iter().copied().max().unwrap_or(1);
     let tokenizer = Tokenizer::bytes(most(&args.forks)).map_err(Failure::usage)?;
-    let mut shape = DecoderConfig::preset(args.preset.into(), tokenizer.vocab_size());
+    let mut shape = DecoderConfig::preset(args.preset, tokenizer.vocab_size());
     shape.max_position_embeddings = most(&args.prompt_tokens) + 1 + most(&args.answer_tokens);
     let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let prompts = args
@@ -300,33 +300,25 @@ fn random(args: &BenchStepsArgs, shape: &DecoderConfig, device: &NamedDevice) ->
 
 /// A trained model on questions of its task.
 fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>, Failure> {
-    let settings = TrainArgs {
-        model: args.model.clone(),
-        task: args.task.clone(),
-        data: args.data.clone(),
-        difficulty: args.difficulty,
-        seed: Some(args.measuring.seed),
-        ..TrainArgs::default()
-    };
-    let resolved = Resolved::new(&settings, None)?;
-    let (data, model) =
-        setup::questions(&resolved, args.model.as_deref(), &device.device.clone().autodiff(), &|shape| {
-            device.check_fits(shape)
-        })?;
-    let forks = data.encoder.tokenizer().forks().len();
+    let given = json!({
+        "model": args.model, "task": args.task, "data": args.data, "difficulty": args.difficulty,
+        "seed": args.measuring.seed,
+    });
+    let given = given.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let flags = given.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let (mut settings, layers) = resolve(None, flags)?;
+    let Start { course, text, .. } = prepare(&mut settings, &layers, device, None)?;
+    let model = course.trainer.model();
     let mut workloads = Vec::new();
     for &questions in &args.questions {
         for &match_tokens in &args.match_tokens {
-            // `--model` is given, or this is not called.
-            let Some(model) = model.as_ref().map(|loaded| loaded.model.clone()) else { continue };
-            let shape = &model.config().clone();
             workloads.push(Workload {
-                model,
-                leads: (0..forks).map(|fork| data.encoder.lead(fork)).collect(),
-                data: data.train.clone(),
+                model: model.clone(),
+                leads: text.leads(),
+                data: course.questions.clone(),
                 questions,
                 match_tokens,
-                memory_budget: budget(args, device, shape),
+                memory_budget: budget(args, device, model.config()),
                 seed: args.measuring.seed,
             });
         }

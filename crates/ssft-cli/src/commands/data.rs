@@ -1,19 +1,20 @@
 //! `data make` and `data check`.
 
+use super::asking::check_number_of_forks;
 use crate::args::{CheckArgs, MakeArgs};
-use crate::config::RunConfig;
 use crate::exit::{Failure, say};
-use crate::limits::check_number_of_forks;
-use crate::model_directory::ModelDirectory;
-use crate::setup;
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
 use ssft_data::words::counted;
+use ssft_run::encoding::{self, Rendering, Vocabulary};
+use ssft_run::settings::{LeadChoice, Settings};
+use ssft_run::store::ModelDirectory;
+use ssft_run::{QuestionForm, WantedForks, day, task};
 use ssft_tasks::TaskSpec;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
-    let task = setup::task(&args.task)?;
+    let task = task(&args.task)?;
     let spec = TaskSpec { train: args.train, test: args.test, difficulty: args.difficulty, seed: args.seed };
     let made = task.make(&spec).map_err(Failure::usage)?;
     std::fs::create_dir_all(&args.out).map_err(|error| {
@@ -31,19 +32,18 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
 
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     args.forks.map_or(Ok(()), check_number_of_forks)?;
-    let default = RunConfig { template: args.template, ..RunConfig::default() };
+    let wanted = WantedForks { count: args.forks, init: None, seed: Settings::default().seed };
     let model = args.model.as_deref().map(ModelDirectory::read).transpose()?;
-    let model =
-        model.map(|model| setup::with_wanted_forks(model, args.forks, None, default.seed)).transpose()?;
+    let model = model.map(|model| model.with_forks(wanted)).transpose()?;
     let forks = match &model {
         Some(model) => model.side.tokenizer.forks().len(),
-        None => args.forks.unwrap_or(default.forks),
+        None => wanted.after(0),
     };
     let checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
     let name = args.file.display();
     problems.extend(fork_problems(&checked.records, forks).map(|error| format!("{name}: {error}")));
-    problems.extend(row_problems(&checked.records, args, model.as_ref(), RunConfig { forks, ..default })?);
+    problems.extend(row_problems(&checked.records, args, model.as_ref(), forks)?);
     for problem in problems.iter().take(Limits::default().problems) {
         say(problem);
     }
@@ -67,19 +67,27 @@ fn row_problems(
     records: &[Record],
     args: &CheckArgs,
     model: Option<&ModelDirectory>,
-    mut config: RunConfig,
+    forks: usize,
 ) -> Result<Vec<String>, Failure> {
     if records.is_empty() {
         return Ok(Vec::new());
     }
+    let rendering = |context: usize| -> Result<Rendering, Failure> {
+        let (template, context) = (args.template, args.context.unwrap_or(context));
+        let date = Some(day::parse(&day::today())?);
+        Ok(Rendering { template, fork_lead: LeadChoice::Auto, context, date })
+    };
     let (encoder, _) = match model {
         Some(model) => {
-            config.context = args.context.unwrap_or(model.side.shape.max_position_embeddings);
-            setup::encoder_of(model, &config, setup::any_chat(records))?
+            let rendering = rendering(model.side.shape.max_position_embeddings)?;
+            encoding::of_model(&model.side, &rendering, QuestionForm::of(records))
+                .map_err(|error| error.at(&model.directory))?
         }
         None => {
-            config.context = args.context.unwrap_or(config.context);
-            setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), Some(config.vocab_size), &config)?
+            let settings = Settings::default();
+            let records: Vec<&Record> = records.iter().collect();
+            let vocabulary = Vocabulary::Learned(settings.vocab_size);
+            encoding::of_records(&records, vocabulary, forks, &rendering(settings.context)?)?
         }
     };
     Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())

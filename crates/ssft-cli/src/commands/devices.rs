@@ -1,12 +1,13 @@
 //! `devices`: what there is, and what `auto` would take.
 
 use crate::args::DevicesArgs;
-use crate::device::{DeviceChoice, cpu_name, pick};
 use crate::exit::Failure;
-use crate::files::{check_target, write_result};
+use crate::result_file::{check_target, write_result};
 use crate::table::{plain, trimmed};
 use serde_json::{Value, json};
 use ssft_kernels::adapters::{Adapter, adapters};
+use ssft_run::device::{cpu_name, pick};
+use ssft_run::settings::DeviceChoice;
 
 pub fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     check_target(args.json.as_deref())?;

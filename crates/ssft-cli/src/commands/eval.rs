@@ -1,15 +1,11 @@
 //! `eval`: what the forks of a trained model can do.
 
+use super::asking::{answer_format, check_count};
 use crate::args::EvalArgs;
-use crate::config::RunConfig;
-use crate::evaluation::{Asked, EvaluationFile, answer_format};
 use crate::exit::{Failure, say};
-use crate::files::{check_target, write_result};
-use crate::limits::check_count;
 use crate::progress;
-use crate::setup;
+use crate::result_file::{check_target, write_result};
 use crate::table;
-use crate::trained::{Found, Trained, data_of};
 use ssft_data::dataset::{Limits, read_records};
 use ssft_data::encode::Encoder;
 use ssft_data::error::DataError;
@@ -19,6 +15,10 @@ use ssft_data::words::counted;
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
+use ssft_run::settings::Settings;
+use ssft_run::store::trained::data_of;
+use ssft_run::store::{Asked, EvaluationFile, Found, Trained, split};
+use ssft_run::{QuestionForm, Split, task};
 use ssft_tasks::TaskSpec;
 use ssft_train::state::fingerprint;
 use std::collections::HashSet;
@@ -31,7 +31,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let device = args.who.device.open()?;
     let found = Found::at(&args.who.model)?;
     let Questions { records, like, judge, asked } = questions(args, found.run.as_ref())?;
-    let trained = found.load(setup::any_chat(&records), &device)?;
+    let trained = found.load(QuestionForm::of(&records), &device)?;
     let Trained { model, encoder, forks, directory, .. } = trained;
     for record in &records {
         // A prompt without room for an answer, before any is given.
@@ -92,7 +92,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let file = EvaluationFile::new(&directory, asked, &protocol, evaluation);
     // First the file: whoever reads the table may stop listening.
     let written = match &args.json {
-        Some(path) => file.to_json().and_then(|text| write_result(path, &text)),
+        Some(path) => write_result(path, &file.to_json()?),
         None => Ok(()),
     };
     if !args.quiet {
@@ -118,7 +118,7 @@ struct Questions {
     asked: Asked,
 }
 
-fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Failure> {
+fn questions(args: &EvalArgs, run: Option<&Settings>) -> Result<Questions, Failure> {
     let Questions { mut records, like, judge, asked } = match (&args.data, &args.task, run) {
         (Some(path), _, _) => {
             let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
@@ -132,13 +132,13 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
             Questions { like: records.clone(), records, judge, asked: Asked::data(path) }
         }
         (None, Some(name), _) => {
-            let test = args.questions.unwrap_or(RunConfig::default().eval_questions);
+            let test = args.questions.unwrap_or(Settings::default().eval_questions);
             let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.who.seed };
-            let task = setup::task(name)?;
+            let task = task(name)?;
             let mut records = task.make(&spec).map_err(Failure::usage)?.test;
             if let Some(run) = run.filter(|run| run.task.as_ref() == Some(name)) {
                 // Another split may hold out what the run has learned.
-                let (learned, ..) = setup::records(run)?;
+                let learned = split(run)?.train;
                 let learned: HashSet<Option<String>> =
                     learned.into_iter().map(|record| record.question).collect();
                 let made = records.len();
@@ -156,7 +156,7 @@ fn questions(args: &EvalArgs, run: Option<&RunConfig>) -> Result<Questions, Fail
             Questions { like: records.clone(), records, judge: Judge::Task(task), asked }
         }
         (None, None, Some(run)) => {
-            let (like, records, judge) = setup::records(run)?;
+            let Split { train: like, held_out: records, judge } = split(run)?;
             Questions { records, like, judge, asked: Asked::held_out(run) }
         }
         (None, None, None) => {

@@ -1,15 +1,14 @@
 //! `generate`: the forks of a trained model answer a prompt, side by side.
 
+use super::asking::{answer_format, check_count};
 use crate::args::GenerateArgs;
-use crate::evaluation::answer_format;
 use crate::exit::Failure;
-use crate::limits::check_count;
 use crate::live::Live;
-use crate::setup;
-use crate::trained::{Found, Trained};
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::Piece;
 use ssft_decode::generation::{Request, Votes, generate as answer};
+use ssft_run::store::{Found, Trained};
+use ssft_run::{QuestionForm, task};
 use std::ops::ControlFlow;
 
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
@@ -22,7 +21,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
     }
     let device = args.who.device.open()?;
-    let trained = Found::at(&args.who.model)?.load(false, &device)?;
+    let trained = Found::at(&args.who.model)?.load(QuestionForm::Text, &device)?;
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
     let asked = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
@@ -57,9 +56,9 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
 /// Who says what the answer of a text is: the task of the model's run, or the form that was asked for.
 fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     let run = trained.run.as_ref();
-    let task = run.filter(|_| args.answers.is_none()).and_then(|run| run.task.as_deref());
-    match task {
-        Some(name) => Ok(Judge::Task(setup::task(name)?)),
+    let own = run.filter(|_| args.answers.is_none()).and_then(|run| run.task.as_deref());
+    match own {
+        Some(name) => Ok(Judge::Task(task(name)?)),
         None => Ok(Judge::Reference(answer_format(args.answers, run))),
     }
 }

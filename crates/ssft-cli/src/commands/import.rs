@@ -2,12 +2,12 @@
 
 use crate::args::ImportArgs;
 use crate::exit::Failure;
-use crate::files::check_target;
 use crate::interrupts::abandon_when_interrupted;
 use crate::progress;
+use crate::result_file::check_target;
 use indicatif::ProgressBar;
 use ssft_data::error::DataError;
-use ssft_import::{ImportSettings, Progress, import as import_files};
+use ssft_import::{ImportError, ImportSettings, Progress, import as import_files};
 
 /// Rows between two moves of the bar.
 const ROWS_A_MOVE: usize = 1000;
@@ -36,7 +36,7 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
     let counts = import_files(&args.files, &args.out, &settings, &mut |progress| show(&bar, progress));
     bar.finish_and_clear();
     let counts = counts.map_err(|error| match error {
-        DataError::Write { .. } => Failure::run(error),
+        ImportError::Data(DataError::Write { .. }) => Failure::run(error),
         error => Failure::usage(error),
     })?;
     if !args.quiet {

@@ -1,36 +1,37 @@
 //! `inspect`: what training sees of one question.
 
+use super::asking::{check_count, check_number_of_forks};
 use crate::args::InspectArgs;
-use crate::config::{RunConfig, default_match_tokens};
-use crate::device::NamedDevice;
 use crate::exit::Failure;
-use crate::limits::{check_count, check_number_of_forks};
-use crate::model_directory::ModelDirectory;
-use crate::setup::{self, encoder_of};
 use crate::table;
-use crate::trained::settings_of;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
 use ssft_data::encode::{EncodedQuestion, Encoder};
-use ssft_data::forks::{ForkLead, fork_name};
+use ssft_data::forks::fork_name;
 use ssft_data::record::Record;
 use ssft_data::template::messages_of;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
+use ssft_run::device::NamedDevice;
+use ssft_run::encoding::{self, Encoding, Rendering, Vocabulary};
+use ssft_run::settings::{Questions, Settings, default_match_tokens};
+use ssft_run::store::ModelDirectory;
+use ssft_run::store::trained::settings_of;
+use ssft_run::{QuestionForm, WantedForks, day, task};
 use ssft_tasks::TaskSpec;
 use ssft_train::{Assignment, Budget, CostMatrix, Search};
 use std::path::Path;
 use std::slice;
 
 pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(args.data.is_some()));
+    let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(questions(args)));
     args.forks.map_or(Ok(()), check_number_of_forks)?;
     check_count("--match-tokens", match_tokens, 1)?;
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
-    let (start, encoder, lead) = match &args.model {
+    let (start, (encoder, lead)) = match &args.model {
         Some(place) => given(args, place, &records)?,
         None => fresh(args, &records)?,
     };
@@ -48,7 +49,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         print_json(record, &rendered, &question, &leads, &costs, &matched);
         return Ok(());
     }
-    println!("question {}: {:?}", record.id, setup::question_text(record));
+    println!("question {}: {:?}", record.id, question_text(record));
     println!("\nprompt as rendered, up to the forking token");
     rendered.split('\n').for_each(|line| println!("  {}", line.escape_debug()));
     println!("\nrows as trained; tokens that are targets stand in [brackets]");
@@ -69,7 +70,7 @@ fn records(args: &InspectArgs) -> Result<Vec<Record>, Failure> {
         return read_records(path, &Limits::default()).map_err(Failure::usage);
     }
     let spec = TaskSpec { train: 100, test: 20, difficulty: args.difficulty, seed: args.seed };
-    Ok(setup::task(&args.task)?.make(&spec).map_err(Failure::usage)?.train)
+    Ok(task(&args.task)?.make(&spec).map_err(Failure::usage)?.train)
 }
 
 fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Failure> {
@@ -83,11 +84,21 @@ fn chosen<'a>(records: &'a [Record], id: Option<&str>) -> Result<&'a Record, Fai
     })
 }
 
-fn settings(args: &InspectArgs, context: usize) -> RunConfig {
-    let default = RunConfig::default();
-    let forks = args.forks.unwrap_or(default.forks);
+fn questions(args: &InspectArgs) -> Questions {
+    if args.data.is_some() { Questions::Data } else { Questions::Task }
+}
+
+/// The text of a question: its messages, a line each.
+fn question_text(record: &Record) -> String {
+    messages_of(record).iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// How prompts are rendered, on the day given, that of the model's run, or today.
+fn rendering(args: &InspectArgs, context: usize, run: Option<&Settings>) -> Result<Rendering, Failure> {
     let InspectArgs { template, fork_lead, .. } = *args;
-    RunConfig { forks, context, template, fork_lead, date: args.date.clone(), ..default }
+    let of_run = || run.and_then(|run| run.date.clone());
+    let date = day::parse(&args.date.clone().or_else(of_run).unwrap_or_else(day::today))?;
+    Ok(Rendering { template, fork_lead, context, date: Some(date) })
 }
 
 /// A model but for its weights, which are read when the question is known to be one.
@@ -109,28 +120,29 @@ impl Start {
 }
 
 /// The model of a directory, with the forking tokens that `train` would give it.
-fn given(
-    args: &InspectArgs,
-    place: &Path,
-    records: &[Record],
-) -> Result<(Start, Encoder, ForkLead), Failure> {
-    let model = ModelDirectory::read(place)?;
-    let model = setup::with_wanted_forks(model, args.forks, args.fork_init.as_deref(), args.seed)?;
-    let mut settings = settings(args, model.side.shape.max_position_embeddings);
-    if settings.date.is_none() {
-        settings.date = settings_of(place)?.and_then(|run| run.date);
-    }
-    let (encoder, lead) = encoder_of(&model, &settings, setup::any_chat(records))?;
-    Ok((Start::Given(Box::new(model)), encoder, lead))
+fn given(args: &InspectArgs, place: &Path, records: &[Record]) -> Result<(Start, Encoding), Failure> {
+    let wanted = WantedForks { count: args.forks, init: args.fork_init.as_deref(), seed: args.seed };
+    let model = ModelDirectory::read(place)?.with_forks(wanted)?;
+    let context = model.side.shape.max_position_embeddings;
+    let rendering = rendering(args, context, settings_of(place)?.as_ref())?;
+    let encoding = encoding::of_model(&model.side, &rendering, QuestionForm::of(records))
+        .map_err(|error| error.at(&model.directory))?;
+    Ok((Start::Given(Box::new(model)), encoding))
 }
 
-/// What `train` would start from without a model.
-fn fresh(args: &InspectArgs, records: &[Record]) -> Result<(Start, Encoder, ForkLead), Failure> {
-    let config = settings(args, RunConfig::default().context);
-    let learned = args.data.is_some().then_some(config.vocab_size);
-    let (encoder, lead) = setup::fresh_encoder(&records.iter().collect::<Vec<_>>(), learned, &config)?;
-    let shape = DecoderConfig::preset(Preset::Tiny, encoder.tokenizer().vocab_size());
-    Ok((Start::Fresh(shape), encoder, lead))
+/// The model that `train` would start from without --model.
+fn fresh(args: &InspectArgs, records: &[Record]) -> Result<(Start, Encoding), Failure> {
+    let settings = Settings::default();
+    let vocabulary = match questions(args) {
+        Questions::Data => Vocabulary::Learned(settings.vocab_size),
+        Questions::Task => Vocabulary::Bytes,
+    };
+    let rendering = rendering(args, settings.context, None)?;
+    let records: Vec<&Record> = records.iter().collect();
+    let forks = args.forks.unwrap_or(settings.forks);
+    let encoding = encoding::of_records(&records, vocabulary, forks, &rendering)?;
+    let shape = DecoderConfig::preset(Preset::Tiny, encoding.0.tokenizer().vocab_size());
+    Ok((Start::Fresh(shape), encoding))
 }
 
 /// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod asking;
 mod bench;
 mod data;
 mod devices;
@@ -9,6 +10,7 @@ mod import;
 mod inspect;
 mod report;
 mod train;
+mod training;
 
 use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::exit::Failure;

@@ -1,15 +1,15 @@
 //! `report`: looks back at one run, or compares several.
 
 use crate::args::ReportArgs;
-use crate::evaluation::without_samples;
 use crate::exit::Failure;
-use crate::files::{check_target, write_result};
 use crate::report::comparison::{Comparison, Summary, Unit, compare, mismatch};
 use crate::report::record::RunRecord;
 use crate::report::{comparison_page, difference, run_page};
+use crate::result_file::{check_target, write_result};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use ssft_data::words::counted;
+use ssft_run::store::without_samples;
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     check_target(args.out.as_deref())?;

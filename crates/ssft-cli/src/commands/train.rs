@@ -1,50 +1,53 @@
 //! `train`: the whole run, from settings to report.
 
-use crate::args::{DtypeChoice, TrainArgs};
-use crate::config::{Resolved, RunConfig};
-use crate::device::NamedDevice;
+use super::training::Training;
+use crate::args::TrainArgs;
 use crate::exit::Failure;
 use crate::interrupts::Interrupts;
-use crate::prepare::{Prepared, prepare};
-use crate::run::Run;
-use crate::session::{Session, Voice};
+use crate::voice::Voice;
 use ssft_data::words::counted;
+use ssft_run::device::NamedDevice;
+use ssft_run::settings::{DtypeChoice, Settings};
+use ssft_run::store::{RunDirectory, Start, prepare, read_settings, resolve, to_toml};
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
-    let stem = stem(args)?;
+    // 1. The run's directory and settings.
+    let flags = || args.settings.0.clone();
+    let stem = stem(&resolve(args.config.as_deref(), flags())?.0);
     let out = args.out.as_deref();
-    let run = if args.resume { Run::reopen(out, &stem)? } else { Run::create(out, &stem)? };
+    let run = if args.resume { RunDirectory::reopen(out, &stem)? } else { RunDirectory::create(out, &stem)? };
     let file = if args.resume { Some(run.file("config.toml")) } else { args.config.clone() };
-    let mut resolved = Resolved::new(args, file.as_deref())?;
-    let started = args.resume.then(|| Resolved::new(&TrainArgs::default(), file.as_deref())).transpose()?;
-    let started = started.map(|started| started.config);
+    let (mut settings, layers) = resolve(file.as_deref(), flags())?;
+    let started = if args.resume { Some(read_settings(&run.file("config.toml"))?) } else { None };
     if let Some(started) = &started {
-        check_unchanged(started, &resolved.config)?;
-        // Checkpoints are f32; the file remembers what the model was.
-        if resolved.config.dtype == DtypeChoice::Auto {
-            resolved.config.dtype = started.dtype;
+        check_unchanged(started, &settings)?;
+        // Checkpoints are f32; the file remembers the type of the model that training started from.
+        if settings.dtype == DtypeChoice::Auto {
+            settings.dtype = started.dtype;
         }
     }
-    let device = resolved.config.device.open()?;
+    // 2. Questions, model, trainer.
+    let device = settings.device.open()?;
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
-    let checkpoint = checkpoint.as_ref().map(|(_, path)| path);
-    let prepared = prepare(&mut resolved, &device, checkpoint)?;
+    let checkpoint = checkpoint.as_ref().map(|(_, path)| path.as_path());
+    let start = prepare(&mut settings, &layers, &device, checkpoint)?;
     // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
-    if started.as_ref() != Some(&resolved.config) {
-        run.write("config.toml", resolved.to_toml().as_bytes())?;
+    if started.as_ref() != Some(&settings) {
+        run.write("config.toml", to_toml(&settings, &layers)?.as_bytes())?;
     }
-    let voice = Voice { quiet: args.quiet || args.json };
-    introduce(&voice, &resolved.config, &device, &prepared, &run);
-    // Before, there is nothing to save.
+    let voice = Voice::new(args.quiet || args.json);
+    introduce(voice, &settings, &device, &start, &run);
+    // 3. The loop, from here on interruptible: before, there is nothing to save.
     let interrupts = Interrupts::of_run()?;
-    let mut session = Session::new(resolved.config, prepared, run, voice, interrupts)?;
-    session.steps()?;
-    let evaluation = session.finish()?;
-    session.conclude(args.json, evaluation)
+    let mut training = Training::new(start, run, voice, interrupts)?;
+    training.steps()?;
+    // 4. Model, evaluation, report.
+    let evaluation = training.finish()?;
+    training.conclude(args.json, evaluation)
 }
 
 /// Settings that shaped the model and its tokenizer: a resumed run takes both from its checkpoint.
-fn check_unchanged(started: &RunConfig, asked: &RunConfig) -> Result<(), Failure> {
+fn check_unchanged(started: &Settings, asked: &Settings) -> Result<(), Failure> {
     let pairs = [
         ("--preset", started.preset == asked.preset),
         ("--model", started.model == asked.model),
@@ -64,48 +67,51 @@ fn check_unchanged(started: &RunConfig, asked: &RunConfig) -> Result<(), Failure
     }
 }
 
-/// What the run is called when nobody names it.
-fn stem(args: &TrainArgs) -> Result<String, Failure> {
-    let config = Resolved::new(args, args.config.as_deref())?.config;
-    let data = match (&config.data, &config.task) {
+/// Name of a run without `--out`: `TASK-METHOD` or `FILE-METHOD`.
+fn stem(settings: &Settings) -> String {
+    let data = match (&settings.data, &settings.task) {
         (Some(path), _) => {
             path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
         }
         (None, task) => task.clone().unwrap_or_default(),
     };
-    Ok(format!("{data}-{}", config.method.name()))
+    format!("{data}-{}", settings.method.name())
 }
 
-/// Tells what is about to happen.
-fn introduce(voice: &Voice, config: &RunConfig, device: &NamedDevice, prepared: &Prepared, run: &Run) {
-    let Prepared { questions, trainer, steps, start, .. } = prepared;
-    let data = match &config.data {
+/// Prints what is about to happen.
+fn introduce(voice: Voice, settings: &Settings, device: &NamedDevice, start: &Start, run: &RunDirectory) {
+    let Start { course, text, note } = start;
+    let data = match &settings.data {
         Some(path) => path.display().to_string(),
-        None => format!("{}, difficulty {}", config.task.as_deref().unwrap_or_default(), config.difficulty),
+        None => {
+            format!("{}, difficulty {}", settings.task.as_deref().unwrap_or_default(), settings.difficulty)
+        }
     };
-    let parameters = trainer.model().config().parameters() as f64 / 1e6;
-    let forks = questions.encoder.tokenizer().forks().len();
+    let parameters = course.trainer.model().config().parameters() as f64 / 1e6;
+    let tokenizer = text.encoder.tokenizer();
     voice.say(&format!("device   {}", device.name));
     voice.say(&format!(
         "data     {data}: {}, {} held out",
-        counted(questions.train.len(), "question"),
-        questions.eval.len()
+        counted(course.questions.len(), "question"),
+        course.held_out.len()
     ));
     voice.say(&format!(
         "model    {parameters:.2} M parameters, {} tokens in the vocabulary",
-        questions.encoder.tokenizer().vocab_size()
+        tokenizer.vocab_size()
     ));
     voice.say(&format!(
-        "method   {}: {forks} forks, matching on {} tokens, {} questions x {} a step, {steps} steps, seed {}",
-        config.method.name(),
-        config.match_tokens,
-        config.batch_questions,
-        config.accumulate,
-        config.seed
+        "method   {}: {} forks, matching on {} tokens, {} questions x {} a step, {} steps, seed {}",
+        settings.method.name(),
+        tokenizer.forks().len(),
+        settings.match_tokens,
+        settings.batch_questions,
+        settings.accumulate,
+        course.steps,
+        settings.seed
     ));
     voice.say(&format!("run      {} (every setting in config.toml)", run.directory().display()));
-    if trainer.steps_done() > 0 {
-        voice.say(&format!("resumed  after step {}", trainer.steps_done()));
+    if course.trainer.steps_done() > 0 {
+        voice.say(&format!("resumed  after step {}", course.trainer.steps_done()));
     }
-    start.iter().for_each(|line| voice.say(line));
+    note.iter().for_each(|line| voice.say(line));
 }

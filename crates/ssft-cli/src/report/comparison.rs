@@ -1,12 +1,12 @@
 //! Several runs side by side: arms of an experiment, each with several seeds.
 
-use crate::config::RunConfig;
 use crate::report::record::RunRecord;
 use crate::table::percent;
 use serde::Serialize;
 use serde_json::Value;
 use ssft_decode::measures::distinct;
 use ssft_decode::score::is_strategy;
+use ssft_run::settings::Settings;
 use ssft_train::Method;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ pub struct Comparison {
 }
 
 /// A run of the arm that others are compared with: `ssft`, with the N and L that most runs have; the first without `ssft`.
-fn base<'a>(runs: &[&'a RunRecord]) -> Option<&'a RunConfig> {
+fn base<'a>(runs: &[&'a RunRecord]) -> Option<&'a Settings> {
     let variant = |run: &RunRecord| (run.config.forks, run.config.match_tokens);
     let shared = |run: &RunRecord| runs.iter().filter(|other| variant(other) == variant(run)).count();
     // The first of equals: `max_by_key` takes the last.
@@ -91,7 +91,7 @@ fn base<'a>(runs: &[&'a RunRecord]) -> Option<&'a RunConfig> {
 
 /// In the order of the paper: by method, and the variants of a method by name. N is nothing to a method with one fork,
 /// and L to one that does not match.
-fn arm_of(run: &RunConfig, base: &RunConfig) -> (usize, String) {
+fn arm_of(run: &Settings, base: &Settings) -> (usize, String) {
     const ORDER: [Method; 4] = [Method::Sft, Method::SftMixed, Method::SsftRandom, Method::Ssft];
     let mut name = run.method.name().to_owned();
     if run.forks != base.forks && matches!(run.method, Method::SsftRandom | Method::Ssft) {
@@ -151,7 +151,7 @@ fn evaluated_differently(ours: &RunRecord, theirs: &RunRecord) -> Option<&'stati
 
 /// The first setting that makes a difference and differs. `sft` may take more questions a step than others: it has fewer
 /// traces.
-fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
+fn differing(a: &Settings, b: &Settings) -> Option<String> {
     if a.batch_questions != b.batch_questions && (a.method == Method::Sft) == (b.method == Method::Sft) {
         return Some("batch-questions".to_owned());
     }
@@ -168,7 +168,7 @@ fn differing(a: &RunConfig, b: &RunConfig) -> Option<String> {
         "keep",
         "matching",
     ];
-    let table = |config: &RunConfig| toml::Table::try_from(config).unwrap_or_default();
+    let table = |config: &Settings| toml::Table::try_from(config).unwrap_or_default();
     let (a, b) = (table(a), table(b));
     let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     keys.into_iter().find(|key| !FREE.contains(&key.as_str()) && a.get(*key) != b.get(*key)).cloned()
@@ -325,7 +325,7 @@ mod tests {
     use serde_json::json;
 
     fn run(method: Method, seed: u64, evaluation: Value) -> RunRecord {
-        let config = RunConfig { method, seed, forks: 2, ..RunConfig::default() };
+        let config = Settings { method, seed, forks: 2, ..Settings::default() };
         RunRecord {
             name: format!("{}-{seed}", method.name()),
             config,

@@ -8,7 +8,6 @@ pub mod chart;
 pub mod comparison;
 pub mod record;
 
-use crate::evaluation::without_samples;
 use crate::exit::Failure;
 use crate::table::percent;
 use chart::{Chart, Scale, Series, Tick, chart};
@@ -17,6 +16,7 @@ use minijinja::{Environment, context, value::Serde};
 use record::RunRecord;
 use serde_json::{Value, json};
 use ssft_data::forks::fork_name;
+use ssft_run::store::without_samples;
 
 /// Questions whose answers are shown.
 const SHOWN_QUESTIONS: usize = 4;

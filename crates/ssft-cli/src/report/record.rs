@@ -1,12 +1,10 @@
 //! A run as it lies on disk, for those who look back at it.
 
-use crate::args::TrainArgs;
-use crate::config::{Resolved, RunConfig};
-use crate::evaluation::Asked;
 use crate::exit::Failure;
-use crate::metrics;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
+use ssft_run::settings::Settings;
+use ssft_run::store::{Asked, metrics, read_settings};
 use ssft_train::Method;
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +17,7 @@ pub struct RunRecord {
     /// Name of the directory.
     pub name: String,
     /// Every setting.
-    pub config: RunConfig,
+    pub config: Settings,
     /// The lines of `metrics.jsonl`.
     pub steps: Vec<Value>,
     /// `eval.json`, if the run was evaluated.
@@ -54,7 +52,7 @@ impl RunRecord {
             .map(|bytes| serde_json::from_slice(&bytes))
             .transpose()
             .map_err(|error| damaged("eval.json", error.to_string()))?;
-        let settings = Resolved::new(&TrainArgs::default(), Some(&config))?.config;
+        let settings = read_settings(&config)?;
         let own = serde_json::to_value(Asked::held_out(&settings)).map_err(Failure::run)?;
         if let Some(key) = ["task", "difficulty", "data"]
             .into_iter()
@@ -142,7 +140,7 @@ mod tests {
         let line = |step: usize, id: &str, forks: [usize; 2]| json!({"step": step, "matches": [{"id": id, "forks": forks}]});
         let record = RunRecord {
             name: String::new(),
-            config: RunConfig::default(),
+            config: Settings::default(),
             steps: vec![
                 line(1, "a", [1, 2]),
                 line(2, "b", [1, 2]),

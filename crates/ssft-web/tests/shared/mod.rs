@@ -6,8 +6,9 @@ use ssft_decode::answer::Judge;
 use ssft_decode::generation::{Generation, Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
+use ssft_run::settings::Settings;
 use ssft_tasks::{TaskSpec, by_name};
-use ssft_train::Method;
+use ssft_train::probe::Probe;
 use ssft_web::held::{Held, NamedBytes, Weights};
 use ssft_web::options::{ModelOptions, TrainOptions};
 use std::ops::ControlFlow;
@@ -47,16 +48,15 @@ const STEPS: usize = 3;
 
 /// The settings of the training that is compared.
 pub fn training() -> TrainOptions {
-    TrainOptions {
-        task: "arithmetic".to_owned(),
+    let settings = Settings {
         train_questions: 40,
         eval_questions: 4,
-        method: Method::Ssft,
         batch_questions: 2,
-        steps: 100,
+        steps: Some(100),
         warmup_steps: 0,
-        ..TrainOptions::default()
-    }
+        ..TrainOptions::default().settings
+    };
+    TrainOptions { settings, data: None }
 }
 
 /// The model that is trained.
@@ -68,19 +68,13 @@ pub fn model() -> ModelOptions {
 pub async fn steps(device: &Device) -> Vec<Step> {
     let mut held = Held::fresh(&model(), device).expect("a model");
     held.train(training()).expect("a training");
-    let Weights::Learning(course) = &mut held.weights else { panic!("in training") };
+    let Weights::Learning(learning) = &mut held.weights else { panic!("in training") };
     let mut steps = Vec::new();
     for _ in 0..STEPS {
-        let line = course.step(None, true).await.expect("a step");
-        let line = serde_json::to_value(line).expect("JSON");
-        let of = |value: &serde_json::Value| value.as_f64().expect("a number");
-        let probe = line["probe"][0].clone();
-        steps.push(Step {
-            loss: of(&line["loss"]),
-            grad_norm: of(&line["grad_norm"]),
-            costs: serde_json::from_value(probe["costs"].clone()).expect("costs"),
-            forks: serde_json::from_value(probe["forks"].clone()).expect("forks"),
-        });
+        let probe = learning.course.probe_next().await.expect("costs").remove(0);
+        let report = learning.course.step(&|| 0.0).await.expect("a step");
+        let Probe { costs, forks, .. } = probe;
+        steps.push(Step { loss: report.loss, grad_norm: report.grad_norm, costs, forks });
     }
     steps
 }
@@ -120,10 +114,10 @@ pub async fn answers(device: &Device, most: usize) -> (Vec<Vec<Answer>>, Vec<Vec
             judge: Judge::Task(task),
             seed: 1,
         };
-        let prompt = held.encoder.prompt_text(&record.id, &request.prompt).expect("a prompt");
+        let prompt = held.text.encoder.prompt_text(&record.id, &request.prompt).expect("a prompt");
         let listen = async |_: ssft_decode::fork::Piece<'_>| ControlFlow::Continue(());
         let said: Generation =
-            generate(&held.reading(), &held.encoder, prompt, &request, listen).await.expect("answers");
+            generate(&held.reading(), &held.text.encoder, prompt, &request, listen).await.expect("answers");
         let answer = |fork: ssft_decode::generation::ForkAnswer| Answer {
             tokens: fork.tokens,
             text: fork.text,
@@ -131,7 +125,7 @@ pub async fn answers(device: &Device, most: usize) -> (Vec<Vec<Answer>>, Vec<Vec
         };
         all.push(said.forks.into_iter().map(answer).collect());
     }
-    let ids = |text| held.encoder.tokenizer().encode_text(text).expect("tokens");
+    let ids = |text| held.text.encoder.tokenizer().encode_text(text).expect("tokens");
     (all, TEXTS.into_iter().map(ids).collect())
 }
 

@@ -1,6 +1,5 @@
-//! Directories that appear whole or not at all.
+//! Directories and files of a run that appear whole or not at all.
 
-use crate::exit::Failure;
 use ssft_data::whole_file::{UNFINISHED, WholeFile, sync_directory, unfinished};
 use ssft_model::checkpoint::CheckpointError;
 use ssft_model::directory::{Content, Files};
@@ -122,34 +121,6 @@ fn remove(path: &Path) -> io::Result<()> {
 /// The directory of checkpoint `step` in a run.
 pub fn checkpoint(run: &Path, step: usize) -> PathBuf {
     run.join("checkpoints").join(format!("step-{step}"))
-}
-
-/// Refuses what can be no file before hours of work are put into its content.
-///
-/// # Errors
-/// [`Failure::Usage`] if there is a directory of that name, or something else where its directory should be.
-pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = path else { return Ok(()) };
-    let refused = |why: String| Err(Failure::Usage(format!("{why}; name a file")));
-    if path.as_os_str().is_empty() {
-        return refused("the name is empty".to_owned());
-    }
-    if path.is_dir() {
-        return refused(format!("{} is a directory", path.display()));
-    }
-    match path.parent().and_then(|parent| parent.ancestors().find(|above| above.exists())) {
-        Some(above) if !above.is_dir() => refused(format!("{} is no directory", above.display())),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file that a user asked for, whole or not at all.
-///
-/// # Errors
-/// [`Failure::Run`] names the file.
-pub fn write_result(path: &Path, text: &str) -> Result<(), Failure> {
-    publish_file(path, text.as_bytes())
-        .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))
 }
 
 /// The checkpoints of a run, oldest first.

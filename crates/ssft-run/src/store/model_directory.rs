@@ -1,7 +1,8 @@
 //! Where a model is on disk, and what is said when it cannot be read.
 
-use crate::exit::Failure;
-use crate::files;
+use super::files;
+use crate::error::RunError;
+use crate::forking::{self, WantedForks};
 use burn::tensor::Device;
 use ssft_model::StoredTensors;
 use ssft_model::checkpoint::CheckpointError;
@@ -24,8 +25,8 @@ impl ModelDirectory {
     /// else its newest checkpoint.
     ///
     /// # Errors
-    /// [`Failure::Usage`] names the file that is missing or damaged.
-    pub fn read(place: &Path) -> Result<Self, Failure> {
+    /// [`RunError::Model`] names the file that is missing or damaged.
+    pub fn read(place: &Path) -> Result<Self, RunError> {
         let directory = model_of(place)?;
         let file = |name: &str| match fs::read(directory.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -36,21 +37,21 @@ impl ModelDirectory {
         Ok(Self { directory, side })
     }
 
-    /// As [`TextSide::with_forks`].
+    /// The same model with its wanted number of forking tokens.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if there can be no such tokens.
-    pub fn with_forks(self, count: usize, like: Option<&str>, seed: u64) -> Result<Self, Failure> {
+    /// As [`forking::with_forks`], with the directory's name.
+    pub fn with_forks(self, wanted: WantedForks<'_>) -> Result<Self, RunError> {
         let Self { directory, side } = self;
-        let side = side.with_forks(count, like, seed).map_err(|error| located(&directory, &error))?;
+        let side = forking::with_forks(side, wanted).map_err(|error| error.at(&directory))?;
         Ok(Self { directory, side })
     }
 
     /// Reads the weights on to `device`.
     ///
     /// # Errors
-    /// [`Failure::Usage`] names what is missing or damaged.
-    pub fn load(self, device: &Device) -> Result<LoadedModel, Failure> {
+    /// [`RunError::Model`] names what is missing or damaged.
+    pub fn load(self, device: &Device) -> Result<LoadedModel, RunError> {
         let name = self.directory.display();
         let remedy = match self.directory.join("trainer").exists() {
             true => "remove this checkpoint to resume from an earlier one",
@@ -58,8 +59,8 @@ impl ModelDirectory {
         };
         let located = |error: CheckpointError| match error {
             // Says itself what to do.
-            CheckpointError::Config { .. } => Failure::Usage(format!("{name}: {error}")),
-            error => Failure::Usage(format!("{name}: {error}; {remedy}")),
+            CheckpointError::Config { .. } => RunError::model(format!("{name}: {error}")),
+            error => RunError::model(format!("{name}: {error}; {remedy}")),
         };
         let stored = StoredTensors::in_directory(&self.directory).map_err(located)?;
         self.side.load(&stored, device).map_err(located)
@@ -67,13 +68,13 @@ impl ModelDirectory {
 }
 
 /// What is wrong with a model directory, with its place.
-fn located(directory: &Path, error: &DirectoryError) -> Failure {
+fn located(directory: &Path, error: &DirectoryError) -> RunError {
     let place = error.file.map_or_else(|| directory.to_owned(), |file| directory.join(file));
-    Failure::Usage(format!("{}: {}", place.display(), error.what))
+    RunError::model(format!("{}: {}", place.display(), error.what))
 }
 
 /// The model directory that `place` stands for.
-fn model_of(place: &Path) -> Result<PathBuf, Failure> {
+fn model_of(place: &Path) -> Result<PathBuf, RunError> {
     if !files::is_run(place) {
         return Ok(place.to_owned());
     }
@@ -83,7 +84,7 @@ fn model_of(place: &Path) -> Result<PathBuf, Failure> {
     }
     let newest = files::checkpoints(place).ok().and_then(|mut checkpoints| checkpoints.pop());
     newest.map(|(_, path)| path).ok_or_else(|| {
-        Failure::Usage(format!(
+        RunError::model(format!(
             "{}: the run has neither a model nor a checkpoint yet; let it go on",
             place.display()
         ))

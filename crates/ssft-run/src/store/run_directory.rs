@@ -1,44 +1,42 @@
 //! The directory of a run: where it is, who may write to it, and what is saved there.
 
-use crate::exit::Failure;
-use crate::files;
-use crate::setup::Questions;
-use ssft_data::forks::ForkTable;
+use super::files;
+use crate::course::Course;
+use crate::error::RunError;
 use ssft_data::whole_file::UNFINISHED;
+use ssft_model::StoredTensors;
 use ssft_model::checkpoint::CheckpointError;
-use ssft_model::directory::Carried;
-use ssft_model::directory::{Files, model_files};
-use ssft_model::{Precision, StoredTensors};
-use ssft_train::Trainer;
+use ssft_model::directory::Files;
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
+use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// A run directory that this process alone writes to.
 #[derive(Debug)]
-pub struct Run {
+pub struct RunDirectory {
     directory: PathBuf,
     /// Held open: the lock goes with the process, however it ends.
     _lock: File,
 }
 
-impl Run {
+impl RunDirectory {
     /// Takes the directory of a new run: `asked`, or the first free name made from `stem`.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if it already holds a run, cannot be created, or another process trains in it.
-    pub fn create(asked: Option<&Path>, stem: &str) -> Result<Self, Failure> {
+    /// [`RunError::State`] if it already holds a run, cannot be created, or another process trains in it.
+    pub fn create(asked: Option<&Path>, stem: &str) -> Result<Self, RunError> {
         let directory = asked.map_or_else(|| free_name(stem), Path::to_path_buf);
         if let Some(file) = foreign_file(&directory) {
-            return Err(Failure::Usage(format!(
-                "{} is not empty (it has {file}); give another --out",
+            return Err(RunError::state(format!(
+                "{} is not empty (it has {file}); give another `out`",
                 directory.display()
             )));
         }
         if directory.join("config.toml").exists() {
             let name = directory.display();
-            return Err(Failure::Usage(format!(
-                "{name} already holds a run; add --resume to go on with it, or give another --out"
+            return Err(RunError::state(format!(
+                "{name} already holds a run; add `resume` to continue it, or give another `out`"
             )));
         }
         Self::lock(directory)
@@ -47,28 +45,28 @@ impl Run {
     /// Takes the directory of a run to go on with: `asked`, or the newest made from `stem`.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if there is no such run, or another process trains in it.
-    pub fn reopen(asked: Option<&Path>, stem: &str) -> Result<Self, Failure> {
+    /// [`RunError::State`] if there is no such run, or another process trains in it.
+    pub fn reopen(asked: Option<&Path>, stem: &str) -> Result<Self, RunError> {
         let directory = asked.map_or_else(|| newest_name(stem), Path::to_path_buf);
         if !directory.join("config.toml").exists() {
             let name = directory.display();
-            return Err(Failure::Usage(format!(
-                "{name} holds no run to resume; check --out, or leave out --resume"
+            return Err(RunError::state(format!(
+                "{name} holds no run to resume; check `out`, or leave out `resume`"
             )));
         }
         Self::lock(directory)
     }
 
-    fn lock(directory: PathBuf) -> Result<Self, Failure> {
+    fn lock(directory: PathBuf) -> Result<Self, RunError> {
         let name = directory.display().to_string();
         let usable = |error: std::io::Error| {
-            Failure::Usage(format!("{name}: cannot be used ({error}); give another --out"))
+            RunError::state(format!("{name}: cannot be used ({error}); give another `out`"))
         };
         fs::create_dir_all(&directory).map_err(usable)?;
         let lock = File::create(directory.join(".lock")).map_err(usable)?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => Failure::Usage(format!(
-                "another process is training in {name}; wait for it, or give another --out"
+            TryLockError::WouldBlock => RunError::state(format!(
+                "another process is training in {name}; wait for it, or give another `out`"
             )),
             TryLockError::Error(error) => usable(error),
         })?;
@@ -91,28 +89,18 @@ impl Run {
     /// The newest checkpoint, if there is one.
     ///
     /// # Errors
-    /// [`Failure::Run`] if the directory cannot be read.
-    pub fn newest_checkpoint(&self) -> Result<Option<(usize, PathBuf)>, Failure> {
+    /// [`RunError::Failed`] if the directory cannot be read.
+    pub fn newest_checkpoint(&self) -> Result<Option<(usize, PathBuf)>, RunError> {
         Ok(files::checkpoints(&self.directory).map_err(|error| self.failed("checkpoints", error))?.pop())
     }
 
-    /// Saves a checkpoint, whole or not at all, and drops the oldest beyond `keep`.
+    /// Saves a checkpoint, whole or not at all, and removes the oldest beyond `keep`.
     ///
     /// # Errors
-    /// [`Failure::Run`] if a readback or a write fails; earlier checkpoints are then intact.
-    pub fn save_checkpoint(
-        &self,
-        trainer: &Trainer,
-        questions: &Questions,
-        carried: &Carried,
-        keep: usize,
-    ) -> Result<PathBuf, Failure> {
-        let step = trainer.steps_done();
-        // A resumed run goes on from the weights as they were trained, whatever the final model is stored as.
-        let mut content = contents(trainer, questions, carried, Precision::F32)?;
-        content.extend(trainer.state_files().map_err(Failure::run)?);
+    /// [`RunError::Failed`] if a readback or a write fails; earlier checkpoints are then intact.
+    pub fn save_checkpoint(&self, step: usize, content: &Files, keep: usize) -> Result<PathBuf, RunError> {
         let target = files::checkpoint(&self.directory, step);
-        files::publish(&target, &content).map_err(|error| self.unsaved("checkpoints", error))?;
+        files::publish(&target, content).map_err(|error| self.unsaved("checkpoints", error))?;
         files::rotate(&self.directory, keep).map_err(|error| self.failed("checkpoints", error))?;
         Ok(target)
     }
@@ -120,52 +108,45 @@ impl Run {
     /// Saves the final model.
     ///
     /// # Errors
-    /// [`Failure::Run`] if a readback or a write fails.
-    pub fn save_model(
-        &self,
-        trainer: &Trainer,
-        questions: &Questions,
-        carried: &Carried,
-        precision: Precision,
-    ) -> Result<PathBuf, Failure> {
+    /// [`RunError::Failed`] if a readback or a write fails.
+    pub fn save_model(&self, content: &Files) -> Result<PathBuf, RunError> {
         let target = self.file("model");
-        files::publish(&target, &contents(trainer, questions, carried, precision)?)
-            .map_err(|error| self.unsaved("model", error))?;
+        files::publish(&target, content).map_err(|error| self.unsaved("model", error))?;
         Ok(target)
     }
 
     /// Writes one file of the run, whole or not at all.
     ///
     /// # Errors
-    /// [`Failure::Run`] if the write fails.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    /// [`RunError::Failed`] if the write fails.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
         files::publish_file(&self.file(name), bytes).map_err(|error| self.failed(name, error))
     }
 
     /// A part of the run that could not be written, or was not right to be written.
-    fn unsaved(&self, name: &str, error: CheckpointError) -> Failure {
+    fn unsaved(&self, name: &str, error: CheckpointError) -> RunError {
         match error {
             CheckpointError::Write { error } => self.failed(name, error),
-            CheckpointError::TooLarge { .. } => Failure::Run(format!(
+            CheckpointError::TooLarge { .. } => RunError::failed(format!(
                 "{error}; store the model with: ssft-wgpu train --out {} --resume --dtype f32",
                 self.directory.display()
             )),
-            error => Failure::run(error),
+            error => RunError::failed(error),
         }
     }
 
     /// A failed read or write of a part of the run.
-    pub fn failed(&self, name: &str, error: std::io::Error) -> Failure {
+    pub fn failed(&self, name: &str, error: std::io::Error) -> RunError {
         let path = self.file(name);
-        let remedy = if self.file("config.toml").exists() { "add --resume" } else { "start again" };
-        Failure::Run(format!(
+        let remedy = if self.file("config.toml").exists() { "add `resume`" } else { "start again" };
+        RunError::failed(format!(
             "{}: cannot be read or written ({error}); mend that, then {remedy}",
             path.display()
         ))
     }
 }
 
-impl Drop for Run {
+impl Drop for RunDirectory {
     /// A run that never began leaves nothing behind, so that its name stays free.
     fn drop(&mut self) {
         if !self.file("config.toml").exists() {
@@ -176,43 +157,22 @@ impl Drop for Run {
     }
 }
 
-/// Restores `trainer` from the checkpoint directory its model was loaded from.
+/// Restores `course` from the checkpoint directory that its model was loaded from.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the checkpoint is damaged or belongs to other settings.
-pub fn restore(trainer: &mut Trainer, checkpoint: &Path) -> Result<(), Failure> {
-    let read = |name: &str| {
-        let path = checkpoint.join(name);
-        fs::read(&path).map_err(|error| {
-            Failure::Usage(format!(
-                "{}: cannot be read ({error}); remove this checkpoint to resume from an earlier one",
-                path.display()
-            ))
-        })
-    };
-    let located = |error: &dyn std::fmt::Display| {
-        Failure::Usage(format!(
+/// [`RunError::State`] if the checkpoint is damaged or belongs to other settings.
+pub fn restore(course: &mut Course, checkpoint: &Path) -> Result<(), RunError> {
+    let unusable = |path: &Path, error: &dyn Display| {
+        RunError::state(format!(
             "{}: {error}; remove this checkpoint to resume from an earlier one",
-            checkpoint.display()
+            path.display()
         ))
     };
-    let state = read(STATE_FILE)?;
-    let optimizer =
-        StoredTensors::in_file(&checkpoint.join(OPTIMIZER_FILE)).map_err(|error| located(&error))?;
-    trainer
-        .restore(&optimizer, &state)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", checkpoint.display())))
-}
-
-fn contents(
-    trainer: &Trainer,
-    questions: &Questions,
-    carried: &Carried,
-    precision: Precision,
-) -> Result<Files, Failure> {
-    let ids = questions.encoder.tokenizer().forks();
-    let forks = ForkTable::new(ids, questions.lead.clone(), trainer.coverage().clone());
-    model_files(&trainer.frozen(), &questions.encoder, &forks, carried, precision).map_err(Failure::run)
+    let path = checkpoint.join(STATE_FILE);
+    let state = fs::read(&path).map_err(|error| unusable(&path, &format!("cannot be read ({error})")))?;
+    let optimizer = StoredTensors::in_file(&checkpoint.join(OPTIMIZER_FILE))
+        .map_err(|error| unusable(checkpoint, &error))?;
+    course.restore(&optimizer, &state).map_err(|error| RunError::state(error).at(checkpoint))
 }
 
 /// A file in a directory that holds no run: a new run would write among somebody's files.

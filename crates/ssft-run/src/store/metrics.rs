@@ -57,7 +57,7 @@ impl Metrics {
 /// Replaces the file at `path`, whole or not at all, and opens it to go on.
 fn rewrite(path: &Path, lines: &[String]) -> io::Result<File> {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    crate::files::publish_file(path, text.as_bytes())?;
+    super::files::publish_file(path, text.as_bytes())?;
     OpenOptions::new().append(true).open(path)
 }
 

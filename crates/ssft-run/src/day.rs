@@ -1,10 +1,10 @@
 //! The day that a chat template may ask for.
 
-use crate::exit::Failure;
+use crate::error::RunError;
 use chrono::{Datelike, Local, NaiveDate};
 use ssft_data::template::{Date, Template};
 
-/// Today, as `--date` takes it.
+/// Today, as `date` takes it.
 pub fn today() -> String {
     Local::now().date_naive().to_string()
 }
@@ -12,12 +12,12 @@ pub fn today() -> String {
 /// The day that `text` names.
 ///
 /// # Errors
-/// [`Failure::Usage`] if it names none.
-pub fn parse(text: &str) -> Result<Date, Failure> {
+/// [`RunError::Setting`] if it names none.
+pub fn parse(text: &str) -> Result<Date, RunError> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     let date =
         day.and_then(|day| Date::new(u16::try_from(day.year()).ok()?, day.month() as u8, day.day() as u8));
-    date.ok_or_else(|| Failure::Usage(format!("--date is {text:?}; give a day like 2026-03-31")))
+    date.ok_or_else(|| RunError::setting("date", &format!("is {text:?}; give a day like 2026-03-31")))
 }
 
 /// True if prompts may differ from day to day.

@@ -1,13 +1,11 @@
 //! What `train` and `eval` share of an evaluation: its limits, and its file.
 
-use crate::args::AnswersName;
-use crate::config::RunConfig;
-use crate::exit::Failure;
+use crate::error::RunError;
+use crate::settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::Protocol;
-use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use std::path::Path;
 
@@ -34,7 +32,7 @@ impl Asked {
     }
 
     /// What a run held out.
-    pub fn held_out(run: &RunConfig) -> Self {
+    pub fn held_out(run: &Settings) -> Self {
         match &run.data {
             Some(path) => Self::data(path),
             None => Self::task(run.task.as_deref().unwrap_or_default(), run.difficulty),
@@ -85,9 +83,9 @@ impl EvaluationFile {
     /// One line.
     ///
     /// # Errors
-    /// [`Failure::Run`] if it cannot be written as JSON.
-    pub fn to_json(&self) -> Result<String, Failure> {
-        serde_json::to_string(self).map(|text| text + "\n").map_err(Failure::run)
+    /// [`RunError::Failed`] if it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String, RunError> {
+        serde_json::to_string(self).map(|text| text + "\n").map_err(RunError::failed)
     }
 }
 
@@ -101,9 +99,4 @@ pub fn without_samples(evaluation: &impl Serialize) -> serde_json::Result<Value>
         fields.shift_remove("samples");
     }
     Ok(value)
-}
-
-/// The form of answers that was asked for, or that of the model's run.
-pub fn answer_format(asked: Option<AnswersName>, run: Option<&RunConfig>) -> AnswerFormat {
-    asked.map(AnswerFormat::from).or(run.map(|run| run.answers)).unwrap_or_default()
 }

@@ -1,12 +1,14 @@
 //! A trained model, with what its run knows about it.
 
-use crate::args::TrainArgs;
-use crate::config::{Resolved, RunConfig};
+use super::config_file::read_settings;
+use super::files;
+use super::model_directory::ModelDirectory;
+use crate::day;
 use crate::device::NamedDevice;
-use crate::exit::Failure;
-use crate::files;
-use crate::model_directory::ModelDirectory;
-use crate::setup::encoder_of;
+use crate::encoding::{self, Rendering};
+use crate::error::RunError;
+use crate::questions::QuestionForm;
+use crate::settings::Settings;
 use ssft_data::encode::Encoder;
 use ssft_data::forks::{CoverageGraph, ForkTable};
 use ssft_model::Decoder;
@@ -27,7 +29,7 @@ pub struct Trained {
     /// Where the model is.
     pub directory: PathBuf,
     /// Settings of the run that the directory is of, if it is of one.
-    pub run: Option<RunConfig>,
+    pub run: Option<Settings>,
 }
 
 /// A model that has forks, but for its weights.
@@ -35,36 +37,37 @@ pub struct Trained {
 pub struct Found {
     place: ModelDirectory,
     /// Settings of the run that it is of, if it is of one.
-    pub run: Option<RunConfig>,
+    pub run: Option<Settings>,
 }
 
 impl Found {
     /// Finds what `place` names, as [`ModelDirectory::read`] does.
     ///
     /// # Errors
-    /// [`Failure::Usage`] names the file that is missing or damaged, or says that the model has no forks.
-    pub fn at(place: &Path) -> Result<Self, Failure> {
+    /// [`RunError::Model`] names the file that is missing or damaged, or says that the model has no forks.
+    pub fn at(place: &Path) -> Result<Self, RunError> {
         let found = ModelDirectory::read(place)?;
         if found.side.tokenizer.forks().is_empty() {
             let name = found.directory.display();
-            return Err(Failure::Usage(format!(
-                "{name}: the model has no forking tokens; train it first (`train --model {name}`)"
+            return Err(RunError::model(format!(
+                "{name}: the model has no forking tokens; train it first, with `model` {name}"
             )));
         }
         Ok(Self { place: found, run: settings_of(place)? })
     }
 
-    /// Reads the weights; `chats` says whether it is to be asked any.
+    /// Reads the weights. `questions` says whether chats will be asked.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if they are damaged or do not fit the device, or nothing says how a chat is to be rendered.
-    pub fn load(self, chats: bool, device: &NamedDevice) -> Result<Trained, Failure> {
+    /// [`RunError::Model`] if they are damaged or do not fit the device, or the chat template cannot be used.
+    pub fn load(self, questions: QuestionForm, device: &NamedDevice) -> Result<Trained, RunError> {
         let Self { place, run } = self;
         let (directory, side) = (place.directory.clone(), &place.side);
-        // Prompts as the run had them, on its day too.
-        let date = run.as_ref().and_then(|run| run.date.clone());
-        let whole = RunConfig { context: side.shape.max_position_embeddings, date, ..RunConfig::default() };
-        let (encoder, lead) = encoder_of(&place, &whole, chats)?;
+        // Prompts show the day of the run, so that they are what training saw.
+        let date = run.as_ref().and_then(|run| run.date.clone()).unwrap_or_else(day::today);
+        let rendering = Rendering { date: Some(day::parse(&date)?), ..Rendering::of_model(side) };
+        let (encoder, lead) =
+            encoding::of_model(side, &rendering, questions).map_err(|error| error.at(&directory))?;
         let unknown = || ForkTable::new(encoder.tokenizer().forks(), lead, CoverageGraph::default());
         let forks = side.forks.clone().unwrap_or_else(unknown);
         device.check_fits(&side.shape)?;
@@ -76,24 +79,23 @@ impl Found {
 /// Settings of the run that `place` is, or is the model or a checkpoint of.
 ///
 /// # Errors
-/// [`Failure::Usage`] if they cannot be read.
-pub fn settings_of(place: &Path) -> Result<Option<RunConfig>, Failure> {
-    let resolved = run_of(place).map(|file| Resolved::new(&TrainArgs::default(), Some(&file))).transpose()?;
-    Ok(resolved.map(|resolved| resolved.config))
+/// [`RunError::Model`] if they cannot be read.
+pub fn settings_of(place: &Path) -> Result<Option<Settings>, RunError> {
+    run_of(place).map(|file| read_settings(&file)).transpose()
 }
 
 /// The [`fingerprint`](ssft_train::state::fingerprint) of what the run of `place` learns from, as its newest checkpoint has it;
 /// nothing if there is none any more.
 ///
 /// # Errors
-/// [`Failure::Usage`] if the checkpoint is damaged.
-pub fn data_of(place: &Path) -> Result<Option<u64>, Failure> {
+/// [`RunError::Model`] if the checkpoint is damaged.
+pub fn data_of(place: &Path) -> Result<Option<u64>, RunError> {
     let newest = |run: &Path| files::checkpoints(run).ok()?.pop();
     let newest = run_of(place).and_then(|file| newest(file.parent()?));
     let Some((_, checkpoint)) = newest else { return Ok(None) };
     let path = checkpoint.join(STATE_FILE);
     let refused = |error: &dyn Display| {
-        Failure::Usage(format!("{}: cannot be read ({error}); remove this checkpoint", path.display()))
+        RunError::model(format!("{}: cannot be read ({error}); remove this checkpoint", path.display()))
     };
     let state = std::fs::read(&path).map_err(|error| refused(&error))?;
     let state: TrainerState = serde_json::from_slice(&state).map_err(|error| refused(&error))?;

@@ -1,0 +1,36 @@
+//! A training run, as every face shares it.
+//!
+//! ```text
+//! settings ──> questions ──> encoding ──> course ──> training: Step, Save, Evaluated, Probed ──> the face stores and shows
+//! (declared     (task or     (template,    (model,
+//!  once)         records)     forks)        trainer)
+//! ```
+//!
+//! [`settings`] declares every setting with its default, range and help; a face adds a layer of values. [`questions`] and
+//! [`encoding`] make rows of tokens of it, [`Course`] trains on them, [`training`] is the loop. [`store`] keeps all of that on disk
+//! (not in the browser). No terminal, no page and no clock here: a face brings those, and spells the names of settings in messages
+//! ([`spelled`]).
+
+pub mod course;
+#[cfg(not(target_family = "wasm"))]
+pub mod day;
+#[cfg(not(target_family = "wasm"))]
+pub mod device;
+pub mod encoding;
+pub mod error;
+mod fits;
+pub mod forking;
+pub mod model_text;
+pub mod questions;
+pub mod settings;
+#[cfg(not(target_family = "wasm"))]
+pub mod store;
+pub mod training;
+
+pub use course::{Course, DecodeRows};
+pub use encoding::{Rendering, Vocabulary};
+pub use error::{RunError, spelled};
+pub use fits::check_binding;
+pub use forking::WantedForks;
+pub use model_text::ModelText;
+pub use questions::{QuestionForm, Split, task};

@@ -1,0 +1,109 @@
+//! The loop of a training in the browser: events become calls of JavaScript, with room for its own work between them.
+
+use crate::breath::Breath;
+use crate::device::Opened;
+use crate::error::SessionError;
+use crate::held::{Held, Learning, Weights, state_files};
+use crate::javascript::{awaited, heard, named_files, rethrow};
+use crate::options::LoopOptions;
+use crate::stopped::Stopped;
+use js_sys::Function;
+use ssft_model::directory::Files;
+use ssft_run::training::{Answer, Event, Probing, Rhythm, train};
+use ssft_run::{Course, DecodeRows};
+use wasm_bindgen::JsValue;
+use web_time::Instant;
+
+/// What hears the loop: callbacks of the page, and when the state was last handed over.
+pub struct Listener<'a> {
+    device: &'a Opened,
+    on_step: Option<Function>,
+    on_state: Option<Function>,
+    save_every_s: f64,
+    saved: Option<Instant>,
+    breath: Breath,
+    thrown: Option<JsValue>,
+    /// Steps that this call may still do.
+    left: usize,
+}
+
+impl<'a> Listener<'a> {
+    /// A listener that has heard nothing yet.
+    pub fn new(
+        device: &'a Opened,
+        options: &LoopOptions,
+        on_step: Option<Function>,
+        on_state: Option<Function>,
+    ) -> Self {
+        let LoopOptions { steps, save_every_s, .. } = *options;
+        let (saved, breath, thrown) = (None, Breath::new(), None);
+        Self { device, on_step, on_state, save_every_s, saved, breath, thrown, left: steps }
+    }
+
+    fn is_save_due(&self) -> bool {
+        self.saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > self.save_every_s)
+    }
+
+    /// Gives files to `onState`, and waits until it is done with them.
+    async fn hand_over(&mut self, files: &Files) -> Result<(), Stopped> {
+        let Some(callback) = &self.on_state else { return Ok(()) };
+        let files = named_files(files).await?;
+        self.device.check()?;
+        let answer = callback.call1(&JsValue::UNDEFINED, &files).map_err(Stopped::Thrown)?;
+        awaited(answer).await.map_err(Stopped::Thrown)?;
+        self.saved = Some(Instant::now());
+        Ok(())
+    }
+}
+
+/// Trains what `held` has in training, and returns the number of steps done in all.
+///
+/// # Errors
+/// [`SessionError::NoTraining`], a failed step, or what a callback throws.
+pub async fn train_held(
+    held: &mut Held,
+    options: &LoopOptions,
+    listener: &mut Listener<'_>,
+) -> Result<usize, Stopped> {
+    let (text, precision) = (&held.text, held.precision);
+    let Weights::Learning(learning) = &mut held.weights else { Err(SessionError::NoTraining)? };
+    let Learning { options: started_with, course, recent } = &mut **learning;
+    let rhythm = Rhythm {
+        save_every: 0,
+        evaluate_every: 0,
+        evaluate_questions: 0,
+        decode_rows: DecodeRows(1),
+        probing: Probing::Own { every: options.probe_every },
+    };
+    let started = Instant::now();
+    let clock = move || started.elapsed().as_secs_f64() * 1e3;
+    let hear = async |course: &Course, event: Event<'_>| -> Result<Answer, Stopped> {
+        match event {
+            Event::Step(report, probes) => {
+                listener.device.check()?;
+                let line = recent.line(course, &[], report, probes);
+                listener.left -= 1;
+                let told = heard(listener.on_step.as_ref(), &line, &mut listener.thrown).await;
+                let answer = match told.is_break() || listener.left == 0 {
+                    true => Answer::Stop,
+                    false if listener.is_save_due() => Answer::Save,
+                    false => Answer::Continue,
+                };
+                return Ok(answer);
+            }
+            Event::Save => listener.hand_over(&state_files(text, course, started_with, precision)?).await?,
+            Event::StepEnd(..) => listener.breath.take().await,
+            Event::Evaluated(_) | Event::Probed(_) => {}
+        }
+        Ok(Answer::Continue)
+    };
+    if options.steps == 0 || course.is_done() {
+        let files = state_files(text, course, started_with, precision)?;
+        listener.hand_over(&files).await?;
+    } else {
+        train(course, text, &rhythm, &clock, hear).await?;
+    }
+    let done = course.trainer.steps_done();
+    rethrow(listener.thrown.take())?;
+    Ok(done)
+}
