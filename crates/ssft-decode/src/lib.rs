@@ -23,5 +23,7 @@ pub mod score;
 mod text;
 pub mod vote;
 
+pub use answer::Judge;
 pub use fork::{Continuation, DecodeError, Finish, decode};
+pub use format::AnswerFormat;
 pub use score::Evaluation;

@@ -55,7 +55,7 @@ pub enum SessionError {
     #[error("the text cannot be used")]
     Data(#[from] DataError),
     /// The run cannot be prepared or stops.
-    #[error("the training stopped")]
+    #[error("{}", if .0.is_input() { "the training cannot start" } else { "the training stopped" })]
     Run(#[from] RunError),
     /// There is no such fork.
     #[error("the forks cannot be chosen")]

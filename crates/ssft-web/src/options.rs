@@ -10,7 +10,7 @@ use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
-use ssft_run::settings::{Layers, MOST_TOKENS, Origin, Scope, Settings, settings};
+use ssft_run::settings::{Layers, MOST_TOKENS, Origin, Scope, Settings, setting};
 use ssft_run::{RunError, Split, task};
 
 fn refused(call: &'static str, what: String) -> SessionError {
@@ -240,7 +240,7 @@ impl TrainOptions {
 
 /// True for a setting that the browser offers.
 fn offered(key: &str) -> bool {
-    settings().into_iter().any(|setting| setting.key == key && setting.scope == Scope::Everywhere)
+    setting(key).is_some_and(|setting| setting.scope == Scope::Everywhere)
 }
 
 fn field<T: DeserializeOwned>(call: &'static str, name: &str, value: Value) -> Result<T, SessionError> {

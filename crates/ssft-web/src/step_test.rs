@@ -12,6 +12,7 @@ use ssft_decode::format::AnswerFormat;
 use ssft_decode::generation::{Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_run::RunError;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::step::Settings;
@@ -60,8 +61,8 @@ async fn figures(device: &Device) -> Result<([f64; 5], Vec<Vec<u32>>), SessionEr
     let model = Decoder::init(&shape, 1, &device.clone().autodiff());
     let leads = (0..FORKS).map(|fork| encoder.lead(fork)).collect();
     let mut trainer = Trainer::new(model, leads, &data, settings());
-    let first = trainer.step(&data, &|| 0.0).await?;
-    let second = trainer.step(&data, &|| 0.0).await?;
+    let first = trainer.step(&data, &|| 0.0).await.map_err(RunError::from)?;
+    let second = trainer.step(&data, &|| 0.0).await.map_err(RunError::from)?;
     let request = Request {
         prompt: "12+35=".to_owned(),
         forks: vec![0, 2],
