@@ -16,6 +16,7 @@ use crate::bench::{matmul, memory_growth};
 use crate::exit::Failure;
 use crate::progress;
 use crate::result_file::{check_target, write_result};
+use crate::voice::Voice;
 use serde_json::{Value, json};
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::{Decoder, DecoderConfig};
@@ -34,7 +35,7 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     let kernels = if args.kernels.is_empty() { Kernel::all() } else { &args.kernels };
     let plan =
         Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.measuring.runs, args.measuring.seed);
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(plan.cases()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(plan.cases()));
     let cases = plan.measure(&device, |kernel, shape| {
         bar.inc(1);
         bar.set_message(format!("{}, {shape}", kernel.name()));
@@ -97,7 +98,7 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let arms = if args.arms.is_empty() { &Arm::ALL[..] } else { &args.arms };
     let workloads =
         if args.model.is_some() { trained(args, &device)? } else { random(args, &shape, &device) };
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(workloads.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(workloads.len()));
     let mut cases = Vec::new();
     for workload in workloads {
         bar.inc(1);
@@ -192,7 +193,7 @@ pub fn matmul(args: &BenchMatmulArgs) -> Result<(), Failure> {
         }
     }
     let origin = Origin::of(&device);
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(args.shapes.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(args.shapes.len()));
     let mut cases = Vec::new();
     for &shape in &args.shapes {
         bar.inc(1);
@@ -248,7 +249,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let lengths: Vec<Lengths> = prompts
         .flat_map(|(prompt, answer)| args.forks.iter().map(move |&forks| Lengths { forks, prompt, answer }))
         .collect();
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(lengths.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(lengths.len()));
     let mut cases = Vec::new();
     for lengths in lengths {
         bar.inc(1);
