@@ -98,11 +98,7 @@ pub trait Kernels: Backend {
     ) -> [FloatTensor<Self>; 2];
 
     /// Rotates every pair by its angle, or by the opposite angle.
-    fn rotate(
-        input: FloatTensor<Self>,
-        angles: FloatTensor<Self>,
-        rotation: Rotation,
-    ) -> FloatTensor<Self>;
+    fn rotate(input: FloatTensor<Self>, angles: FloatTensor<Self>, rotation: Rotation) -> FloatTensor<Self>;
 
     /// `silu(gate) * up`.
     fn swiglu_forward(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;

@@ -230,9 +230,11 @@ mod tests {
             targets: Targets,
             tile: LaneTile,
         ) -> (CubeTensor, CubeTensor, CubeTensor) {
-            let inputs = Inputs { tile, most_bytes: SMALL_CHUNK_BYTES, ..Inputs::new(hidden, weight, targets) };
+            let inputs =
+                Inputs { tile, most_bytes: SMALL_CHUNK_BYTES, ..Inputs::new(hidden, weight, targets) };
             let [nll, lse] = forward(&inputs);
-            let [hidden, weight] = backward(&inputs, lse, upstream, Wanted { input: true, weight: true }).map(Option::unwrap);
+            let [hidden, weight] =
+                backward(&inputs, lse, upstream, Wanted { input: true, weight: true }).map(Option::unwrap);
             (nll, hidden, weight)
         }
     }

@@ -22,11 +22,7 @@ impl Kernels for CubeBackend {
         linear_nll::forward(&linear_nll::Inputs::new(hidden, weight, targets))
     }
 
-    fn nll_backward(
-        saved: SavedNll<Self>,
-        upstream: CubeTensor,
-        wanted: Wanted,
-    ) -> [Option<CubeTensor>; 2] {
+    fn nll_backward(saved: SavedNll<Self>, upstream: CubeTensor, wanted: Wanted) -> [Option<CubeTensor>; 2] {
         let inputs = linear_nll::Inputs::new(saved.hidden, saved.weight, saved.targets);
         linear_nll::backward(&inputs, saved.lse, upstream, wanted)
     }

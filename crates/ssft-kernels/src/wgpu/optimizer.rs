@@ -1,7 +1,7 @@
 //! Host side of `adamw.wgsl` and `sum_of_squares.wgsl`.
 
 use super::launch::{launch, one_lane_each, room, tensor, variant, word};
-use crate::adamw::Coefficients;
+use crate::adamw_rule::Coefficients;
 use crate::source::{ADAMW, SUM_OF_SQUARES};
 use burn_wgpu::{CubeTensor, into_contiguous};
 
