@@ -1,32 +1,40 @@
-//! Parameters by their Hugging Face names: the fields on the way to each, joined by points.
+//! Parameters by their Hugging Face names, for example `model.layers.0.self_attn.q_proj.weight`.
+//!
+//! A name is the path of fields from [`Decoder`] to the parameter, joined by points.
 
-use crate::Decoder;
+use crate::decoder::Decoder;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-/// What looks at parameters one by one.
+/// Name of the embedding, `[vocab, width]`.
+pub const EMBEDDING: &str = "model.embed_tokens.weight";
+
+/// Name of the head, `[vocab, width]`; a model with tied embeddings has none.
+pub const HEAD: &str = "lm_head.weight";
+
+/// Receives every parameter of a model.
 pub trait Visit {
-    /// Looks at one.
+    /// Called once for each parameter.
     fn visit<const D: usize>(&mut self, name: String, parameter: &Param<Tensor<D>>);
 }
 
-/// What replaces parameters one by one.
+/// Replaces every parameter of a model.
 pub trait Replace {
-    /// The new one, with the old one's id.
+    /// Called once for each parameter. The result has the same id.
     fn replace<const D: usize>(&mut self, name: String, parameter: Param<Tensor<D>>) -> Param<Tensor<D>>;
 }
 
-/// Shows all parameters of `model` to `visitor`, in the order of its fields.
+/// Calls `visitor` for all parameters of `model`, in the order of its fields.
 pub fn visit(model: &Decoder, visitor: &mut impl Visit) {
     model.visit(&mut Named { path: Vec::new(), inner: visitor });
 }
 
-/// The model of what `mapper` makes of the parameters of `model`.
+/// The model whose parameters are those that `mapper` returns for the parameters of `model`.
 pub fn replace(model: Decoder, mapper: &mut impl Replace) -> Decoder {
     model.map(&mut Named { path: Vec::new(), inner: mapper })
 }
 
-/// The name and the shape of every parameter; none of them is allocated for it.
+/// Name and shape of every parameter. A parameter without values yet is not allocated.
 pub fn shapes(model: &Decoder) -> Vec<(String, Vec<usize>)> {
     struct Shapes(Vec<(String, Vec<usize>)>);
     impl Visit for Shapes {
@@ -39,7 +47,7 @@ pub fn shapes(model: &Decoder) -> Vec<(String, Vec<usize>)> {
     shapes.0
 }
 
-/// Follows burn's walk through a module's fields.
+/// Follows burn's traversal of a module and records the path of fields.
 struct Named<'a, T> {
     path: Vec<String>,
     inner: &'a mut T,
