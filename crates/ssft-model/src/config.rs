@@ -177,8 +177,12 @@ mod tests {
     #[test]
     fn biases_and_norms_follow_from_the_family() {
         let parts = |family, attention_bias| {
-            let config =
-                DecoderConfig { family, attention_bias, mlp_bias: true, ..DecoderConfig::preset(Preset::Toy, 9) };
+            let config = DecoderConfig {
+                family,
+                attention_bias,
+                mlp_bias: true,
+                ..DecoderConfig::preset(Preset::Toy, 9)
+            };
             (config.qkv_bias(), config.output_bias(), config.feed_forward_bias(), config.qk_norm())
         };
         assert_eq!(parts(Family::Llama, false), (false, false, true, false));

@@ -139,8 +139,7 @@ impl Decoder {
     /// Returns `[tokens, width]`, in the order of `packed.tokens`.
     pub fn prefill(&self, packed: &PackedTrees) -> (Tensor<2>, TreeCache) {
         let mut cache = TreeCache::of(packed);
-        let hidden =
-            self.pass(&packed.tokens, &Pass::over(packed), CacheAccess::Fill(&mut cache.layers));
+        let hidden = self.pass(&packed.tokens, &Pass::over(packed), CacheAccess::Fill(&mut cache.layers));
         (hidden, cache)
     }
 

@@ -100,9 +100,8 @@ const SMALLEST_RAMP: f64 = 0.001;
 impl Yarn {
     /// Position of a pair on the ramp: 0 keeps its frequency, 1 divides it by `factor`.
     fn divided_share(self, pair: usize, theta: f64, head_dim: usize) -> f64 {
-        let pair_of = |turns: f64| {
-            head_dim as f64 * (self.original as f64 / (turns * TAU)).ln() / (2.0 * theta.ln())
-        };
+        let pair_of =
+            |turns: f64| head_dim as f64 * (self.original as f64 / (turns * TAU)).ln() / (2.0 * theta.ln());
         let (low, high) = (pair_of(self.beta_fast), pair_of(self.beta_slow));
         let (low, high) = if self.truncate { (low.floor(), high.ceil()) } else { (low, high) };
         let (low, high) = (low.max(0.0), high.min(head_dim as f64 - 1.0));
