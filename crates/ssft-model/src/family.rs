@@ -1,6 +1,6 @@
 //! Model families: what the key `model_type` of `config.json` implies.
 //!
-//! To add a family, add a variant, its entry in [`Family::facts`], and a case in the tests of this file. A family whose
+//! To add a family, add a variant, its entry in `Family::facts`, and a case in the tests of this file. A family whose
 //! blocks compute something new also needs that in [`crate::attention`] or [`crate::feed_forward`].
 
 use serde::{Deserialize, Serialize};

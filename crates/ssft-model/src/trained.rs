@@ -1,7 +1,7 @@
 //! Which parameters are trained: all of them, or some rows of the embedding and the head.
 //!
-//! Training only the rows of new tokens leaves the behaviour of a model on other texts almost unchanged and needs
-//! gradients and optimizer state for the two tables only. [`freeze`] tells autodiff which parameters to track;
+//! Training only the rows of new tokens keeps all other weights of a model, and needs gradients and optimizer state for
+//! the two tables only. [`freeze`] tells autodiff which parameters to track;
 //! [`Trained::part`] tells an optimizer what to update. Updating itself is in `ssft-train`.
 
 use crate::decoder::Decoder;

@@ -1,8 +1,8 @@
 //! How a weight matrix is held in memory: the only file of this crate that depends on it.
 //!
-//! Today a matrix is an f32 tensor, row-major or column-major. A 16-bit matrix would change this file and the products in
-//! `ssft_kernels`, and nothing else. Types of numbers in files are in [`crate::precision`]; norms and biases are vectors,
-//! which stay f32.
+//! Today a matrix is an f32 tensor, row-major or column-major. The decoder only calls the methods of [`Weight`], so that a
+//! 16-bit matrix changes this file, the products in `ssft_kernels`, and the readback in [`crate::tensor_file`]. Types of
+//! numbers in files are in [`crate::precision`]; norms and biases are vectors, which stay f32.
 
 use crate::initializer::Initializer;
 use burn::module::{

@@ -12,7 +12,7 @@ use ssft_model::trained::{Trained, TrainedPart, freeze};
 use ssft_model::{Decoder, DecoderConfig};
 use std::collections::BTreeMap;
 
-/// Forking tokens; the second one has no target.
+/// Rows to train; token 45 does not occur in the batch.
 const ROWS: [u32; 3] = [40, 41, 45];
 
 fn packed() -> PackedTrees {
