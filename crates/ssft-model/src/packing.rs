@@ -152,8 +152,7 @@ impl PackedTrees {
 
     /// The targets in the form that [`ssft_kernels::linear_nll`] takes.
     pub fn targets(&self) -> Targets {
-        let signed = |numbers: &[u32]| -> Vec<i32> { numbers.iter().map(|&number| number as i32).collect() };
-        Targets::new(&signed(&self.target_rows), &signed(&self.target_tokens))
+        targets(&self.target_rows, &self.target_tokens)
     }
 
     /// Share of padding among the tokens: 0, since every token belongs to a run.
@@ -166,6 +165,16 @@ impl PackedTrees {
         assert!(branch.targets.len() <= branch.tokens.len(), "more targets than tokens");
         self.expect(self.tokens.len() - branch.targets.len(), &branch.targets);
     }
+}
+
+/// Targets for [`ssft_kernels::linear_nll`]: row `rows[i]` has to predict the token `tokens[i]`. The only conversion of
+/// targets from `u32` to `i32`.
+///
+/// # Panics
+/// If the lengths differ or the rows are not in ascending order.
+pub fn targets(rows: &[u32], tokens: &[u32]) -> Targets {
+    let signed = |numbers: &[u32]| -> Vec<i32> { numbers.iter().map(|&number| number as i32).collect() };
+    Targets::new(&signed(rows), &signed(tokens))
 }
 
 #[cfg(test)]

@@ -80,3 +80,42 @@ impl<T: Replace> ModuleMapper for Named<'_, T> {
         self.inner.replace(self.path.join("."), parameter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DecoderConfig, Preset};
+    use crate::family::Family;
+    use burn::tensor::Device;
+
+    #[test]
+    fn names_are_those_of_hugging_face() {
+        let shape = DecoderConfig {
+            family: Family::Qwen2,
+            num_hidden_layers: 1,
+            tie_word_embeddings: false,
+            ..DecoderConfig::preset(Preset::Toy, 9)
+        };
+        let names: Vec<String> =
+            shapes(&Decoder::init(&shape, 1, &Device::flex())).into_iter().map(|(name, _)| name).collect();
+        let layer = |name: &str| format!("model.layers.0.{name}");
+        let expected = [
+            EMBEDDING.to_owned(),
+            layer("self_attn.q_proj.weight"),
+            layer("self_attn.q_proj.bias"),
+            layer("self_attn.k_proj.weight"),
+            layer("self_attn.k_proj.bias"),
+            layer("self_attn.v_proj.weight"),
+            layer("self_attn.v_proj.bias"),
+            layer("self_attn.o_proj.weight"),
+            layer("mlp.gate_proj.weight"),
+            layer("mlp.up_proj.weight"),
+            layer("mlp.down_proj.weight"),
+            layer("input_layernorm.weight"),
+            layer("post_attention_layernorm.weight"),
+            "model.norm.weight".to_owned(),
+            HEAD.to_owned(),
+        ];
+        assert_eq!(names, expected);
+    }
+}

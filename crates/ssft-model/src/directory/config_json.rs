@@ -51,7 +51,7 @@ impl DecoderConfig {
 
     /// The `config.json` that this shape was read from, with the current number of tokens and the type `precision`. All
     /// other keys, including unsupported ones, keep their values.
-    pub fn carry(&self, mut original: Value, precision: Precision) -> Value {
+    pub fn update_hugging_face(&self, mut original: Value, precision: Precision) -> Value {
         original["vocab_size"] = json!(self.vocab_size);
         // Version 4 of transformers reads `torch_dtype`, version 5 both keys.
         let key = if original.get("dtype").is_some() { "dtype" } else { "torch_dtype" };

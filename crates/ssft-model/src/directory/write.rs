@@ -84,7 +84,7 @@ fn settings(
 ) -> (Value, Value) {
     let eos = tokenizer.eos();
     let config = match &carried.config {
-        Some(original) => with_end(model.config().carry(original.clone(), precision), eos),
+        Some(original) => with_end(model.config().update_hugging_face(original.clone(), precision), eos),
         None => model.config().to_hugging_face(eos, precision),
     };
     let generation = match (&carried.generation, &carried.config) {
