@@ -122,7 +122,7 @@ fn plain_loss(model: &Decoder, question: &EncodedQuestion, assignment: &Assignme
 
 fn loss_of(model: &Decoder, questions: &[&EncodedQuestion], assignments: &[Assignment]) -> f64 {
     let packed = matched_trees(questions, assignments, &leads(FORKS));
-    f64::from(set_loss(model, &packed, packed.targets.len()).into_scalar::<f32>())
+    f64::from(set_loss(model, &packed, packed.target_tokens.len()).into_scalar::<f32>())
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn the_gradient_is_the_slope_of_the_loss() {
     let assignments: Vec<Assignment> =
         data.iter().map(|q| Assignment { forks: (0..q.traces.len()).collect() }).collect();
     let packed = matched_trees(&batch, &assignments, &leads(FORKS));
-    let gradients = set_loss(&model, &packed, packed.targets.len()).backward();
+    let gradients = set_loss(&model, &packed, packed.target_tokens.len()).backward();
     let mut slopes = Slopes { gradients: GradientsParams::from_grads(gradients, &model), found: Vec::new() };
     model.visit(&mut slopes);
 
@@ -456,7 +456,7 @@ fn a_model_that_is_not_a_number_is_not_saved() {
     };
     assert_eq!(
         refuse(f32::NAN, Precision::F32),
-        "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower --lr"
+        "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower `lr`"
     );
     assert_eq!(
         refuse(1e6, Precision::F16),
