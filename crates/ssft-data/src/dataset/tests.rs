@@ -233,6 +233,6 @@ fn more_traces_than_forks() {
     records[0].traces = vec![records[0].traces[0].clone(); 3];
     assert!(check_forks(&records, 3).is_ok());
     let error = check_forks(&records, 2).unwrap_err().to_string();
-    assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or use --forks 3"#);
+    assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or raise `forks` to 3"#);
     assert_eq!(fork_problems(&records, 2).count(), 1);
 }
