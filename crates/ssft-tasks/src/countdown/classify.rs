@@ -23,7 +23,7 @@ use super::numbers::Numbers;
 use super::question::Question;
 use super::step::{Direction, GROUP_END, STEP_END, Step, parse};
 use super::strategies::Approach;
-use crate::Strategy;
+use crate::task::Strategy;
 use crate::claim::split_answer;
 
 /// Names the strategy of `trace`; see the rules of this module.

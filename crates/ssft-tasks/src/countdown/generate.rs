@@ -1,12 +1,12 @@
 //! Makes the records of both splits.
 
-use super::NAME;
 use super::canonical::Canonical;
-use super::level::Level;
+use super::level::{Level, NAME};
 use super::question::Question;
 use super::strategies::{Approach, Solution};
 use crate::held_out::HeldOutAnswers;
-use crate::{TaskData, TaskError, TaskSpec};
+use crate::error::TaskError;
+use crate::task::{TaskData, TaskSpec};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

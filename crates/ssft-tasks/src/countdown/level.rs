@@ -1,11 +1,11 @@
 //! The levels: which questions each has.
 
-use super::NAME;
 use super::classify;
 use super::numbers::Numbers;
 use super::question::Question;
 use super::strategies::{Approach, Solution};
-use crate::{Strategy, TaskError};
+use crate::error::TaskError;
+use crate::task::Strategy;
 use std::collections::HashSet;
 
 /// What the questions of a difficulty have in common.

@@ -5,7 +5,7 @@ use super::expression::Expression;
 use super::numbers::Numbers;
 use super::question::Question;
 use super::step::{Direction, GROUP_END, STEP_END, Step, parse};
-use crate::Verdict;
+use crate::task::Verdict;
 use crate::claim::split_answer;
 
 /// Checks `trace` against `question`; a malformed question makes both checks fail.

@@ -17,7 +17,7 @@
 use super::grid::Maze;
 use super::search::{Hand, Walk, distances};
 use super::strategies::Approach;
-use crate::Strategy;
+use crate::task::Strategy;
 use crate::claim::split_answer;
 
 /// See the rule of this module.

@@ -1,11 +1,11 @@
 //! Makes the records of both splits.
 
-use super::NAME;
 use super::classify;
 use super::grid::{Direction, Maze};
 use super::strategies::Approach;
 use crate::held_out::HeldOutAnswers;
-use crate::{Strategy, TaskData, TaskError, TaskSpec};
+use crate::error::TaskError;
+use crate::task::{Strategy, TaskData, TaskSpec};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

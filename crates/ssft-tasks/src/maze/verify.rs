@@ -2,7 +2,7 @@
 
 use super::grid::Maze;
 use super::search::Walk;
-use crate::Verdict;
+use crate::task::Verdict;
 use crate::claim::split_answer;
 
 /// The verdict on `trace` as an answer to `question`.

@@ -1,7 +1,7 @@
 //! Properties of the generated splits, through the public face of the task.
 
 use crate::arithmetic::question::Question;
-use crate::arithmetic::{Arithmetic, NAME};
+use crate::arithmetic::{Arithmetic, generate::NAME};
 use crate::{Task, TaskError, TaskSpec};
 use ssft_data::record::Record;
 use std::collections::{BTreeSet, HashSet};

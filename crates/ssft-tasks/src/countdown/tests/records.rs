@@ -1,7 +1,7 @@
 //! Properties of the generated splits, through the public face of the task.
 
 use crate::countdown::question::Question;
-use crate::countdown::{Countdown, NAME};
+use crate::countdown::{Countdown, level::NAME};
 use crate::{Strategy, Task, TaskError, TaskSpec};
 use ssft_data::record::Record;
 use std::collections::{BTreeSet, HashSet};

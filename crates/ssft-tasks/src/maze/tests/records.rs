@@ -1,7 +1,7 @@
 //! Properties of the generated splits and of their traces, through the public face of the task.
 
 use crate::maze::grid::Maze;
-use crate::maze::{Mazes, NAME};
+use crate::maze::{Mazes, generate::NAME};
 use crate::{Strategy as Class, Task, TaskError, TaskSpec};
 use proptest::prelude::*;
 use ssft_data::record::Record;
