@@ -14,8 +14,8 @@
 use super::question::{Operator, Question};
 use super::step::{STEP_END, Side, Sign, Step};
 use super::strategies::Approach;
-use crate::task::Strategy;
 use crate::claim::split_answer;
+use crate::task::Strategy;
 
 /// The class of `trace`; see the table of this module.
 pub(super) fn strategy(question: &str, trace: &str) -> Strategy {

@@ -2,8 +2,8 @@
 
 use super::question::{Operator, Question};
 use super::step::{STEP_END, Step};
-use crate::task::Verdict;
 use crate::claim::split_answer;
+use crate::task::Verdict;
 
 /// Checks `trace` against the recomputed answer of `question`. Both checks fail for a malformed question.
 pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
