@@ -1,4 +1,4 @@
-//! Which rows become which records, and what is in memory meanwhile.
+//! Grouping of rows into records, and the number of questions in memory.
 
 use crate::questions::Uncounted;
 use crate::reading::{Candidate, Prompt, Reading};
@@ -99,7 +99,7 @@ fn id() -> RowId {
     RowId { own: None, made: "f".to_owned() }
 }
 
-/// The most questions held at once while `rows` are taken.
+/// The largest number of questions in memory while `rows` are added.
 fn most_held(rows: &[usize]) -> usize {
     let settings = ImportSettings::default();
     let mut questions = Questions::new(&settings);
