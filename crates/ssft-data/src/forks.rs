@@ -25,7 +25,7 @@ pub(crate) fn fork_index(name: &str) -> Option<usize> {
 /// prompt  before | <think i>  after  trace
 /// ```
 ///
-/// `before` is encoded as the end of the prompt, with template markers recognised. `after` is encoded as ordinary text
+/// `before` is encoded as the end of the prompt, with template markers recognized. `after` is encoded as ordinary text
 /// behind the forking token of each branch; it is not a target of the loss.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkLead {

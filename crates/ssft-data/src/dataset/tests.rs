@@ -195,7 +195,7 @@ fn files_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent.jsonl");
     let error = read_records(&absent, &Limits::default()).unwrap_err().to_string();
-    let expected = "no such file; check the path, or make a data file with `ssft-wgpu data make`";
+    let expected = "no such file; check the path, or make one with `data make`";
     assert_eq!(error, format!("{}: {expected}", absent.display()));
     let error = read_records(folder.path(), &Limits::default()).unwrap_err().to_string();
     let expected = "cannot be read (Is a directory (os error 21)); check the path and its permissions";

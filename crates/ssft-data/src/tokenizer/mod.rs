@@ -6,12 +6,10 @@
 //! | [`Tokenizer::encode_template`] | rendered chat template | recognized | stay text |
 //! | [`Tokenizer::forks`] | none: trainer and decoder insert forking tokens by id | - | - |
 //!
-//! Files: this one holds [`Tokenizer`]; `build.rs` makes byte-level tokenizers; `stream.rs` holds [`TextStream`].
+//! Files: this one holds [`Tokenizer`]; `build.rs` makes byte-level tokenizers; [`stream`] decodes tokens one by one.
 
 mod build;
-mod stream;
-
-pub use stream::TextStream;
+pub mod stream;
 
 use crate::error::DataError;
 use crate::forks::{fork_index, fork_name};

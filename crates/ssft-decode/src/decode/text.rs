@@ -2,7 +2,7 @@
 
 use super::continuation::Finish;
 use ssft_data::error::DataError;
-use ssft_data::tokenizer::{TextStream, Tokenizer};
+use ssft_data::tokenizer::{Tokenizer, stream::TextStream};
 
 /// Text of a row so far.
 pub(crate) struct GrowingText<'a> {

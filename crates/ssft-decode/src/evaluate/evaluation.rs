@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    fn bits<'a>(figures: &'a Figures<f64>) -> impl Iterator<Item = u64> + 'a {
+    fn bits(figures: &Figures<f64>) -> impl Iterator<Item = u64> {
         let by_k = figures.pass_at_k.values().chain(figures.cons_at_k.values());
         let optional = figures.chosen_pass_at_1.iter().chain(&figures.mutual_information);
         by_k.chain(optional)

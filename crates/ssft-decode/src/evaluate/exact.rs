@@ -97,7 +97,7 @@ pub(super) fn value<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, 
 where
     Exact<T>: Deserialize<'de>,
 {
-    Exact::deserialize(deserializer).map(|exact: Exact<T>| exact.0)
+    Exact::<T>::deserialize(deserializer).map(|exact| exact.0)
 }
 
 /// Deserializes an optional value with floats; for `deserialize_with`.
@@ -105,7 +105,7 @@ pub(super) fn option<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Op
 where
     Exact<T>: Deserialize<'de>,
 {
-    Option::deserialize(deserializer).map(|exact: Option<Exact<T>>| exact.map(|exact| exact.0))
+    Option::<Exact<T>>::deserialize(deserializer).map(|exact| exact.map(|exact| exact.0))
 }
 
 /// Deserializes a map from integers to values with floats; for `deserialize_with`.
@@ -144,7 +144,8 @@ mod tests {
     fn floats_are_read_bit_for_bit() {
         for float in [1.0 / 3.0, 0.1 + 0.2, 0.958_333_333_333_333_5, -5e-324, f64::MAX, 1e21, 4.0] {
             let json = serde_json::to_string(&[float, -float]).expect("finite");
-            let Exact([read, negated]) = serde_json::from_str(&quote_floats(&json)).expect("floats");
+            let Exact([read, negated]): Exact<[f64; 2]> =
+                serde_json::from_str(&quote_floats(&json)).expect("floats");
             assert_eq!((read.to_bits(), negated.to_bits()), (float.to_bits(), (-float).to_bits()), "{json}");
         }
         assert!(serde_json::from_str::<Exact<f64>>("\"x\"").is_err());

@@ -154,7 +154,7 @@ fn paths_that_are_no_files() {
     let folder = Folder::new();
     let settings = ImportSettings::default();
     let refusal = |name: &str| folder.refusal(&[folder.path(name)], &settings);
-    let missing = "no such file; check the path, or make a data file with `ssft-wgpu data make`";
+    let missing = "no such file; check the path, or make one with `data make`";
     assert_eq!(refusal("absent.jsonl"), format!("absent.jsonl: {missing}"));
     fs::create_dir(folder.path("sub.jsonl")).unwrap();
     let expected = "sub.jsonl: not a regular file; name the files themselves: they are read twice";

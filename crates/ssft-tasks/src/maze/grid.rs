@@ -74,14 +74,14 @@ impl Maze {
     /// Pairs of adjacent cells without a wall between them, the smaller number first.
     pub fn passages(&self) -> Vec<(usize, usize)> {
         let of = |cell: usize| {
-            self.neighbours(cell).filter(move |&other| cell < other).map(move |other| (cell, other))
+            self.neighbors(cell).filter(move |&other| cell < other).map(move |other| (cell, other))
         };
         (0..self.cells()).flat_map(of).collect()
     }
 
     /// Whether the cells are adjacent without a wall between them.
     pub fn is_open(&self, from: usize, to: usize) -> bool {
-        from < self.cells() && self.neighbours(from).any(|cell| cell == to)
+        from < self.cells() && self.neighbors(from).any(|cell| cell == to)
     }
 
     /// The cells behind the last `####` of a trace; `None` if the text there is not a sequence of cells. The sequence
@@ -116,7 +116,7 @@ impl Maze {
     }
 
     /// The cells reached by one step, clockwise from the north.
-    pub(super) fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> {
+    pub(super) fn neighbors(&self, cell: usize) -> impl Iterator<Item = usize> {
         Direction::ALL.into_iter().filter_map(move |direction| self.step(cell, direction))
     }
 
@@ -148,8 +148,8 @@ impl Maze {
         let mut maze = Self::walled(size, 0, 0);
         for (cell, group) in groups.iter().enumerate() {
             // A group is a cell and its neighbors; the comparison below checks order and symmetry.
-            let [_, neighbours @ ..] = &maze.cells_of(group)?[..] else { return None };
-            for &other in neighbours {
+            let [_, neighbors @ ..] = &maze.cells_of(group)?[..] else { return None };
+            for &other in neighbors {
                 let direction = maze.direction(cell, other)?;
                 maze.open(cell, direction);
             }
@@ -168,7 +168,7 @@ impl fmt::Display for Maze {
         for cell in 0..self.cells() {
             let separator = if cell == 0 { "" } else { " " };
             write!(formatter, "{separator}{}", Self::letter(cell))?;
-            for other in self.neighbours(cell) {
+            for other in self.neighbors(cell) {
                 write!(formatter, "{}", Self::letter(other))?;
             }
         }

@@ -40,7 +40,7 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that stands at the start.
+    /// A walk at the start.
     pub(super) fn new(maze: &'a Maze) -> Self {
         let mut seen = vec![false; maze.cells()];
         seen[maze.start()] = true;
@@ -99,7 +99,7 @@ pub(super) fn breadth_first(maze: &Maze, from: usize, to: usize) -> Option<Found
     while before[to].is_none() {
         let cell = queue.pop_front()?;
         let mut group = vec![cell];
-        for other in maze.neighbours(cell) {
+        for other in maze.neighbors(cell) {
             if other != from && before[other].is_none() {
                 before[other] = Some(cell);
                 group.push(other);
@@ -124,7 +124,7 @@ pub(super) fn distances(maze: &Maze, from: usize) -> Vec<usize> {
     moves[from] = 0;
     let mut queue = VecDeque::from([from]);
     while let Some(cell) = queue.pop_front() {
-        for other in maze.neighbours(cell) {
+        for other in maze.neighbors(cell) {
             if moves[other] == usize::MAX {
                 moves[other] = moves[cell] + 1;
                 queue.push_back(other);

@@ -75,7 +75,7 @@ fn classes_by_hand() {
         ("abadgd", Named(1)),
         ("cf,fie", Named(3)),
         ("abadefc #### x", Named(2)),
-        // A wrong neighbour among right ones.
+        // A wrong neighbor among right ones.
         ("abd,deh,ef,fci #### adefc", Named(0)),
         // First one hand, then the other: at d the left one, at f the right one.
         ("abadefihifc #### adefc", Chimera),
