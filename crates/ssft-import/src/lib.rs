@@ -59,15 +59,12 @@ pub use error::{ImportError, RowFault};
 pub use layout::Layout;
 pub use settings::ImportSettings;
 
-use crate::error::ImportError;
 use ids::RowId;
 use input::{Input, refused};
 use layout::{IDS, Scope};
 use questions::Questions;
 use reading::NoReading;
 use row::Row;
-use ssft_data::dataset::Limits;
-use ssft_data::error::DataError;
 use ssft_data::words::counted;
 use ssft_data::writer::RecordWriter;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Damaged Parquet files: each gives rows or a one-line error, never a panic.
 
-use crate::parquet_rows::write;
+use super::parquet_rows::write;
+use super::*;
 use crate::thrift::varint;
-use crate::*;
 use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaDataWriter;

@@ -1,7 +1,7 @@
 //! Files and rows that cannot be imported: the exact messages.
 
-use crate::parquet_rows::write;
-use crate::*;
+use super::parquet_rows::write;
+use super::*;
 use parquet::basic::Compression;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Grouping of rows into records, and the number of questions in memory.
 
+use super::*;
 use crate::questions::Uncounted;
 use crate::reading::{Candidate, Prompt, Reading};
-use crate::*;
 use serde_json::json;
 
 fn chat(question: &str, reply: &str) -> Value {

@@ -1,7 +1,7 @@
 //! Each layout by hand.
 
-use crate::parquet_rows::write;
-use crate::*;
+use super::parquet_rows::write;
+use super::*;
 use parquet::basic::{Compression, ZstdLevel};
 use serde_json::json;
 use ssft_data::record::Message;

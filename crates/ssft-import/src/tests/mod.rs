@@ -8,7 +8,7 @@ mod parquet_rows;
 
 use crate::*;
 use serde_json::Value;
-use ssft_data::dataset::read_records;
+use ssft_data::dataset::{Limits, read_records};
 use ssft_data::record::Record;
 use std::fs;
 use std::slice;
