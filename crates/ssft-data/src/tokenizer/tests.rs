@@ -1,5 +1,4 @@
 use super::*;
-use crate::template::Template;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
