@@ -1,82 +1,108 @@
-//! From the logits of a row to its next token, with randomness that lives on the host.
+//! Sampling: from the logits of a row to its next token, on the host.
 
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
-/// How the next token is drawn. Applied in the order of the fields, as `transformers` does.
+/// Sampling parameters, applied in the order of the fields, as in transformers.
+///
+/// ```
+/// use ssft_decode::sample::{Sampling, choose, row_generator};
+/// use std::collections::BTreeSet;
+///
+/// let logits = [0.25_f32, 0.5, 0.125, 0.125].map(f32::ln);
+/// let mut rng = row_generator(1, 0, 0, 0);
+/// let greedy = choose(&logits, &BTreeSet::new(), &Sampling::GREEDY, &mut rng).expect("finite logits");
+/// assert_eq!(greedy.token, 1);
+/// assert!((greedy.logprob - 0.5_f64.ln()).abs() < 1e-6);
+///
+/// let top_2 = Sampling { temperature: 1.0, top_k: 2, ..Sampling::GREEDY };
+/// let drawn = choose(&logits, &BTreeSet::new(), &top_2, &mut rng).expect("finite logits");
+/// assert!(drawn.token < 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
-    /// Tokens that the row holds already, prompt included, have a positive logit divided and a negative one multiplied
-    /// by this; 1 for no difference. Source: arXiv 1909.05858.
+    /// Divisor of a positive logit, factor of a negative one, for tokens that occur in the row or its prompt; 1 for none.
+    /// Source: arXiv 1909.05858.
     pub repetition_penalty: f64,
-    /// What logits are divided by; 0 takes the most likely token, and what follows is without effect.
+    /// Divisor of all logits. 0 selects the most likely token and ignores the following fields.
     pub temperature: f64,
-    /// Only so many of the most likely tokens; 0 for all.
+    /// Number of most likely tokens kept; 0 for all.
     pub top_k: usize,
-    /// Only the fewest tokens whose probabilities together reach this; 1 for all. Source: arXiv 1904.09751.
+    /// Probability mass of the smallest set of most likely tokens kept; 1 for all. Source: arXiv 1904.09751.
     pub top_p: f64,
-    /// Only tokens at least this times as likely as the most likely one; 0 for all. Source: arXiv 2407.01082.
+    /// Smallest kept probability, as a fraction of the largest; 0 for all. Source: arXiv 2407.01082.
     pub min_p: f64,
 }
 
+/// Valid values of [`Sampling::temperature`].
+const TEMPERATURES: RangeInclusive<f64> = 0.0..=100.0;
+/// Valid values of [`Sampling::repetition_penalty`].
+const PENALTIES: RangeInclusive<f64> = 0.01..=100.0;
+
 impl Sampling {
-    /// The most likely token, always.
+    /// Always the most likely token.
     pub const GREEDY: Self =
         Self { repetition_penalty: 1.0, temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0 };
-    /// What arXiv 2510.05132 samples its figures with.
+    /// The parameters of the evaluations in arXiv 2510.05132.
     pub const PAPER: Self =
         Self { repetition_penalty: 1.0, temperature: 0.7, top_k: 0, top_p: 0.95, min_p: 0.0 };
 
-    /// True if no random number is ever drawn.
+    /// Whether the most likely token is always chosen, without random numbers.
     pub fn is_greedy(&self) -> bool {
         self.temperature == 0.0
     }
 
-    /// What is out of range, in words; `None` if nothing is.
+    /// Whether the repetition penalty has an effect.
+    pub fn has_penalty(&self) -> bool {
+        self.repetition_penalty != 1.0
+    }
+
+    /// A message about the first parameter out of range; `None` if all are valid.
     pub fn problem(&self) -> Option<String> {
         let Self { repetition_penalty, temperature, top_p, min_p, .. } = *self;
         let range = |name: &str, value: f64, holds: bool, wanted: &str| {
             (!holds).then(|| format!("{name} is {value}; give {wanted}"))
         };
-        range("temperature", temperature, (0.0..=100.0).contains(&temperature), "0 to 100")
+        range("temperature", temperature, TEMPERATURES.contains(&temperature), "0 to 100")
             .or_else(|| range("top-p", top_p, top_p > 0.0 && top_p <= 1.0, "more than 0, at most 1"))
             .or_else(|| range("min-p", min_p, (0.0..1.0).contains(&min_p), "0 or more, below 1"))
             .or_else(|| {
-                let fits = (0.01..=100.0).contains(&repetition_penalty);
+                let fits = PENALTIES.contains(&repetition_penalty);
                 range("repetition-penalty", repetition_penalty, fits, "0.01 to 100")
             })
     }
 }
 
-/// The chosen token of a row.
+/// The chosen next token of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choice {
-    /// Its id.
+    /// Token id.
     pub token: u32,
-    /// Its log-probability under the model itself, before anything of [`Sampling`], in nats.
+    /// Log-probability of the token under the model, before [`Sampling`] is applied, in nats.
     pub logprob: f64,
 }
 
-/// What a stream of random numbers is for.
+/// Purpose of a stream of random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The tokens of a row: of a question, a fork, a sample.
+    /// Tokens of a row; key: question, fork, sample.
     Row = 0,
-    /// Which forks give one more answer to a vote: of a question, a number of answers.
+    /// Forks that contribute one more answer to a vote; key: question, number of answers.
     Split = 1,
-    /// A draw of the questions.
+    /// Resampling of the questions; key: number of the draw.
     Bootstrap = 2,
 }
 
-/// The random numbers of one row: a function of where it stands, so that neither the batch nor the other rows matter.
+/// The generator of one row. It depends only on its arguments, so that batch and neighboring rows have no influence.
 pub fn row_generator(seed: u64, question: u64, fork: u32, sample: u32) -> ChaCha8Rng {
     generator(Purpose::Row, seed, question, fork, sample)
 }
 
-/// The generator for one purpose and place.
+/// The generator with the key (`purpose`, `seed`, `major`, `minor`, `index`).
 pub fn generator(purpose: Purpose, seed: u64, major: u64, minor: u32, index: u32) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -87,8 +113,8 @@ pub fn generator(purpose: Purpose, seed: u64, major: u64, minor: u32, index: u32
     ChaCha8Rng::from_seed(key)
 }
 
-/// The next token of a row with these `logits`, one a token of the vocabulary; `seen` are the tokens that it holds.
-/// `None` if a logit is not a number or all are minus infinity: the weights are damaged.
+/// Chooses the next token of a row from `logits [vocab]`; `seen` has the tokens subject to the repetition penalty.
+/// `None` if a logit is NaN or infinite, or all are minus infinity.
 pub fn choose(
     logits: &[f32],
     seen: &BTreeSet<u32>,
@@ -106,7 +132,7 @@ pub fn choose(
         }
     };
     let token = if sampling.is_greedy() {
-        // Of equal maxima `max_by` keeps the last, so the walk goes from high ids to low.
+        // `max_by` returns the last of equal maxima; the reversed order makes that the lowest id.
         (0..logits.len()).rev().max_by(|&a, &b| score(a).total_cmp(&score(b)))?
     } else {
         draw(&candidates((0..logits.len()).map(score), sampling), rng)
@@ -114,6 +140,7 @@ pub fn choose(
     Some(Choice { token: token as u32, logprob: f64::from(logits[token]) - normalizer })
 }
 
+/// `ln sum exp(logit)`; `None` if it is not finite.
 fn log_sum_exp(logits: &[f32]) -> Option<f64> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - f64::from(top)).exp()).sum();
@@ -121,10 +148,10 @@ fn log_sum_exp(logits: &[f32]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// A token that may be drawn, and its weight relative to the most likely one's 1.
+/// A token id and its weight; the weight of the most likely token is 1.
 type Candidate = (usize, f64);
 
-/// The tokens that the filters leave: all in order of their ids, or the most likely first.
+/// The tokens that pass the filters, in order of their ids without top-k and top-p, else by descending weight.
 fn candidates(scores: impl Iterator<Item = f64> + Clone, sampling: &Sampling) -> Vec<Candidate> {
     let Sampling { temperature, top_k, top_p, min_p, .. } = *sampling;
     let top = scores.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -137,8 +164,8 @@ fn candidates(scores: impl Iterator<Item = f64> + Clone, sampling: &Sampling) ->
         kept.sort_unstable_by(order);
     }
     if top_p < 1.0 {
-        // Tokens below (1 - p) / V of the mass have less than 1 - p of it together, so none of them is needed to reach
-        // p, and a large vocabulary need not be sorted whole.
+        // The tokens below (1 - p) / V of the mass have together less than 1 - p of it, so that none of them is needed to
+        // reach p. Dropping them first avoids sorting a large vocabulary.
         let mass: f64 = kept.iter().map(|(_, weight)| weight).sum();
         let least = (1.0 - top_p) * mass / kept.len() as f64;
         kept.retain(|&(_, weight)| weight >= least);
@@ -154,7 +181,7 @@ fn candidates(scores: impl Iterator<Item = f64> + Clone, sampling: &Sampling) ->
     kept
 }
 
-/// One of the candidates by their weights. There is one at least: the most likely token passes every filter.
+/// Draws a candidate in proportion to the weights. There is at least one: the most likely token passes every filter.
 fn draw(candidates: &[Candidate], rng: &mut ChaCha8Rng) -> usize {
     let mass: f64 = candidates.iter().map(|(_, weight)| weight).sum();
     let mut left = rng.random::<f64>() * mass;
@@ -162,7 +189,7 @@ fn draw(candidates: &[Candidate], rng: &mut ChaCha8Rng) -> usize {
         left -= weight;
         left < 0.0
     });
-    // Rounding may leave a crumb behind the last one.
+    // Rounding errors can leave a remainder after the last candidate.
     chosen.unwrap_or(&candidates[candidates.len() - 1]).0
 }
 

@@ -1,14 +1,15 @@
-//! Text to token ids and back, with forking tokens that no text can produce.
+//! Text to token ids and back. Text never encodes to a forking token.
 //!
-//! One vocabulary, three ways in:
+//! | method | input | special tokens in text | forking tokens in text |
+//! |---|---|---|---|
+//! | [`Tokenizer::encode_text`] | question, trace | stay text | stay text |
+//! | [`Tokenizer::encode_template`] | rendered chat template | recognized | stay text |
+//! | [`Tokenizer::forks`] | none: trainer and decoder insert forking tokens by id | - | - |
 //!
-//! | input | special tokens | forking tokens |
-//! |---|---|---|
-//! | [`Tokenizer::encode_text`]: questions, traces | stay text | stay text |
-//! | [`Tokenizer::encode_template`]: a rendered chat template | recognised | stay text |
-//! | [`Tokenizer::forks`]: the trainer and the decoder | - | inserted by id |
+//! Files: this one holds [`Tokenizer`]; `build.rs` makes byte-level tokenizers; [`stream`] decodes tokens one by one.
 
 mod build;
+pub mod stream;
 
 use crate::error::DataError;
 use crate::forks::{fork_index, fork_name};
@@ -19,10 +20,21 @@ use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
 ///
-/// It holds the same vocabulary twice. Text is encoded by `text`, in which every special token is matched as
-/// ordinary characters. Templates are encoded by `template`, in which only the forking tokens count as
-/// special, so that only they are left alone; removing their entries instead would move the ids of the
-/// tokens behind them.
+/// Two tokenizers share one vocabulary. `text` treats every special token in its input as ordinary characters.
+/// `template` marks only the forking tokens as special, so that it recognizes all other special tokens; removing the
+/// forking tokens from its vocabulary instead would shift the ids behind them.
+///
+/// ```
+/// use ssft_data::tokenizer::Tokenizer;
+///
+/// let tokenizer = Tokenizer::bytes(2)?;
+/// assert_eq!(tokenizer.forks(), [259, 260]);
+/// assert_eq!(tokenizer.encode_text("2+5")?, [50, 43, 53]);
+/// // A forking token spelled in text stays text.
+/// assert_eq!(tokenizer.encode_text("<think1>")?.len(), 8);
+/// assert_eq!(tokenizer.decode(&[259, 50, 256])?, "2");
+/// # Ok::<(), ssft_data::error::DataError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     text: tokenizers::Tokenizer,
@@ -32,31 +44,33 @@ pub struct Tokenizer {
     unk: Option<String>,
     eos: Special,
     pad: Special,
+    /// Largest id + 1.
     rows: usize,
 }
 
+/// A special token.
 #[derive(Debug, Clone)]
 struct Special {
     name: String,
     id: u32,
 }
 
-/// Names of the special tokens with a role, which `tokenizer.json` does not tell.
+/// Names of the special tokens with a role; `tokenizer.json` does not contain them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roles {
     /// Beginning of a sequence.
     pub bos: Option<String>,
     /// End of a sequence.
     pub eos: Option<String>,
-    /// The end's id, for models of which no file has its name.
+    /// Id of the end of a sequence, used if `eos` is absent.
     pub eos_id: Option<u32>,
-    /// Fills unused places.
+    /// Padding.
     pub pad: Option<String>,
-    /// Stands for what the vocabulary lacks.
+    /// Replacement for text outside the vocabulary.
     pub unk: Option<String>,
 }
 
-/// End of sequence of a model that names none, and of the tokenizers made here.
+/// Default end of sequence, also that of the tokenizers of `build.rs`.
 const END_OF_TEXT: &str = "<|endoftext|>";
 
 const REMEDY: &str = "use the tokenizer files of a Hugging Face model as they were published";
@@ -73,51 +87,14 @@ fn failed(action: &'static str) -> impl Fn(tokenizers::Error) -> DataError {
     move |error| DataError::Tokenizer { action, reason: one_line(&error.to_string()) }
 }
 
-/// Turns tokens into text one by one; a character whose bytes are spread over several tokens comes with the last.
-///
-/// The library's own stream gives up on bytes that are no UTF-8, which a model may well produce; here they show as U+FFFD.
-#[derive(Debug)]
-pub struct TextStream<'a> {
-    tokenizer: &'a Tokenizer,
-    /// The tokens of the last piece, since some decoders treat a first token differently, then those not heard yet.
-    tokens: Vec<u32>,
-    /// How many of them are the last piece's.
-    heard: usize,
-}
-
-impl TextStream<'_> {
-    /// The text that `token` completes: often all of its own, sometimes none.
-    ///
-    /// # Errors
-    /// [`DataError::Tokenizer`] if the library fails.
-    pub fn push(&mut self, token: u32) -> Result<Option<String>, DataError> {
-        self.tokens.push(token);
-        let text = self.tokenizer.decode(&self.tokens)?;
-        if text.ends_with(char::REPLACEMENT_CHARACTER) {
-            return Ok(None);
-        }
-        let heard = self.tokenizer.decode(&self.tokens[..self.heard])?;
-        let news = match text.strip_prefix(&heard) {
-            Some(news) => news.to_owned(),
-            None => self.tokenizer.decode(&self.tokens[self.heard..])?,
-        };
-        if news.is_empty() {
-            // A token without text, special or unknown.
-            self.tokens.pop();
-            return Ok(None);
-        }
-        self.tokens.drain(..self.heard);
-        self.heard = self.tokens.len();
-        Ok(Some(news))
-    }
-}
-
 impl Tokenizer {
-    /// Reads the content of a `tokenizer.json`; `ssft_model::directory::text_files::TextFiles::roles` finds the roles in
-    /// the files beside it. Forking tokens `<think1>` .. `<thinkN>` are recognised.
+    /// Parses the content of `tokenizer.json`. Tokens named `<think1>` .. `<thinkN>` become the forking tokens.
+    ///
+    /// The roles come from the other files of a model directory, which `ssft-model` reads.
     ///
     /// # Errors
-    /// [`DataError::ModelFile`] if it is no tokenizer, the forking tokens have a gap, or no end of sequence is known.
+    /// [`DataError::ModelFile`] if the content is not a tokenizer, the forking tokens are not numbered without gaps, or
+    /// the end-of-sequence token does not exist.
     pub fn from_json(json: &[u8], roles: Roles) -> Result<Self, DataError> {
         let json: Value = serde_json::from_slice(json)
             .map_err(|error| broken(format!("not JSON ({})", one_line(&error.to_string()))))?;
@@ -127,12 +104,12 @@ impl Tokenizer {
         Self::assemble(json, roles)
     }
 
-    /// Both tokenizers from the value of a `tokenizer.json`.
+    /// Both tokenizers of one `tokenizer.json`.
     fn assemble(mut json: Value, roles: Roles) -> Result<Self, DataError> {
-        // Settings for batches of some other program: they would cut or pad a trace without a word.
+        // Truncation and padding would silently change the tokens of a trace.
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
-        // Other tokens at every reading: no row could be told again.
+        // BPE dropout makes the encoding random.
         if let Some(dropout) = json.get_mut("model").and_then(|model| model.get_mut("dropout")) {
             *dropout = Value::Null;
         }
@@ -148,12 +125,12 @@ impl Tokenizer {
         Ok(Self { text, template, forks, bos: roles.bos, unk: roles.unk, eos, pad, rows })
     }
 
-    /// The same tokenizer with at least `count` forking tokens: those it has, and new ones behind the
-    /// largest id. The model needs [`Tokenizer::vocab_size`] embedding rows afterwards.
+    /// The same tokenizer with at least `count` forking tokens; new ones get ids above the largest id. The model then
+    /// needs [`Tokenizer::vocab_size`] embedding rows.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library refuses a token, [`DataError::ModelFile`] if the ids of the vocabulary have a
-    /// hole that it would fill with one that is taken.
+    /// [`DataError::Tokenizer`] if the library rejects a token; [`DataError::ModelFile`] if a name is an ordinary entry of
+    /// the vocabulary, or gaps in the ids would give a new token the id of an existing one.
     pub fn with_forks(self, count: usize) -> Result<Self, DataError> {
         if count <= self.forks.len() {
             return Ok(self);
@@ -168,7 +145,7 @@ impl Tokenizer {
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
         let json = serde_json::to_value(&grown).map_err(|e| broken(e.to_string()))?;
         let grown = Self::assemble(json, roles)?;
-        // The library numbers new tokens from the count of those there are; where numbers are left out, that is taken.
+        // The library numbers new tokens from the size of the vocabulary, which is a used id if the ids have gaps.
         match grown.forks[had..].iter().find(|&&id| (id as usize) < rows) {
             Some(id) => Err(broken(format!(
                 "ids are left out below {rows}, so that a new token would get {id}, which another one has"
@@ -177,24 +154,24 @@ impl Tokenizer {
         }
     }
 
-    /// The text of `tokenizer.json`, which Python's `tokenizers` and `transformers` read.
+    /// The content of `tokenizer.json`, in the format of Python's `tokenizers` and `transformers`.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library cannot write it.
+    /// [`DataError::Tokenizer`] if the library cannot serialize the tokenizer.
     pub fn to_json(&self) -> Result<String, DataError> {
         self.text.to_string(true).map_err(failed("write its file"))
     }
 
-    /// The tokens of ordinary text: no special token ever comes out, whatever the text spells.
+    /// Token ids of ordinary text; never a special token.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library fails; it does not on a byte-level vocabulary.
+    /// [`DataError::Tokenizer`] if the library reports an error, which it never does for a byte-level vocabulary.
     pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, DataError> {
         encode(&self.text, text, "encode the text")
     }
 
-    /// The tokens of a rendered chat template: its markers become special tokens, but `<think1>` stays text.
-    /// As everywhere in the Hugging Face world, a message that spells a marker becomes one too.
+    /// Token ids of a rendered chat template: markers become special tokens, `<think1>` stays text. As in transformers,
+    /// a marker spelled in a message becomes a special token too.
     ///
     /// # Errors
     /// As [`Tokenizer::encode_text`].
@@ -202,36 +179,31 @@ impl Tokenizer {
         encode(&self.template, rendered, "encode the prompt")
     }
 
-    /// The text of `tokens`, without special and forking tokens; ids outside the vocabulary (a model may
-    /// have spare embedding rows) are skipped, and broken UTF-8 becomes U+FFFD.
+    /// The text of `tokens` without special and forking tokens. Ids outside the vocabulary (spare embedding rows of a
+    /// model) are skipped; invalid UTF-8 becomes U+FFFD.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library fails.
+    /// [`DataError::Tokenizer`] if the library reports an error.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
         guarded("decode the tokens", || self.text.decode(tokens, true))
     }
 
-    /// The text of tokens as they come one by one, as [`Tokenizer::decode`] gives it.
-    pub fn stream(&self) -> TextStream<'_> {
-        TextStream { tokenizer: self, tokens: Vec::new(), heard: 0 }
-    }
-
-    /// Ids of the forking tokens, `<think1>` first.
+    /// Ids of the forking tokens `<think1>` .. `<thinkN>`, in order.
     pub fn forks(&self) -> &[u32] {
         &self.forks
     }
 
-    /// Id of the end of a sequence.
+    /// Id of the end-of-sequence token.
     pub fn eos(&self) -> u32 {
         self.eos.id
     }
 
-    /// Name of the end of a sequence.
+    /// Name of the end-of-sequence token.
     pub fn eos_token(&self) -> &str {
         &self.eos.name
     }
 
-    /// Id that fills unused places; the end of sequence if the tokenizer has no other.
+    /// Id of the padding token; the end of sequence if the tokenizer has no padding token.
     pub fn pad(&self) -> u32 {
         self.pad.id
     }
@@ -241,41 +213,41 @@ impl Tokenizer {
         &self.pad.name
     }
 
-    /// Id of the beginning of a sequence, if the tokenizer's own rule puts it in front of every text (Llama's does). It
-    /// stands in front of plain prompts; a chat template writes its own.
+    /// Id of the beginning-of-sequence token, if the tokenizer's post-processor puts it in front of every text (as
+    /// Llama's does). Plain prompts start with it; a chat template writes its own.
     pub fn start(&self) -> Option<u32> {
         let bos = self.token_id(self.bos.as_deref()?)?;
-        // The library's rule for texts, on a text of nothing.
+        // The post-processor applied to the empty text.
         let alone = self.text.encode_fast("", true).ok()?;
         (alone.get_ids().first() == Some(&bos)).then_some(bos)
     }
 
-    /// Name of the beginning of a sequence, if the tokenizer has one.
+    /// Name of the beginning-of-sequence token, if there is one.
     pub fn bos_token(&self) -> Option<&str> {
         self.bos.as_deref()
     }
 
-    /// Name of the token for what the vocabulary lacks, if the model has one.
+    /// Name of the token for text outside the vocabulary, if there is one.
     pub fn unk_token(&self) -> Option<&str> {
         self.unk.as_deref()
     }
 
-    /// Number of embedding rows the vocabulary needs: the largest id + 1.
+    /// Number of embedding rows that the vocabulary needs: the largest id + 1.
     pub fn vocab_size(&self) -> usize {
         self.rows
     }
 
-    /// The id of the token called `name`, if there is one.
+    /// Id of the token called `name`, if there is one.
     pub fn token_id(&self, name: &str) -> Option<u32> {
         self.text.token_to_id(name)
     }
 
-    /// How the vocabulary spells a token.
+    /// The vocabulary entry of a token, for example `Ġthe` for ` the` in a byte-level vocabulary.
     pub fn spelling(&self, id: u32) -> Option<String> {
         self.text.id_to_token(id)
     }
 
-    /// The name of a special token.
+    /// Name of the special token `id`; `None` if `id` is not a special token.
     pub fn special_name(&self, id: u32) -> Option<String> {
         self.text
             .get_added_tokens_decoder()
@@ -284,7 +256,7 @@ impl Tokenizer {
             .map(|token| token.content)
     }
 
-    /// Names of all special tokens, forking tokens included, by id.
+    /// Names of all special tokens, forking tokens included, in order of their ids.
     pub fn special_names(&self) -> Vec<String> {
         let mut tokens: Vec<_> = self.text.get_added_tokens_decoder().into_iter().collect();
         tokens.sort_unstable_by_key(|&(id, _)| id);
@@ -292,7 +264,7 @@ impl Tokenizer {
     }
 }
 
-/// Sets the `special` flag of each added token from whether it is a forking token and the present flag.
+/// Sets the `special` flag of each added token to `rule(is_fork, flag)`.
 fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
     let tokens = json.get_mut("added_tokens").and_then(Value::as_array_mut);
     for token in tokens.into_iter().flatten() {
@@ -304,6 +276,7 @@ fn mark_special(json: &mut Value, rule: impl Fn(bool, bool) -> bool) {
     }
 }
 
+/// A tokenizer that encodes its special tokens as ordinary text.
 fn load(json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
     let mut tokenizer: tokenizers::Tokenizer = serde_json::from_value(json.clone())
         .map_err(|error| broken(format!("not a tokenizer ({})", one_line(&error.to_string()))))?;
@@ -311,7 +284,7 @@ fn load(json: &Value) -> Result<tokenizers::Tokenizer, DataError> {
     Ok(tokenizer)
 }
 
-/// The library numbers added tokens anew and only logs where that contradicts the file.
+/// Checks that added tokens have the ids of the file: the library renumbers them and only logs a difference.
 fn check_ids(json: &Value, loaded: &tokenizers::Tokenizer) -> Result<(), DataError> {
     for token in json["added_tokens"].as_array().into_iter().flatten() {
         let name = token["content"].as_str().unwrap_or_default();
@@ -330,7 +303,7 @@ fn special(tokenizer: &tokenizers::Tokenizer, name: String) -> Option<Special> {
     tokenizer.token_to_id(&name).map(|id| Special { name, id })
 }
 
-/// The end that a name, or else an id, or else nothing in particular stands for.
+/// The end-of-sequence token: `name` if given, else that with `id`, else `<|endoftext|>`.
 fn end_of_sequence(
     tokenizer: &tokenizers::Tokenizer,
     name: Option<String>,
@@ -343,7 +316,10 @@ fn end_of_sequence(
     special(tokenizer, name).ok_or_else(|| damaged(missing, REMEDY))
 }
 
-/// Ids of `<think1>` .. `<thinkN>`, which must have no gap.
+/// Ids of `<think1>` .. `<thinkN>`.
+///
+/// # Errors
+/// [`DataError::ModelFile`] if the numbers have a gap.
 fn forks_of(tokenizer: &tokenizers::Tokenizer) -> Result<Vec<u32>, DataError> {
     let added = tokenizer.get_added_tokens_decoder();
     let mut forks: Vec<(usize, u32)> =
@@ -370,12 +346,12 @@ fn encode(
     text: &str,
     action: &'static str,
 ) -> Result<Vec<u32>, DataError> {
-    // No post-processor: see `Tokenizer::start`.
+    // Without the post-processor: see `Tokenizer::start`.
     let encoding = guarded(action, || tokenizer.encode_fast(text, false))?;
     Ok(encoding.get_ids().to_vec())
 }
 
-/// Runs the library: some files that it takes, it panics on when they are used.
+/// Calls the library and turns its panics into errors: it accepts some invalid files and panics when it uses them.
 fn guarded<T>(action: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, DataError> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(result) => result.map_err(failed(action)),

@@ -1,29 +1,32 @@
-//! Confidence intervals without assumptions: the questions drawn anew, many times (Efron 1979).
+//! Bootstrap intervals: the questions are resampled with replacement many times (Efron 1979).
 
-use crate::sample::{Purpose, generator};
+use crate::decode::sample::{Purpose, generator};
 use rand::RngExt;
 
-/// Times that the questions are drawn.
+/// Number of resamplings.
 const DRAWS: u64 = 1000;
 
-/// Draws of as many questions as there are, with replacement; the same for every figure.
+/// Quantiles at the ends of a 95 % interval.
+const QUANTILES: [f64; 2] = [0.025, 0.975];
+
+/// Resamplings of the questions, the same for every figure.
 #[derive(Debug)]
 pub struct Bootstrap {
-    /// The questions themselves, then each draw.
+    /// All questions in order, then each resampling.
     draws: Vec<Vec<usize>>,
 }
 
 /// A figure with its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// Of the questions themselves.
+    /// Value over all questions.
     pub value: f64,
-    /// Where it fell in 95 of 100 draws: the percentiles 2.5 and 97.5.
+    /// 95 % interval: quantiles 0.025 and 0.975 over the resamplings.
     pub ci95: [f64; 2],
 }
 
 impl Bootstrap {
-    /// The draws of `questions` questions that `seed` decides.
+    /// Resamplings of `questions` questions, determined by `seed`.
     pub fn new(questions: usize, seed: u64) -> Self {
         let draw = |draw: u64| {
             let mut rng = generator(Purpose::Bootstrap, seed, draw, 0, 0);
@@ -32,16 +35,16 @@ impl Bootstrap {
         Self { draws: std::iter::once((0..questions).collect()).chain((1..=DRAWS).map(draw)).collect() }
     }
 
-    /// A figure that is a function of which questions are asked, given by their numbers.
+    /// The estimate of `figure`, a function of a list of question indices.
     pub fn estimate(&self, figure: impl Fn(&[usize]) -> f64) -> Estimate {
         let value = figure(&self.draws[0]);
         let mut drawn: Vec<f64> = self.draws[1..].iter().map(|draw| figure(draw)).collect();
         drawn.sort_unstable_by(f64::total_cmp);
-        let percentile = |share: f64| drawn[(share * (drawn.len() - 1) as f64).round() as usize];
-        Estimate { value, ci95: [percentile(0.025), percentile(0.975)] }
+        let quantile = |share: f64| drawn[(share * (drawn.len() - 1) as f64).round() as usize];
+        Estimate { value, ci95: QUANTILES.map(quantile) }
     }
 
-    /// The mean of one number a question; 0 without questions.
+    /// The estimate of the mean of `of(question)`; 0 without questions.
     pub fn mean(&self, of: impl Fn(usize) -> f64) -> Estimate {
         let mean = |questions: &[usize]| {
             questions.iter().map(|&question| of(question)).sum::<f64>() / questions.len().max(1) as f64

@@ -1,4 +1,20 @@
-//! How a question becomes the text of a prompt: a Jinja chat template, as Hugging Face tokenizers carry it.
+//! Chat templates: from the messages of a question to the text of a prompt.
+//!
+//! A chat template is a Jinja program in a model's tokenizer files, written for `jinja2` as transformers configures it.
+//! `minijinja` runs it here; the files below supply the differences. Reading order:
+//!
+//! | file | subject |
+//! |---|---|
+//! | `mod.rs` | [`Template`]: compile, render, errors |
+//! | `engine.rs` | `minijinja` environment with the filters, tests and functions of transformers |
+//! | `methods.rs` | Python's methods of strings (`strip`, `split`, ..) and the filters `trim` and `indent` |
+//! | `json.rs` | the filter `tojson`: the text of Python's `json.dumps` |
+//! | `date.rs` | [`Date`] and the function `strftime_now` |
+//! | `source.rs` | limits on the template's source, and its translation for `minijinja` |
+//! | `bind.rs` | names that a statement binds, used by `source.rs` |
+//! | `bounds.rs` | limits on the size of values at run time |
+//!
+//! Templates are untrusted input: every loop, value and message has a limit.
 
 mod bind;
 mod bounds;
@@ -14,15 +30,15 @@ use crate::error::DataError;
 use crate::record::{Message, Record};
 use crate::words::one_line;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
-use source::{Fault, prepare};
+use source::{Fault, Rewriting, prepare};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The template that concatenates the contents of the messages: a plain question is its own prompt.
+/// The plain template: the concatenated contents of the messages. A plain question is its own prompt.
 pub const PLAIN: &str = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
 
-/// ChatML: `<|im_start|>role`, a line end, the content, `<|im_end|>`, a line end; then the opening of the answer.
+/// The ChatML template: `<|im_start|>role\ncontent<|im_end|>\n` for each message, then `<|im_start|>assistant\n`.
 pub const CHATML: &str = concat!(
     "{% for message in messages %}",
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}",
@@ -30,15 +46,15 @@ pub const CHATML: &str = concat!(
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
 );
 
-/// Budget of one rendering in units of work: about one template instruction, or 64 bytes of text. A long real
-/// template (Qwen3 with ten messages) uses a few thousand.
+/// Base work budget of one rendering, in units of about one template instruction or 64 bytes of text. A long real
+/// template (Qwen3 with ten messages) uses a few thousand units.
 const FUEL: u64 = 200_000;
-/// What each message adds.
+/// Additional budget per message, in units.
 const FUEL_PER_MESSAGE: u64 = 2_000;
-/// One more unit for so many bytes of messages: a template may go over the text some thirty times.
+/// Bytes of message text per additional unit of budget; allows about thirty passes over the text.
 const BYTES_PER_FUEL: usize = 2;
 
-/// Special tokens that a template may name. One that is absent is undefined there, as in transformers.
+/// Special tokens that a template can refer to by name. An absent one is undefined, as in transformers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TemplateTokens<'a> {
     /// `bos_token`.
@@ -52,6 +68,7 @@ pub struct TemplateTokens<'a> {
 }
 
 impl<'a> TemplateTokens<'a> {
+    /// Variable names and values of the tokens that are present.
     fn named(self) -> impl Iterator<Item = (&'static str, &'a str)> {
         let names = ["bos_token", "eos_token", "pad_token", "unk_token"];
         let tokens = [self.bos, self.eos, self.pad, self.unk];
@@ -61,16 +78,24 @@ impl<'a> TemplateTokens<'a> {
 
 /// A compiled chat template.
 ///
-/// Rendered as Hugging Face transformers does: `trim_blocks`, `lstrip_blocks`, `add_generation_prompt = true`,
-/// `raise_exception`, `tojson`, `break` and `continue`, `{% generation %}`, Python's methods of strings and maps;
-/// `strftime_now` once [`Template::on`] gives it a day. A template that asks for anything else fails rather than
-/// renders something else, and one that never ends or grows without limit is stopped.
+/// Supported, as in transformers: `trim_blocks`, `lstrip_blocks`, `add_generation_prompt = true`, `raise_exception`,
+/// `tojson`, `break` and `continue`, `{% generation %}`, Python's methods of strings and maps, and `strftime_now` after
+/// [`Template::on`]. Unsupported constructs are errors. Work and memory of a rendering are bounded.
+///
+/// ```
+/// use ssft_data::template::{Template, TemplateTokens, user_message};
+///
+/// let template = Template::chatml()?;
+/// let prompt = template.render(&[user_message("1+1=")], TemplateTokens::default())?;
+/// assert_eq!(prompt, "<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n");
+/// # Ok::<(), ssft_data::error::DataError>(())
+/// ```
 pub struct Template {
     environment: Environment<'static>,
     source: String,
 }
 
-/// What opens a turn in ChatML.
+/// The marker that starts a message in ChatML.
 pub const CHATML_OPENING: &str = "<|im_start|>";
 
 impl Template {
@@ -82,7 +107,7 @@ impl Template {
     /// The template [`CHATML`].
     ///
     /// # Errors
-    /// None in practice: the template is part of this crate and tested.
+    /// None in practice: the template is a tested constant.
     pub fn chatml() -> Result<Self, DataError> {
         Self::new(CHATML)
     }
@@ -90,42 +115,43 @@ impl Template {
     /// Compiles `source`.
     ///
     /// # Errors
-    /// [`DataError::TemplateSyntax`] with the line of the mistake.
+    /// [`DataError::TemplateSyntax`] with the line number of the fault.
     pub fn new(source: &str) -> Result<Self, DataError> {
         if source == PLAIN {
             return Ok(Self::plain());
         }
         let mut environment = engine::environment().map_err(|error| syntax_error(&error))?;
-        for bounds in [false, true] {
-            let prepared = prepare(source, bounds).map_err(|fault| source_error(&fault))?;
+        // The first pass reports syntax errors in the author's text; the second one replaces it.
+        for rewriting in [Rewriting::Dialect, Rewriting::DialectAndBounds] {
+            let prepared = prepare(source, rewriting).map_err(|fault| source_error(&fault))?;
             environment.add_template_owned(NAME, prepared).map_err(|error| syntax_error(&error))?;
         }
         Ok(Self { environment, source: source.to_owned() })
     }
 
-    /// The same template on a fixed day, which it may ask for with `strftime_now(format)`. Without a day that
-    /// function does not exist, and templates that test for it write a day of their own.
+    /// The same template with the function `strftime_now(format)`, which formats `date`. Without it the function is
+    /// undefined; templates that test for it then use a date of their own.
     #[must_use]
     pub fn on(mut self, date: Date) -> Self {
         engine::set_date(&mut self.environment, date);
         self
     }
 
-    /// The Jinja text, as it belongs into `tokenizer_config.json`.
+    /// The Jinja source, for `tokenizer_config.json`.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether this is [`PLAIN`]: its output is text of the user only and holds no markers to recognise.
+    /// Whether this is [`PLAIN`], whose output is user text without markers.
     pub fn is_plain(&self) -> bool {
         self.source == PLAIN
     }
 
-    /// Renders `messages` and the opening of the answer.
+    /// Renders `messages`, followed by the start of the assistant's message.
     ///
     /// # Errors
-    /// [`DataError::TemplateRender`] if the template refuses the messages or asks for something that does not
-    /// exist, [`DataError::TemplateEndless`] if it does not come to an end.
+    /// [`DataError::TemplateRender`] if the template rejects the messages or uses an unsupported construct;
+    /// [`DataError::TemplateEndless`] if it exceeds its work budget.
     pub fn render(&self, messages: &[Message], tokens: TemplateTokens<'_>) -> Result<String, DataError> {
         if self.is_plain() {
             return Ok(messages.iter().map(|message| message.content.as_str()).collect());
@@ -140,13 +166,13 @@ impl Template {
     }
 }
 
-/// What transformers passes to a template.
+/// The variables that transformers passes to a template.
 fn variables(messages: &[Message], tokens: TemplateTokens<'_>) -> Value {
     let turn = |turn: &Message| context! { role => &turn.role, content => &turn.content };
     let mut variables = BTreeMap::from([
         ("messages", messages.iter().map(turn).collect::<Value>()),
         ("add_generation_prompt", Value::from(true)),
-        // None where there are none, and templates ask `is none`.
+        // `None` rather than undefined: templates test for `is none`.
         ("tools", Value::from(())),
         ("documents", Value::from(())),
     ]);
@@ -154,6 +180,7 @@ fn variables(messages: &[Message], tokens: TemplateTokens<'_>) -> Value {
     Value::from(variables)
 }
 
+/// The work budget for rendering `messages`, in units.
 fn fuel_for(messages: &[Message]) -> u64 {
     let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
     FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + (bytes / BYTES_PER_FUEL) as u64
@@ -165,7 +192,7 @@ impl fmt::Debug for Template {
     }
 }
 
-/// The question of `record` as a chat: its messages as given, or its text as one message of the user.
+/// The question of `record` as a chat: its messages, or its text as one user message.
 pub fn messages_of(record: &Record) -> Cow<'_, [Message]> {
     match &record.messages {
         Some(messages) => Cow::Borrowed(messages),
@@ -173,12 +200,12 @@ pub fn messages_of(record: &Record) -> Cow<'_, [Message]> {
     }
 }
 
-/// One message of the user.
+/// A message with the role `user`.
 pub fn user_message(text: &str) -> Message {
     Message { role: "user".to_owned(), content: text.to_owned() }
 }
 
-/// The name under which the engine reports a mistake's line.
+/// The template's name in the engine's messages.
 const NAME: &str = "chat_template";
 
 fn syntax_error(error: &Error) -> DataError {
@@ -196,7 +223,7 @@ fn render_error(error: &Error, fuel: u64) -> DataError {
     }
 }
 
-/// A template's own message may be of any length.
+/// A message cut to [`MESSAGE_CHARS`], since a template's own message can have any length.
 fn quotable(message: &str) -> Cow<'_, str> {
     match message.char_indices().nth(MESSAGE_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}..", &message[..end])),
@@ -204,7 +231,7 @@ fn quotable(message: &str) -> Cow<'_, str> {
     }
 }
 
-/// Longest message of a template, in characters.
+/// Longest reported message, in characters.
 const MESSAGE_CHARS: usize = 500;
 
 #[cfg(test)]

@@ -1,36 +1,36 @@
-//! Which forks are asked.
+//! Choice of the forks that answer.
 
 use ssft_data::forks::ForkTable;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Which forks of a model are to answer.
+/// The forks of a model that answer; parses from `all`, `auto` or a number from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForkChoice {
-    /// Each that training used.
+    /// All forks that training used.
     #[default]
     All,
-    /// The one that the coverage rule chose in training.
+    /// The fork chosen by the coverage rule in training.
     Auto,
-    /// This one, counted from 1.
+    /// One fork, counted from 1.
     One(usize),
 }
 
-/// Why there is no such fork.
+/// A choice that selects no fork.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ForkChoiceError {
-    /// Neither `all`, `auto` nor a number from 1.
+    /// A text other than `all`, `auto` or a number from 1.
     #[error("\"{0}\" names no fork; give all, auto or a number from 1")]
     Unknown(String),
-    /// The model has fewer.
+    /// A number above the number of forks.
     #[error("fork {asked} does not exist; the model has {forks}")]
     TooLarge {
-        /// The fork asked for, from 1.
+        /// Requested fork, from 1.
         asked: usize,
-        /// Number of forks.
+        /// Number of forks of the model.
         forks: usize,
     },
-    /// No coverage was recorded, so none was chosen.
+    /// `auto` for a model without a coverage graph.
     #[error("forks.json names no chosen fork, so there is no `auto`; give a number or all")]
     NoneChosen,
 }
@@ -51,10 +51,10 @@ impl FromStr for ForkChoice {
 }
 
 impl ForkChoice {
-    /// The forks of `table` that are meant, counted from 0.
+    /// The selected forks of `table`, counted from 0.
     ///
     /// # Errors
-    /// [`ForkChoiceError`] if the table has no such fork.
+    /// [`ForkChoiceError`] if `table` has no such fork.
     pub fn forks(self, table: &ForkTable) -> Result<Vec<usize>, ForkChoiceError> {
         let forks = table.forks.len();
         match self {

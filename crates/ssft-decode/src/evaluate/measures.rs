@@ -1,47 +1,46 @@
-//! The figures of arXiv 2510.05132 and their kin, each a function of counts.
+//! Measures of arXiv 2510.05132 and related ones, as functions of counts and answers.
 
-use crate::vote::majority;
+use super::vote::majority;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
 
-/// The chance that at least one of `k` samples is correct, drawn without replacement from `samples` of which `correct`
-/// are: `1 - C(n - c, k) / C(n, k)`, the unbiased estimate of Pass@k (Chen et al., arXiv 2107.03374).
+/// Unbiased estimate of Pass@k: `1 - C(n - c, k) / C(n, k)`, the probability that at least one of `k` samples, drawn
+/// without replacement from n = `samples` with c = `correct` correct ones, is correct. Source: arXiv 2107.03374.
 ///
 /// # Panics
-/// If `k` is 0 or more than `samples`, or `correct` is.
+/// If `k` is 0, or `k` or `correct` is larger than `samples`.
 pub fn pass_at_k(samples: usize, correct: usize, k: usize) -> f64 {
     assert!(0 < k && k <= samples && correct <= samples, "{k} of {samples} samples, {correct} correct");
-    // Factor by factor: the chance that the next one drawn is wrong as well.
+    // Each factor is the probability that the next sample is wrong, given that all before it were.
     let wrong = samples - correct;
     let all_wrong: f64 =
         (0..k).map(|drawn| wrong.saturating_sub(drawn) as f64 / (samples - drawn) as f64).product();
     1.0 - all_wrong
 }
 
-/// How many samples each of `forks` forks gives where `k` are wanted: as equal as can be, and who gives one more is
-/// drawn.
+/// `[forks]`: an even split of `k` samples over the forks; which forks get one more is drawn from `rng`.
 pub fn fair_split(k: usize, forks: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut counts: Vec<usize> = (0..forks).map(|place| k / forks + usize::from(place < k % forks)).collect();
     counts.shuffle(rng);
     counts
 }
 
-/// Whether the majority of some answers is right: the first that gave the winning answer speaks for it.
+/// Whether the majority answer is correct; the first sample with that answer decides.
 ///
-/// `samples` are pairs of an answer, if there is one, and whether it is correct, in the order in which ties go.
+/// `samples` are pairs of answer and correctness; ties go to the earlier one.
 pub fn consensus<'a>(samples: impl IntoIterator<Item = (Option<&'a str>, bool)>) -> bool {
     let (answers, correct): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
     majority(answers).is_some_and(|vote| correct[vote.first])
 }
 
-/// How many different ones there are.
+/// Number of different names.
 pub fn distinct<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
     names.into_iter().collect::<BTreeSet<_>>().len()
 }
 
-/// `I(row; column) = sum p(r, c) log2(p(r, c) / (p(r) p(c)))` of a table of counts, in bits. Of few counts it comes out
-/// too high: by about `(rows - 1) (columns - 1) / (2 n ln 2)`.
+/// Mutual information of a table of counts, in bits: `I(row; column) = sum p(r, c) log2(p(r, c) / (p(r) p(c)))`. For n
+/// counts it is biased upward by about `(rows - 1) (columns - 1) / (2 n ln 2)`.
 pub fn mutual_information(counts: &[Vec<usize>]) -> f64 {
     let total: usize = counts.iter().flatten().sum();
     let row_sum = |row: usize| counts[row].iter().sum::<usize>() as f64;
@@ -57,8 +56,8 @@ pub fn mutual_information(counts: &[Vec<usize>]) -> f64 {
     bits
 }
 
-/// `[forks][forks]`: the share of questions to which both forks give the same answer. `answers[question][fork]`; silence
-/// agrees with nothing, so the diagonal is the share of questions that a fork answers at all.
+/// `[forks, forks]`: fraction of the questions to which both forks give the same answer, from `answers [questions, forks]`.
+/// A missing answer agrees with no other, so that the diagonal is the fraction of questions with an answer.
 pub fn agreement(answers: &[Vec<Option<&str>>], forks: usize) -> Vec<Vec<f64>> {
     let agree = |a: usize, b: usize| {
         let same = answers.iter().filter(|answers| answers[a].is_some() && answers[a] == answers[b]).count();
@@ -70,11 +69,11 @@ pub fn agreement(answers: &[Vec<Option<&str>>], forks: usize) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::row_generator;
+    use crate::decode::sample::row_generator;
 
     #[test]
     fn pass_at_k_by_hand() {
-        // 4 samples, 1 correct: a pair holds it in 3 of 6 cases, a triple in 3 of 4.
+        // 4 samples, 1 correct: 3 of 6 pairs and 3 of 4 triples contain it.
         for (samples, correct, k, share) in [
             (4, 1, 1, 0.25),
             (4, 1, 2, 0.5),
@@ -124,7 +123,7 @@ mod tests {
         assert!(!consensus([says("6", false), says("5", true)]));
         assert!(!consensus([(None, false), (None, false)]), "nobody answers");
         assert!(consensus([(None, false), (None, false), says("5", true)]), "silence does not vote");
-        // Two paths of 8 moves, one of them through a wall: the first speaks.
+        // Two paths of 8 moves, one of them through a wall: the first decides.
         assert!(!consensus([says("8", false), says("9", true), says("8", true)]));
         assert!(!consensus([]));
     }

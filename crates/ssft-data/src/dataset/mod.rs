@@ -1,11 +1,19 @@
-//! JSONL files of [`Record`]s: read, checked line by line, written whole or not at all.
+//! JSONL files of [`Record`]s: reading, checking, writing.
 //!
-//! ```text
-//! {"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7 ... #### 47"}],"answer":"47"}
+//! A byte-order mark, CRLF line ends and blank lines are accepted. Files are read line by line with a limit on
+//! the line length, so that memory stays bounded for a binary file.
+//!
 //! ```
+//! use ssft_data::dataset::{Limits, parse_records};
 //!
-//! A byte-order mark, CRLF line ends and blank lines are accepted. A file is read one line at a time, so a
-//! file that is no text at all (a weight file, say) ends at the line limit instead of filling the memory.
+//! let line = r#"{"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7;1+3=4 #### 47"}],"answer":"47"}"#;
+//! let records = parse_records("train.jsonl", line.as_bytes(), &Limits::default())?;
+//! assert_eq!(records[0].traces[0].source, "lsb");
+//!
+//! let error = parse_records("train.jsonl", b"{}", &Limits::default()).unwrap_err();
+//! assert!(error.to_string().starts_with("train.jsonl:1: missing field `id`"));
+//! # Ok::<(), ssft_data::error::DataError>(())
+//! ```
 
 use crate::error::{DataError, LineFault};
 use crate::lines::{Lines, is_object, json_reason};
@@ -18,35 +26,36 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-/// How much of a damaged file is looked at.
+/// Bounds on the reading of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest line in bytes, its line end not counted.
+    /// Longest accepted line in bytes, without the line end.
     pub line_bytes: usize,
-    /// [`check_records`] stops after this many problems; at least 1.
+    /// Number of problems after which [`check_records`] stops; 0 counts as 1.
     pub problems: usize,
 }
 
 impl Default for Limits {
+    /// 16 MiB a line, 20 problems.
     fn default() -> Self {
         Self { line_bytes: 16 << 20, problems: 20 }
     }
 }
 
-/// The usable records of a file and everything that is wrong with the others.
+/// Result of checking a file: the valid records and the problems of the other lines.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Records without a problem, in file order.
+    /// Valid records, in file order.
     pub records: Vec<Record>,
     /// Problems in file order, at most [`Limits::problems`].
     pub problems: Vec<DataError>,
 }
 
 impl Checked {
-    /// The records, if nothing is wrong with any.
+    /// The records of a file without problems.
     ///
     /// # Errors
-    /// The first problem.
+    /// The first problem, if there is one.
     pub fn into_records(self) -> Result<Vec<Record>, DataError> {
         match self.problems.into_iter().next() {
             Some(problem) => Err(problem),
@@ -58,20 +67,20 @@ impl Checked {
 /// Reads the records of the file at `path`.
 ///
 /// # Errors
-/// The first problem of the file: it is missing, unreadable or empty, or a line is unusable.
+/// The first problem: the file is missing, unreadable or without records, or a line is invalid.
 pub fn read_records(path: &Path, limits: &Limits) -> Result<Vec<Record>, DataError> {
     check_file(path, &Limits { problems: 1, ..*limits }).into_records()
 }
 
-/// Reads the records in `bytes`, the content of a file called `name`. Touches no file system.
+/// Reads records from `bytes`, the content of a file; `name` is the file name in errors. Uses no file system.
 ///
 /// # Errors
-/// The first problem, as [`read_records`].
+/// As [`read_records`].
 pub fn parse_records(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Record>, DataError> {
     check_records(name, bytes, &Limits { problems: 1, ..*limits }).into_records()
 }
 
-/// Checks the file at `path` and reports every problem up to [`Limits::problems`].
+/// Checks the file at `path` and collects up to [`Limits::problems`] problems.
 pub fn check_file(path: &Path, limits: &Limits) -> Checked {
     let name = path.display().to_string();
     match File::open(path) {
@@ -80,8 +89,7 @@ pub fn check_file(path: &Path, limits: &Limits) -> Checked {
     }
 }
 
-/// Checks the lines of `input`, the content of a file called `name`, and reports every problem up to
-/// [`Limits::problems`].
+/// Checks the lines of `input` and collects up to [`Limits::problems`] problems; `name` is the file name in errors.
 pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checked {
     let mut reader = RecordReader { name, limits, checked: Checked::default(), lines: HashMap::new() };
     if let Err(error) = reader.read(input) {
@@ -94,11 +102,10 @@ pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checke
     checked
 }
 
-/// Writes `records` to `path`: under a temporary name in the same folder, synced, then renamed, so that
-/// `path` never holds half a file.
+/// Writes `records` to `path` in one step (see [`crate::whole_file::WholeFile`]): `path` never holds a partial file.
 ///
 /// # Errors
-/// [`DataError::Write`] if the system refuses; the temporary file is removed.
+/// [`DataError::Write`] if the operating system reports an error; the temporary file is removed.
 pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
     let mut writer = RecordWriter::create(path)?;
     for record in records {
@@ -107,14 +114,14 @@ pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
     writer.finish()
 }
 
-/// The records that have more traces than `forks`, as problems.
+/// One problem for each record that has more traces than `forks`.
 pub fn fork_problems(records: &[Record], forks: usize) -> impl Iterator<Item = DataError> + '_ {
     records.iter().filter(move |record| record.traces.len() > forks).map(move |record| {
         DataError::TooManyTraces { id: quote(&record.id), traces: record.traces.len(), forks }
     })
 }
 
-/// Checks M <= N for every record: each trace needs a fork of its own.
+/// Checks M <= N for every record: an injective assignment of traces to forks must exist.
 ///
 /// # Errors
 /// [`DataError::TooManyTraces`] for the first record that has more traces than `forks`.
@@ -126,7 +133,7 @@ struct RecordReader<'a> {
     name: &'a str,
     limits: &'a Limits,
     checked: Checked,
-    /// Where each id was first seen.
+    /// Line number of the first occurrence of each id.
     lines: HashMap<String, usize>,
 }
 
@@ -166,13 +173,13 @@ impl RecordReader<'_> {
     }
 }
 
-/// The record of a line, or nothing if the line is blank.
+/// The record of a line; `None` for a blank line.
 fn parse_line(text: &str) -> Result<Option<Record>, LineFault> {
     if text.trim().is_empty() {
         return Ok(None);
     }
     match serde_json::from_str(text) {
-        // Derived readers also take a list of the fields in order, which is no documented form.
+        // serde's derived implementation also accepts an array of the fields, which is not a documented form.
         Ok(_) if !is_object(text) => Err(LineFault::NotObject),
         Ok(record) => Ok(Some(record)),
         Err(error) => Err(json_fault(text, &error)),
@@ -188,7 +195,7 @@ fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
     }
 }
 
-/// Everything that is wrong inside one record.
+/// All faults within one record.
 fn record_faults(record: &Record) -> Vec<LineFault> {
     let id = || quote(&record.id);
     let mut faults = Vec::new();

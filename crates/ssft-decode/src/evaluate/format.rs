@@ -1,25 +1,32 @@
-//! How an answer is written in text that no built-in task judges.
+//! Answers in free text: extraction and canonical form.
 
 use serde::{Deserialize, Serialize};
 
-/// Where an answer stands, and when two answers are the same.
+/// Mark in front of an answer.
+const ANSWER_MARK: &str = "####";
+/// Digits between commas.
+const THOUSANDS: usize = 3;
+/// Most digits of a number compared by value.
+const MOST_DIGITS: usize = 18;
+
+/// Place of the answer in a text, and equality of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerFormat {
-    /// What stands behind the last `####`, character by character.
+    /// The text behind the last `####`, compared by characters.
     #[default]
     Exact,
-    /// The first number behind the last `####` or, without such a mark, the last number of the text; by its value.
+    /// The first number behind the last `####` or, without that mark, the last number of the text; compared by value.
     Numeric,
-    /// What stands in the last `\boxed{..}`; numbers and fractions by their value, anything else character by character
-    /// without spaces.
+    /// The content of the last `\boxed{..}`; numbers and fractions compared by value, other content by characters without
+    /// spaces.
     Boxed,
 }
 
 impl AnswerFormat {
-    /// The answer of a text, in its canonical form; `None` if there is none.
+    /// The answer in `text`, in canonical form; `None` if there is none.
     pub fn extract(self, text: &str) -> Option<String> {
-        let marked = || text.rsplit_once("####").map(|(_, answer)| answer.trim());
+        let marked = || text.rsplit_once(ANSWER_MARK).map(|(_, answer)| answer.trim());
         match self {
             Self::Exact => marked().filter(|answer| !answer.is_empty()).map(str::to_owned),
             Self::Numeric => match marked() {
@@ -31,7 +38,7 @@ impl AnswerFormat {
         }
     }
 
-    /// The canonical form of an answer that stands alone, as in a record's `answer`.
+    /// The canonical form of a bare answer, such as a record's `answer`.
     pub fn canonical(self, answer: &str) -> String {
         let answer = answer.trim();
         match self {
@@ -42,8 +49,8 @@ impl AnswerFormat {
     }
 }
 
-/// The numbers in a text as they are written: digits with an optional sign, thousands separated by commas, decimals, and
-/// `/` with a denominator.
+/// The numbers in a text, as written: digits with an optional sign, commas between thousands, decimals, and `/` with a
+/// denominator.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -51,16 +58,16 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
         let bytes = text.as_bytes();
         let digits =
             |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // `.5` is a number, the 5 of `a.5` or `1.2.5` is one without the point.
+        // `.5` is a number; in `a.5` and `1.2.5` only the 5 is.
         let point =
             text[..first].strip_suffix('.').is_some_and(|before| !before.ends_with(char::is_alphanumeric));
         let from = first - usize::from(point);
-        // A minus sign belongs to the number unless it stands behind something that it may subtract from.
+        // A minus sign belongs to the number, unless an operand precedes it.
         let signed = from > 0 && bytes[from - 1] == b'-' && !text[..from - 1].ends_with(is_operand);
         let mut end = digits(first);
-        if !point && end - first <= 3 {
-            while bytes.get(end) == Some(&b',') && digits(end + 1) == end + 4 {
-                end += 4;
+        if !point && end - first <= THOUSANDS {
+            while bytes.get(end) == Some(&b',') && digits(end + 1) == end + 1 + THOUSANDS {
+                end += 1 + THOUSANDS;
             }
         }
         let marks: &[u8] = if point { b"/" } else { b"./" };
@@ -74,17 +81,19 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Whether a `-` behind `c` is a subtraction.
 fn is_operand(c: char) -> bool {
     c.is_alphanumeric() || c == ')'
 }
 
-/// One spelling for each value: `1,200.50` is `1200.5`, `6/8` is `0.75`, `2/6` is `1/3`, `-0` is `0`.
+/// The canonical form of a number: `1200.5` for `1,200.50`, `0.75` for `6/8`, `1/3` for `2/6`, `0` for `-0`.
 fn canonical_number(text: &str) -> String {
     let plain: String = text.chars().filter(|&c| c != ',').collect();
     fraction(&plain).map_or(plain, |[numerator, denominator]| spelled(numerator, denominator))
 }
 
-/// Numerator and denominator of a number, reduced; `None` if it is none, too long, or divided by 0.
+/// Reduced numerator and denominator of a number; `None` if the text is not a number, has too many digits, or has the
+/// denominator 0.
 fn fraction(text: &str) -> Option<[i128; 2]> {
     let (above, below) = text.split_once('/').unwrap_or((text, "1"));
     let [[a, b], [c, d]] = [decimal(above)?, decimal(below)?];
@@ -94,18 +103,21 @@ fn fraction(text: &str) -> Option<[i128; 2]> {
     (denominator != 0).then(|| [sign * numerator / divisor, sign * denominator / divisor])
 }
 
+/// Numerator and denominator (a power of 10) of a decimal.
 fn decimal(text: &str) -> Option<[i128; 2]> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    // More digits would overflow somewhere; such a number is compared as it is written.
-    let fits = whole.len() + part.len() <= 18 && part.bytes().all(|byte| byte.is_ascii_digit());
+    // A longer number could overflow; it is compared as written.
+    let fits = whole.len() + part.len() <= MOST_DIGITS && part.bytes().all(|byte| byte.is_ascii_digit());
     let scaled = format!("{whole}{part}").parse().ok().filter(|_| fits)?;
     Some([scaled, 10_i128.pow(part.len() as u32)])
 }
 
+/// Greatest common divisor; 1 for two zeros.
 fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
+/// The text of a reduced fraction: an integer or a finite decimal if possible, else `a/b`.
 fn spelled(numerator: i128, denominator: i128) -> String {
     let without = |factor: i128, mut rest: i128| {
         while rest % factor == 0 {
@@ -119,7 +131,7 @@ fn spelled(numerator: i128, denominator: i128) -> String {
     if without(5, without(2, denominator)) != 1 {
         return format!("{numerator}/{denominator}");
     }
-    // Long division; it ends, because the denominator has no prime factors but those of 10.
+    // Long division; it ends, since the denominator has no prime factors other than 2 and 5.
     let (sign, mut rest) = (if numerator < 0 { "-" } else { "" }, numerator.unsigned_abs());
     let denominator = denominator.unsigned_abs();
     let mut text = format!("{sign}{}.", rest / denominator);
@@ -132,14 +144,14 @@ fn spelled(numerator: i128, denominator: i128) -> String {
     text
 }
 
-/// The content of the last `\boxed{..}` whose braces are balanced.
+/// The content of the last `\boxed{..}` with balanced braces.
 fn last_boxed(text: &str) -> Option<&str> {
     const OPENING: &str = "\\boxed{";
     let content = |(at, _): (usize, &str)| balanced(&text[at + OPENING.len()..]);
     text.rmatch_indices(OPENING).find_map(content)
 }
 
-/// What stands before the brace that closes one already open.
+/// The text before the brace that closes one opened before `text`.
 fn balanced(text: &str) -> Option<&str> {
     let mut depth = 1;
     for (at, byte) in text.bytes().enumerate() {
@@ -155,8 +167,8 @@ fn balanced(text: &str) -> Option<&str> {
     None
 }
 
-/// A LaTeX term without what does not change it: spaces, size of brackets and fractions, a dollar or degree sign, a
-/// point at the end. A number or a fraction of numbers is spelled as [`canonical_number`] does.
+/// A LaTeX term without spaces, size commands, dollar, percent and degree signs, and final periods. A number or a
+/// fraction of numbers is in the form of [`canonical_number`].
 fn canonical_term(term: &str) -> String {
     // `1, 200` is two numbers, `1,200` one.
     let is_list = term.split_whitespace().any(|word| word.ends_with(','));
@@ -176,7 +188,7 @@ fn canonical_term(term: &str) -> String {
     number.map_or_else(|| text.to_owned(), canonical_number)
 }
 
-/// `\frac{a}{b}` of two numbers, with the sign that may stand before it, as [`fraction`] gives it.
+/// The reduced fraction of `\frac{a}{b}` with two numbers and an optional sign.
 fn quotient(text: &str) -> Option<[i128; 2]> {
     let (sign, rest) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let rest = rest.strip_prefix("\\frac{")?;
@@ -271,7 +283,7 @@ mod tests {
                 ("\\boxed{90^\\circ}", Some("90")),
                 ("\\boxed{x^{2}+1}", Some("x^{2}+1")),
                 ("\\boxed{3.50}", Some("3.5")),
-                // One that is not closed does not count.
+                // An unclosed box is ignored.
                 ("\\boxed{7} and \\boxed{8", Some("7")),
                 ("\\boxed{}", None),
                 ("42", None),

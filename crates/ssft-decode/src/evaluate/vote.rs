@@ -1,17 +1,17 @@
 //! Majority vote over answers.
 
-/// What a vote comes to.
+/// Result of a vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vote<'a> {
-    /// The answer given most often.
+    /// The most frequent answer.
     pub answer: &'a str,
-    /// How often.
+    /// Number of votes for it.
     pub votes: usize,
-    /// Who speaks for it: the first that gave it, counted from 0.
+    /// Index of the first voter with this answer.
     pub first: usize,
 }
 
-/// The majority. Ties go to the answer reached first; texts without an answer do not vote.
+/// The majority of `answers`; `None` entries do not vote, ties go to the answer that occurs first. `None` without votes.
 pub fn majority<'a>(answers: impl IntoIterator<Item = Option<&'a str>>) -> Option<Vote<'a>> {
     let mut counts: Vec<Vote> = Vec::new();
     for (at, answer) in answers.into_iter().enumerate() {
@@ -21,7 +21,7 @@ pub fn majority<'a>(answers: impl IntoIterator<Item = Option<&'a str>>) -> Optio
             None => counts.push(Vote { answer, votes: 1, first: at }),
         }
     }
-    // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
+    // `max_by_key` returns the last of equal maxima; the reversed order makes that the first answer.
     counts.into_iter().rev().max_by_key(|vote| vote.votes)
 }
 

@@ -1,49 +1,24 @@
-//! From answers to figures: everything here can be computed again from the samples and, where votes or intervals draw,
-//! the seed.
+//! Scoring: from the answers of all forks to an [`Evaluation`].
+//!
+//! The samples and the seed determine every figure.
 
-use crate::bootstrap::{Bootstrap, Estimate};
-use crate::fork::Finish;
-use crate::measures::{agreement, consensus, distinct, fair_split, mutual_information, pass_at_k};
-use crate::sample::{Purpose, generator};
-use serde::Serialize;
-use std::collections::BTreeMap;
+pub use super::evaluation::{Evaluation, Figures, ForkScore, Sample};
 
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Sample {
-    /// Id of the question.
-    pub id: String,
-    /// The question's text, if it has one.
-    pub question: Option<String>,
-    /// From 1.
-    pub fork: usize,
-    /// Number of the answer among those of this fork to this question, from 0; greedy and drawn ones count apart.
-    pub sample: usize,
-    /// The most likely text, not one that was drawn.
-    pub greedy: bool,
-    /// The decoded text.
-    pub text: String,
-    /// The extracted answer.
-    pub answer: Option<String>,
-    /// It is right.
-    pub correct: bool,
-    /// The strategy's name, `chimera` or `other`.
-    pub strategy: Option<String>,
-    /// Why the text ended.
-    pub finish: Finish,
-}
+use super::bootstrap::{Bootstrap, Estimate};
+use super::measures::{agreement, consensus, distinct, fair_split, mutual_information, pass_at_k};
+use crate::decode::sample::{Purpose, generator};
 
 /// All answers to one question.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
-    /// `[forks]`: the most likely one of each.
+    /// `[forks]`: greedy answers.
     pub greedy: Vec<Sample>,
-    /// `[forks][samples]`: those that were drawn; no samples where none were.
+    /// `[forks][samples]`: drawn answers; empty if none were drawn.
     pub drawn: Vec<Vec<Sample>>,
 }
 
 impl Answers {
-    /// `[forks][samples]`: what accuracy is measured on, the drawn answers or, without any, the greedy ones.
+    /// The answers of a fork on which accuracy is measured: the drawn ones or, without any, the greedy one.
     fn main(&self, fork: usize) -> &[Sample] {
         match self.drawn.get(fork) {
             Some(drawn) if !drawn.is_empty() => drawn,
@@ -51,93 +26,31 @@ impl Answers {
         }
     }
 
-    /// The first of those of each fork.
+    /// The first of the [`main`](Self::main) answers of each fork.
     fn native(&self) -> impl Iterator<Item = &Sample> {
         (0..self.greedy.len()).map(|fork| &self.main(fork)[0])
     }
 }
 
-/// What figures are made of.
+/// Parameters of scoring.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// The forks asked, from 1, in the order of the answers.
+    /// The evaluated forks, from 1, in the order of the answers.
     pub forks: Vec<usize>,
-    /// The coverage rule's choice, from 1.
+    /// The fork (from 1) chosen by the coverage rule.
     pub chosen_fork: Option<usize>,
-    /// The names a strategy may have, the last two not a task's own: `chimera` and `other`; empty where nobody names any.
+    /// Strategy names, the last two `chimera` and `other`; empty without a classifier.
     pub strategies: Vec<String>,
-    /// The k of Pass@k and Cons@k; those beyond the number of samples are left out.
+    /// Values of k of Pass@k and Cons@k; those above the number of answers per question are ignored.
     pub ks: Vec<usize>,
-    /// Of the forks that give one more sample to a vote, and of the intervals.
+    /// Seed of the intervals, and of the choice of forks in votes of fewer answers.
     pub seed: u64,
 }
 
-/// What the forks of a model can do. Accuracy is that of the drawn answers, if there are any; what is said of
-/// diversity is that of the greedy ones.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Evaluation {
-    /// Questions asked.
-    pub n_questions: usize,
-    /// Drawn answers of each fork to each question; 0: all is of greedy ones.
-    pub samples_per_fork: usize,
-    /// Each fork on its own.
-    pub forks: Vec<ForkScore>,
-    /// The fork to use where one answer is wanted, from 1: the coverage rule's choice, if it was asked.
-    pub chosen_fork: Option<usize>,
-    /// All forks together.
-    #[serde(flatten)]
-    pub figures: Figures<f64>,
-    /// 95 % intervals of the same figures, over draws of the questions. That of the mutual information lies too high where
-    /// it is near 0: draws add to what few counts add already.
-    pub ci95: Figures<[f64; 2]>,
-    /// `[forks][forks]`: share of questions to which both give the same greedy answer.
-    pub agreement: Vec<Vec<f64>>,
-    /// The names behind the columns of [`ForkScore::strategies`].
-    pub strategies: Vec<String>,
-    /// Every answer.
-    pub samples: Vec<Sample>,
-}
-
-/// One fork on its own.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ForkScore {
-    /// From 1.
-    pub fork: usize,
-    /// Share of its answers that are correct.
-    pub pass_at_1: f64,
-    /// 95 % interval of it.
-    pub ci95: [f64; 2],
-    /// How often its greedy answers showed each strategy.
-    pub strategies: Vec<usize>,
-}
-
-/// Figures of all forks together, or an interval of each.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures<T> {
-    /// Share of correct answers of the chosen fork.
-    pub chosen_pass_at_1: Option<T>,
-    /// By k: the chance that of k answers, drawn from those of all forks, one is correct.
-    pub pass_at_k: BTreeMap<usize, T>,
-    /// By k: share of questions whose majority over k answers, split fairly over the forks, is correct.
-    pub cons_at_k: BTreeMap<usize, T>,
-    /// Share of questions whose majority over one answer a fork is correct.
-    pub native_cons_at_n: T,
-    /// Share of questions to which at least one fork's first answer is correct: native coverage.
-    pub any_correct: T,
-    /// Mean number of different answers to a question.
-    pub distinct_answers: T,
-    /// Mean number of different texts.
-    pub distinct_traces: T,
-    /// Mean number of different strategies; absent where nobody can name one.
-    pub distinct_strategies: Option<T>,
-    /// I(fork; strategy) over the answers that show a strategy, in bits.
-    pub mutual_information: Option<T>,
-}
-
-/// All figures of some answers, question by question.
+/// Computes all figures of `answers [questions]`.
 ///
 /// # Panics
-/// If a question has not the same number of answers from each fork.
+/// If the number of answers differs between forks or questions.
 pub fn score(answers: Vec<Answers>, rules: &Rules) -> Evaluation {
     let forks = rules.forks.len();
     let samples_per_fork = answers.first().and_then(|answers| answers.drawn.first()).map_or(0, Vec::len);
@@ -168,12 +81,12 @@ pub fn score(answers: Vec<Answers>, rules: &Rules) -> Evaluation {
     }
 }
 
-/// A name that a task gave, not one for what has none: a fork that only babbles must not look distinctive.
+/// Whether `name` is that of a strategy, not `chimera` or `other`. Only strategies count as diversity.
 pub fn is_strategy(name: &str) -> bool {
     name != "chimera" && name != "other"
 }
 
-/// Answers on their way to figures.
+/// Answers, rules and resampled questions.
 struct Table<'a> {
     answers: &'a [Answers],
     rules: &'a Rules,
@@ -185,13 +98,14 @@ impl Table<'_> {
         self.rules.forks.len()
     }
 
+    /// The scores of the fork at index `fork`.
     fn fork(&self, fork: usize) -> ForkScore {
         let Estimate { value, ci95 } = self.pass_at_1(fork);
         let strategies = self.strategy_counts(fork, 0..self.answers.len());
         ForkScore { fork: self.rules.forks[fork], pass_at_1: value, ci95, strategies }
     }
 
-    /// How often the fork's greedy answers to some questions showed each strategy.
+    /// Number of greedy answers of a fork with each strategy, over some questions.
     fn strategy_counts(&self, fork: usize, questions: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut counts = vec![0; self.rules.strategies.len()];
         for question in questions {
@@ -202,7 +116,7 @@ impl Table<'_> {
         counts
     }
 
-    /// The mean of one number a question.
+    /// The mean over the questions of one number per question.
     fn mean(&self, of: impl Fn(usize, &Answers) -> f64) -> Estimate {
         let values: Vec<f64> =
             self.answers.iter().enumerate().map(|(question, answers)| of(question, answers)).collect();
@@ -227,10 +141,11 @@ impl Table<'_> {
             let mut rng = generator(Purpose::Split, self.rules.seed, question as u64, k as u32, 0);
             let split = fair_split(k, self.forks(), &mut rng);
             let asked = split.iter().enumerate().flat_map(|(fork, &count)| &answers.main(fork)[..count]);
-            share(consensus(asked.map(vote)))
+            f64::from(consensus(asked.map(vote)))
         })
     }
 
+    /// All figures; `samples_per_fork` is the number of [`Answers::main`] answers.
     fn figures(&self, samples_per_fork: usize) -> Figures<Estimate> {
         let forks = self.forks();
         let ks: Vec<usize> =
@@ -241,8 +156,8 @@ impl Table<'_> {
             chosen_pass_at_1: chosen.map(|fork| self.pass_at_1(fork)),
             pass_at_k: ks.iter().map(|&k| (k, self.pass_at_k(k))).collect(),
             cons_at_k: ks.iter().map(|&k| (k, self.cons_at_k(k))).collect(),
-            native_cons_at_n: self.mean(|_, answers| share(consensus(answers.native().map(vote)))),
-            any_correct: self.mean(|_, answers| share(answers.native().any(|sample| sample.correct))),
+            native_cons_at_n: self.mean(|_, answers| f64::from(consensus(answers.native().map(vote)))),
+            any_correct: self.mean(|_, answers| f64::from(answers.native().any(|sample| sample.correct))),
             distinct_answers: self.distinct(|sample| sample.answer.as_deref()),
             distinct_traces: self.distinct(|sample| Some(&sample.text)),
             distinct_strategies: classified
@@ -251,7 +166,7 @@ impl Table<'_> {
         }
     }
 
-    /// The mean number of different greedy ones.
+    /// The mean number of different values of `of` among the greedy answers.
     fn distinct(&self, of: impl Fn(&Sample) -> Option<&str>) -> Estimate {
         self.mean(|_, answers| distinct(answers.greedy.iter().filter_map(&of)) as f64)
     }
@@ -260,7 +175,7 @@ impl Table<'_> {
         let columns: Vec<usize> = (0..self.rules.strategies.len())
             .filter(|&column| is_strategy(&self.rules.strategies[column]))
             .collect();
-        // `[questions][forks]`: the column of what was shown, found once for all draws.
+        // `[questions][forks]`: column of the strategy, computed once for all resamplings.
         let shown: Vec<Vec<Option<usize>>> = (self.answers.iter())
             .map(|answers| {
                 let column = |sample: &Sample| {
@@ -283,39 +198,20 @@ impl Table<'_> {
     }
 }
 
+/// Number of correct samples.
 fn correct(samples: &[Sample]) -> usize {
     samples.iter().filter(|sample| sample.correct).count()
 }
 
+/// The pair that [`consensus`] counts.
 fn vote(sample: &Sample) -> (Option<&str>, bool) {
     (sample.answer.as_deref(), sample.correct)
-}
-
-fn share(holds: bool) -> f64 {
-    f64::from(u8::from(holds))
-}
-
-impl<T> Figures<T> {
-    fn map<U>(&self, of: impl Fn(&T) -> U) -> Figures<U> {
-        let by_k =
-            |figures: &BTreeMap<usize, T>| figures.iter().map(|(&k, figure)| (k, of(figure))).collect();
-        Figures {
-            chosen_pass_at_1: self.chosen_pass_at_1.as_ref().map(&of),
-            pass_at_k: by_k(&self.pass_at_k),
-            cons_at_k: by_k(&self.cons_at_k),
-            native_cons_at_n: of(&self.native_cons_at_n),
-            any_correct: of(&self.any_correct),
-            distinct_answers: of(&self.distinct_answers),
-            distinct_traces: of(&self.distinct_traces),
-            distinct_strategies: self.distinct_strategies.as_ref().map(&of),
-            mutual_information: self.mutual_information.as_ref().map(&of),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::continuation::Finish;
 
     fn says(fork: usize, answer: Option<&str>, correct: bool, strategy: &str) -> Sample {
         Sample {
@@ -369,7 +265,7 @@ mod tests {
         assert_eq!((figures.pass_at_k[&3], figures.pass_at_k.get(&4)), (1.0, None));
         assert_eq!((figures.native_cons_at_n, figures.cons_at_k[&3], figures.any_correct), (0.5, 0.5, 1.0));
         assert_eq!((figures.distinct_answers, figures.distinct_traces), (2.0, 2.5));
-        // lsb and msb on both questions; a chimera is none.
+        // lsb and msb on both questions; a chimera does not count.
         assert_eq!(figures.distinct_strategies, Some(2.0));
         assert_eq!(found.forks[2].strategies, [1, 0, 1, 0]);
         // Forks 1, 2, 3 show lsb 2, msb 2, lsb 1 of 5 times: H(strategy) - H(strategy | fork) = H(3/5) - 0.
@@ -403,7 +299,7 @@ mod tests {
         assert_eq!((found.samples_per_fork, found.samples.len()), (2, 6));
     }
 
-    /// k = 1 of two forks asks one of them, drawn question by question.
+    /// With k = 1 and two forks one of them votes, drawn for each question.
     #[test]
     fn fewer_samples_than_forks_are_a_random_subset() {
         let question = |_| greedy(vec![says(1, Some("5"), true, "lsb"), says(2, Some("6"), false, "msb")]);

@@ -1,26 +1,50 @@
-//! The answer inside a text, and whether it is right.
+//! Judging a text: its answer, and whether the answer is correct.
 
-use crate::format::AnswerFormat;
+use super::format::AnswerFormat;
 use ssft_data::record::Record;
 use ssft_tasks::{Strategy, Task};
 
-/// Who decides whether an answer is right.
+/// Judge of answers.
+///
+/// ```
+/// use ssft_data::record::Record;
+/// use ssft_decode::{AnswerFormat, Judge, majority, pass_at_k};
+/// use ssft_tasks::arithmetic::Arithmetic;
+///
+/// let record = Record {
+///     id: "q1".to_owned(),
+///     question: Some("12+35=".to_owned()),
+///     messages: None,
+///     traces: Vec::new(),
+///     answer: Some("47".to_owned()),
+/// };
+/// let texts = ["2+5=7;1+3=4 #### 47", "10+30=40;40+2+5=47 #### 47", "#### 46"];
+/// let judged = texts.map(|text| Judge::Task(&Arithmetic).judge(&record, text));
+/// assert_eq!(judged[1].strategy.as_deref(), Some("msb"));
+///
+/// let vote = majority(judged.iter().map(|judged| judged.answer.as_deref())).expect("three answers");
+/// assert_eq!((vote.answer, vote.votes), ("47", 2));
+/// let correct = judged.iter().filter(|judged| judged.correct).count();
+/// assert!((pass_at_k(3, correct, 1) - 2.0 / 3.0).abs() < 1e-12);
+///
+/// assert!(Judge::Reference(AnswerFormat::Numeric).judge(&record, "so 47.0").correct);
+/// ```
 #[derive(Clone, Copy)]
 pub enum Judge {
-    /// A built-in task, which recomputes the answer and names the strategy.
+    /// A built-in task, which recomputes the answer and classifies the text.
     Task(&'static dyn Task),
-    /// The record's `answer`, in the given form.
+    /// Comparison with the record's `answer` in this format.
     Reference(AnswerFormat),
 }
 
-/// What a judge says of one text.
+/// Result of judging one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The extracted answer, in the one form in which votes count it.
+    /// The extracted answer in canonical form, so that equal answers are equal strings in a vote.
     pub answer: Option<String>,
-    /// It is right.
+    /// Whether the answer is correct.
     pub correct: bool,
-    /// The strategy's name, `chimera` or `other`; `None` where nobody can name one.
+    /// Name of the strategy, `chimera` or `other`; `None` without a classifier.
     pub strategy: Option<String>,
 }
 
@@ -34,8 +58,8 @@ impl std::fmt::Debug for Judge {
 }
 
 impl Judge {
-    /// The names that a strategy can have: those of the task in its order, then `chimera` and `other`; none
-    /// where nobody can name one.
+    /// All possible values of [`Judgement::strategy`]: the task's strategies in order, then `chimera` and `other`. Empty
+    /// without a classifier.
     pub fn strategies(&self) -> Vec<String> {
         let Self::Task(task) = self else { return Vec::new() };
         let named = (0..task.strategies().len()).map(Strategy::Named);
@@ -45,13 +69,13 @@ impl Judge {
             .collect()
     }
 
-    /// Judges one text as an answer to `record`.
+    /// Judges `text` as an answer to `record`.
     pub fn judge(&self, record: &Record, text: &str) -> Judgement {
         match self {
             Self::Task(task) => {
                 let question = record.question.as_deref().unwrap_or_default();
                 let verdict = task.verify(question, text);
-                // `x ####` claims nothing, and nothing does not vote.
+                // The answer of `x ####` is empty and does not vote.
                 let answer = verdict.answer.filter(|answer| !answer.is_empty());
                 let strategy = strategy_name(*task, task.classify(question, text));
                 Judgement { answer, correct: verdict.answer_correct, strategy: Some(strategy) }
@@ -65,7 +89,7 @@ impl Judge {
     }
 }
 
-/// The name of a strategy as tables show it.
+/// Name of a strategy in tables: that of the task, `chimera` or `other`.
 pub fn strategy_name(task: &dyn Task, strategy: Strategy) -> String {
     match strategy {
         Strategy::Named(index) => task.strategies()[index],
