@@ -10,10 +10,7 @@ use ssft_data::words::counted;
 use ssft_model::config::Preset;
 use ssft_model::directory::{Carried, LoadedModel};
 use ssft_model::{Decoder, DecoderConfig, Precision};
-use ssft_train::Trainer;
-use ssft_train::optimizer::AdamWSettings;
-use ssft_train::schedule::Schedule;
-use ssft_train::step::Settings;
+use ssft_train::{AdamWSettings, Schedule, Settings, Trainer};
 use std::path::PathBuf;
 
 /// All that a run works with.

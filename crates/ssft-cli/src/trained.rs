@@ -82,7 +82,7 @@ pub fn settings_of(place: &Path) -> Result<Option<RunConfig>, Failure> {
     Ok(resolved.map(|resolved| resolved.config))
 }
 
-/// The [`fingerprint`](ssft_train::state::fingerprint) of what the run of `place` learns from, as its newest checkpoint has it;
+/// The [`fingerprint`](ssft_train::fingerprint::fingerprint) of what the run of `place` learns from, as its newest checkpoint has it;
 /// nothing if there is none any more.
 ///
 /// # Errors

@@ -3,15 +3,6 @@
 use serde::Serialize;
 
 /// The N x M pairwise costs of one question, in nats per token.
-///
-/// ```
-/// use ssft_train::CostMatrix;
-///
-/// // Two forks (rows), three traces (columns).
-/// let costs = CostMatrix { forks: 2, traces: 3, values: vec![0.2, 1.5, 0.9, 1.3, 0.3, 0.8] };
-/// assert_eq!(costs.at(1, 0), 1.3);
-/// assert_eq!(costs.not_finite(), None);
-/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostMatrix {
     /// N.

@@ -148,7 +148,9 @@ impl MatchingError {
                 trace: trace + 1,
                 value: costs.at(fork, trace),
             },
-            Self::TooManyTraces { traces, forks } => TrainError::TooManyTraces { question: id, traces, forks },
+            Self::TooManyTraces { traces, forks } => {
+                TrainError::TooManyTraces { question: id, traces, forks }
+            }
         }
     }
 }

@@ -10,8 +10,7 @@ use ssft_data::record::Record;
 use ssft_decode::Evaluation;
 use ssft_decode::evaluate::{Protocol, evaluate};
 use ssft_model::Decoder;
-use ssft_train::probe::Probe;
-use ssft_train::{StepReport, Trainer};
+use ssft_train::{Probe, StepReport, Trainer};
 use std::collections::VecDeque;
 use web_time::Instant;
 

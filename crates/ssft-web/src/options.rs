@@ -9,10 +9,8 @@ use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
 use ssft_tasks::{self, Task, TaskData, TaskSpec};
-use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
-use ssft_train::step::Settings;
-use ssft_train::{Matching, Method};
+use ssft_train::{AdamWSettings, Matching, Method, Settings};
 
 fn refused(call: &'static str, what: String) -> SessionError {
     SessionError::Argument { call, what }

@@ -20,7 +20,7 @@ use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
 use ssft_tasks::TaskSpec;
-use ssft_train::state::fingerprint;
+use ssft_train::fingerprint::fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
 
