@@ -100,8 +100,7 @@ async fn match_and_train_group(
     step.counters.ms_cost += step.now() - start;
     let assignments = if decisions.iter().all(Decision::is_proven) {
         pairs.drop_cache();
-        let matched: Vec<Matched> = matched(questions, decisions.iter().map(Decision::assignment));
-        step.train(&matched);
+        step.train(&matched(questions, decisions.iter().map(Decision::assignment)));
         decisions.iter().map(|decision| decision.assignment().clone()).collect()
     } else {
         train_and_prove(costs, questions, &mut pairs, &decisions, step).await?
@@ -120,7 +119,7 @@ async fn train_and_prove<'a>(
     step: &mut Step<'_>,
 ) -> Result<Vec<Assignment>, TrainError> {
     let start = step.now();
-    let likely: Vec<Matched> = matched(questions, decisions.iter().map(Decision::assignment));
+    let likely = matched(questions, decisions.iter().map(Decision::assignment));
     let rows = step.budget.training_passes(&likely).concat();
     let terms = step.forward(&likely, &rows);
     let losses = read_back(terms.clone().inner(), step.number).await?;
@@ -138,8 +137,7 @@ async fn train_and_prove<'a>(
     } else {
         let some_rows = weighted(step.set_loss, questions, &rows, wrong);
         step.backward(&some_rows, terms);
-        let right: Vec<Matched> = matched(questions, &proven);
-        step.train_rows(&right, &again);
+        step.train_rows(&matched(questions, &proven), &again);
         step.counters.retrained += again.len();
     }
     step.counters.ms_cost += proof_done - forward_done;

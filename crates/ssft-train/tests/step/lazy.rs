@@ -102,39 +102,47 @@ fn distinct_forks(seed: u64) -> Vec<NamedTensor> {
     weights
 }
 
-/// The first tokens of the traces of `wrong` favour another matching than all of its tokens do.
-///
-/// The likely matching of `wrong` is trained in the pass that shows its cost, and must leave no trace in the gradients.
-#[test]
-fn a_trace_under_a_wrongly_guessed_fork_is_trained_again() {
-    for seed in 0..400u64 {
+/// Equality of one step with lazy and with full matching; returns the number of traces that lazy matching trained twice.
+fn retrained(start: &[NamedTensor]) -> usize {
     let data = [
-        question("right", &[1, 2], &[&[3, 4, 5, 0], &[6, 7, 8, 0]]),
-        question("wrong", &[2], &[&[9, 10, 11, 12, 13, 14, 15, 0], &[16, 17, 18, 19, 20, 21, 22, 0]]),
+        question("short", &[1, 2], &[&[3, 4, 5, 0], &[6, 7, 8, 0]]),
+        question("long", &[2], &[&[9, 10, 11, 12, 13, 14, 15, 0], &[16, 17, 18, 19, 20, 21, 22, 0]]),
     ];
-    let start = distinct_forks(seed);
     let one_step = |matching: Matching| {
-        // A large epsilon: the update is nearly linear in the gradient, so that rounding is not amplified.
+        // A large epsilon makes the update nearly linear in the gradient, so that it does not amplify rounding.
         let adamw = AdamWSettings { epsilon: 1.0, ..AdamWSettings::default() };
-        let settings =
-            Settings { match_tokens: 8, matching, adamw, ..settings(Method::Ssft, data.len(), 1) };
-        let model = with_weights(&start, &Device::flex().autodiff());
+        let settings = Settings { match_tokens: 8, matching, adamw, ..settings(Method::Ssft, data.len(), 1) };
+        let model = with_weights(start, &Device::flex().autodiff());
         let mut trainer = Trainer::new(model, leads(2), &data, settings);
         let report = step(&mut trainer, &data);
         (report, weights_of(trainer.model()))
     };
     let (lazy, weights) = one_step(Matching::Lazy);
-    if lazy.retrained > 0 { println!("{seed} {} {}", lazy.retrained, lazy.loss); }
     let (full, expected) = one_step(Matching::Full);
     assert_eq!(full.retrained, 0);
     assert_eq!(lazy.matches, full.matches);
-    // Two orders of summing two dozen f32 terms of up to 20 nats.
+    // Two orders of adding two dozen f32 terms of up to 20 nats.
     assert!((lazy.loss - full.loss).abs() < 1e-4, "{} against {}", lazy.loss, full.loss);
-    assert!((lazy.grad_norm / full.grad_norm - 1.0).abs() < 1e-4, "{} {}", lazy.grad_norm, full.grad_norm);
+    let norms = (lazy.grad_norm, full.grad_norm);
+    assert!((norms.0 / norms.1 - 1.0).abs() < 1e-4, "{norms:?}");
     for (found, expected) in weights.iter().zip(&expected) {
         for (found, expected) in found.values.iter().zip(&expected.values) {
             assert!((found - expected).abs() < 1e-5, "{found} against {expected}");
         }
     }
-    }
+    lazy.retrained
+}
+
+/// With some random weights, the first tokens of a trace favour one fork and all of its tokens another one: the likely
+/// matching is wrong. Its rows, which were trained in the pass that showed their cost, must not count in the gradients.
+#[test]
+fn a_trace_under_a_wrongly_guessed_fork_is_trained_again() {
+    // About one seed in ten gives a wrong guess.
+    let wrong: Vec<usize> =
+        (0..100).map(|seed| retrained(&distinct_forks(seed))).filter(|&n| n > 0).collect();
+    assert!(
+        wrong.contains(&2),
+        "one question guessed right, one wrong: weights 1 and 0 in one pass, {wrong:?}"
+    );
+    assert!(wrong.iter().all(|&traces| traces <= 4), "{wrong:?}");
 }
