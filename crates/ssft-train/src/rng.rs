@@ -1,11 +1,12 @@
-//! Host randomness without state: every draw is a function of the seed, its purpose and its index.
+//! Random numbers without saved state: each generator is a function of the seed, a purpose and an index.
 //!
-//! A run that resumes at step `n` therefore draws what the uninterrupted run would have drawn.
+//! A run that resumes at step `n` therefore draws the same numbers as the uninterrupted run. All draws are on the host, so
+//! that every device gets the same ones.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What a stream of random numbers is for.
+/// Purpose of a stream of random numbers; different purposes have independent streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Order of the questions in epoch `index`.
@@ -14,7 +15,7 @@ pub enum Purpose {
     Assignment = 2,
 }
 
-/// The generator for one purpose and index of a run.
+/// The generator of a run with this seed, for one purpose and index.
 pub fn generator(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

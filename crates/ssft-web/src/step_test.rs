@@ -13,10 +13,8 @@ use ssft_decode::generation::{Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
 use ssft_run::RunError;
-use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
-use ssft_train::step::Settings;
-use ssft_train::{Matching, Method, Trainer};
+use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 use std::ops::ControlFlow;
 
 const FORKS: usize = 3;

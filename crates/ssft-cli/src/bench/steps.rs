@@ -10,10 +10,8 @@ use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_kernels::launches::{self, Profile};
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_run::device::NamedDevice;
-use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
-use ssft_train::step::Settings;
-use ssft_train::{Matching, Method, StepReport, TrainError, Trainer};
+use ssft_train::{AdamWSettings, Matching, Method, Settings, StepReport, TrainError, Trainer};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 

@@ -20,7 +20,7 @@ use ssft_run::store::ModelDirectory;
 use ssft_run::store::trained::settings_of;
 use ssft_run::{QuestionForm, WantedForks, day, task};
 use ssft_tasks::TaskSpec;
-use ssft_train::{Assignment, Budget, CostMatrix, Search};
+use ssft_train::{Assignment, CostEvaluator, CostMatrix};
 use std::path::Path;
 use std::slice;
 
@@ -40,9 +40,8 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     check_forks(slice::from_ref(record), forks).map_err(Failure::usage)?;
     let model = start.weights(args.seed, &device)?;
     let leads: Vec<Vec<u32>> = (0..forks).map(|fork| encoder.lead(fork)).collect();
-    let search = Search { model: &model, leads: &leads, match_tokens, budget: Budget::unlimited(), step: 0 };
-    let (mut costs, _) = pollster::block_on(search.costs(&[&[&question]])).map_err(Failure::run)?;
-    let costs = costs.remove(0);
+    let evaluator = CostEvaluator::new(&model, &leads, match_tokens);
+    let costs = pollster::block_on(evaluator.cost_matrix(&question)).map_err(Failure::run)?;
     let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
     let rendered = encoder.rendered(&messages_of(record)).map_err(Failure::usage)? + &lead.before;
     if args.json {
