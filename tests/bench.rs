@@ -7,7 +7,7 @@ mod common;
 use burn::tensor::{Device, Tensor, TensorData};
 use common::{Done, Home, names, read_json};
 use serde_json::{Value, json};
-use ssft_wgpu::cli::bench::memory::peak_bytes;
+use ssft_wgpu::bench::memory::peak_bytes;
 use ssft_wgpu::kernels::adapters::adapters;
 
 const HEAD_KERNELS: [&str; 4] =

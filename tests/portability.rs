@@ -19,7 +19,7 @@ use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, Tensor};
 use languages::Shader;
 use naga::valid::Capabilities;
-use ssft_wgpu::cli::bench::steps::{Arm, Bench, Lengths, Workload};
+use ssft_wgpu::bench::{Arm, Bench, Lengths, Workload};
 use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::decode::fork::{Question, RowStart, Settings};
 use ssft_wgpu::decode::sample::{Sampling, row_generator};

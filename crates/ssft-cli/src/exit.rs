@@ -1,6 +1,7 @@
 //! How the program ends: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interrupted.
 
 use crate::args::settings::dashed;
+use ssft_report::ReportError;
 use ssft_run::{RunError, spelled};
 use std::any::Any;
 use std::io::Write as _;
@@ -25,6 +26,16 @@ pub enum Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         Self::of_run(&error)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Run(error) => error.into(),
+            error if error.is_input() => Self::Usage(error.to_string()),
+            error => Self::run(error),
+        }
     }
 }
 

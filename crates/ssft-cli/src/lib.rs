@@ -4,15 +4,14 @@
 //! with a terminal.
 
 pub mod args;
-pub mod bench;
 pub mod commands;
 pub mod exit;
 mod interrupts;
 mod live;
 mod progress;
-pub mod report;
 mod result_file;
 pub mod table;
+mod tables;
 mod voice;
 
 use clap::{CommandFactory, FromArgMatches};

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use ssft_data::forks::fork_name;
-use ssft_data::words::counted;
+use ssft_data::words::{counted, percent};
 use ssft_decode::Evaluation;
 use ssft_decode::score::Sample;
 use ssft_train::CostMatrix;
@@ -143,11 +143,6 @@ pub fn costs(costs: &CostMatrix, sources: &[String], matched: &[usize]) -> Strin
     }
     align_figures(&mut table);
     trimmed(&table)
-}
-
-/// `0.715` as `71.5 %`.
-pub fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 fn shortened(text: &str) -> String {

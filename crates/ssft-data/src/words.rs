@@ -25,6 +25,11 @@ pub fn one_line(message: &str) -> String {
     message.chars().map(escape).collect()
 }
 
+/// A share in percent: `0.715` as `71.5 %`.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

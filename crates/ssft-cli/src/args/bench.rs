@@ -1,15 +1,27 @@
 //! Arguments of `bench`.
 
 use super::settings::choice;
-use crate::bench::cases::Kernel;
-use crate::bench::matmul::LinearShape;
-use crate::bench::steps::Arm;
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use ssft_bench::Arm;
+use ssft_bench::kernel::Kernel;
+use ssft_bench::matmul::LinearShape;
 use ssft_model::config::Preset;
 use ssft_run::settings::DeviceChoice;
 use std::path::PathBuf;
 
-/// What every `bench` takes.
+/// Parses the name of a kernel.
+fn kernel() -> impl TypedValueParser<Value = Kernel> {
+    PossibleValuesParser::new(Kernel::ALL.iter().map(|kernel| kernel.name())).try_map(|name| name.parse())
+}
+
+/// Parses the name of an arm.
+fn arm() -> impl TypedValueParser<Value = Arm> {
+    let named = Arm::ALL.map(|arm| PossibleValue::new(arm.key()).help(arm.help()));
+    PossibleValuesParser::new(named).try_map(|key| key.parse())
+}
+
+/// Arguments of all `bench` commands but `bench memory`.
 #[derive(Debug, Args)]
 pub struct MeasuringArgs {
     /// Measured runs of each
@@ -33,7 +45,7 @@ pub struct MeasuringArgs {
 #[derive(Debug, Args)]
 pub struct BenchKernelsArgs {
     /// Only these kernels [default: all]
-    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(long, value_parser = kernel(), value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     pub kernels: Vec<Kernel>,
     /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
@@ -86,7 +98,7 @@ pub struct ModelShapeArgs {
 #[derive(Debug, Args)]
 pub struct BenchStepsArgs {
     /// Only these arms [default: all]
-    #[arg(long, value_enum, value_name = "ARMS", value_delimiter = ',')]
+    #[arg(long, value_parser = arm(), value_name = "ARMS", value_delimiter = ',')]
     pub arms: Vec<Arm>,
     /// Shape of a random model
     #[command(flatten)]

@@ -1,15 +1,15 @@
-//! `report`: looks back at one run, or compares several.
+//! `report`: writes the page of one run, or one that compares several.
 
 use crate::args::ReportArgs;
 use crate::exit::Failure;
-use crate::report::comparison::{Comparison, Summary, Unit, compare, mismatch};
-use crate::report::record::RunRecord;
-use crate::report::{comparison_page, difference, run_page};
 use crate::result_file::{check_target, write_result};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use ssft_data::words::counted;
-use ssft_run::store::without_samples;
+use ssft_report::evaluation::EvaluationRecord;
+use ssft_report::measures::Unit;
+use ssft_report::statistics::Summary;
+use ssft_report::{Comparison, RunRecord, check_comparable, compare, comparison_page, run_page};
 
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     check_target(args.out.as_deref())?;
@@ -23,9 +23,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         }
     };
     let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(why) = mismatch(&runs) {
-        return Err(Failure::Usage(why));
-    }
+    check_comparable(&runs)?;
     let comparisons = compare(&runs);
     let page = match &runs[..] {
         [run] => run_page(run)?,
@@ -45,13 +43,13 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every figure of every run, its settings, and what is said of them together.
+/// JSON of the comparisons, and of the settings and figures of each run.
 fn summary(comparisons: &[Comparison], runs: &[RunRecord]) -> Result<Value, Failure> {
     let run = |run: &RunRecord| -> Result<Value, Failure> {
-        let evaluation = run.evaluation.as_ref().map(without_samples).transpose().map_err(Failure::run)?;
+        let evaluation = run.evaluation.as_ref().map(EvaluationRecord::without_samples).transpose();
         let settings = serde_json::to_value(&run.config).map_err(Failure::run)?;
         Ok(json!({
-            "name": run.name, "settings": settings, "evaluation": evaluation,
+            "name": run.name, "settings": settings, "evaluation": evaluation.map_err(Failure::run)?,
             "coverage": run.forks.as_ref().map(|forks| &forks.coverage),
             "matching_kept": run.final_stability(),
         }))
@@ -60,7 +58,7 @@ fn summary(comparisons: &[Comparison], runs: &[RunRecord]) -> Result<Value, Fail
     Ok(json!({"comparisons": comparisons, "runs": runs}))
 }
 
-/// A table for documents: an arm a column, a figure a line, and the difference to `ssft`.
+/// A Markdown table with a line for each figure: a column for each arm, then a column for each difference to `ssft`.
 fn markdown(comparison: &Comparison) -> String {
     let mut table = Table::new();
     let mut header = vec![comparison.data.clone()];
@@ -75,14 +73,16 @@ fn markdown(comparison: &Comparison) -> String {
         let mut row = vec![label.clone()];
         row.extend(comparison.arms.iter().map(|arm| cell(*unit, arm.figures[index].as_ref())));
         row.extend(others.iter().map(|arm| {
-            arm.less_ssft[index].as_ref().map_or_else(|| "-".to_owned(), |summary| difference(*unit, summary))
+            arm.less_ssft[index]
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |summary| unit.show_difference(summary))
         }));
         table.add_row(row);
     }
     table.lines().collect::<Vec<_>>().join("\n")
 }
 
-/// `68.4 % ±2.1`
+/// Mean and half of its interval: `68.4 % ±2.1`.
 fn cell(unit: Unit, summary: Option<&Summary>) -> String {
     let Some(summary) = summary else { return "-".to_owned() };
     let half = summary.ci95.map(|[low, high]| (high - low) / 2.0);

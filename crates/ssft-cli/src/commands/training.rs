@@ -3,12 +3,13 @@
 use crate::exit::{Failure, explain_panic};
 use crate::interrupts::Interrupts;
 use crate::progress;
-use crate::report::{record::RunRecord, run_page};
 use crate::table;
 use crate::voice::{Output, Voice};
 use indicatif::ProgressBar;
+use ssft_data::words::percent;
 use ssft_decode::Evaluation;
 use ssft_model::Precision;
+use ssft_report::{RunRecord, run_page};
 use ssft_run::store::{Asked, EvaluationFile, Metrics, RunDirectory, Start, without_samples};
 use ssft_run::training::{Answer, Ended, Event, Probing, Rhythm, is_due, train};
 use ssft_run::{Course, DecodeRows, ModelText, RunError};
@@ -207,8 +208,7 @@ impl Shown {
         if line || evaluation.is_some() {
             let mut text = format!("step {}/{steps}  {figures}", report.step);
             if let Some(evaluation) = evaluation {
-                let (forks, vote) =
-                    (evaluation.forks.len(), table::percent(evaluation.figures.native_cons_at_n));
+                let (forks, vote) = (evaluation.forks.len(), percent(evaluation.figures.native_cons_at_n));
                 text += &format!("  held out: Cons@{forks} {vote}");
             }
             bar.suspend(|| self.voice.say(&text));

@@ -2,21 +2,29 @@
 
 use serde::Serialize;
 
-/// Size of the drawing area, in SVG units.
+/// Width of the drawing area, in SVG units.
 pub const WIDTH: f64 = 640.0;
-/// See [`WIDTH`].
+/// Height of the drawing area, in SVG units.
 pub const HEIGHT: f64 = 180.0;
-/// Points of a curve: more than the eye can tell apart.
+/// Most points of a curve: one for every two SVG units.
 const POINTS: usize = 320;
+/// About this many ticks on the axis of steps.
+const TICKS_ACROSS: usize = 6;
+/// About this many ticks on a linear axis of values.
+const TICKS_UP: usize = 4;
+/// Least ratio of the ends of a logarithmic axis.
+const LEAST_RATIO: f64 = 1e-9;
+/// Decades below which a logarithmic axis also has ticks at 2 and 5.
+const FEW_DECADES: i32 = 3;
 
 /// How values become heights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// From 0 to the highest.
+    /// From 0 to the largest value.
     Linear,
     /// From 0 to 1.
     Share,
-    /// From the lowest to the highest, by their logarithms.
+    /// From the smallest to the largest value, logarithmic.
     Log,
 }
 
@@ -25,20 +33,20 @@ pub enum Scale {
 pub struct Tick {
     /// SVG units from the left or from the top.
     pub at: f64,
-    /// What it says.
+    /// Text at the mark.
     pub label: String,
 }
 
 /// One curve of a chart.
 #[derive(Debug, Clone, Serialize)]
 pub struct Line {
-    /// What it is of; empty where there is only one.
+    /// Name in the legend; empty where there is only one curve.
     pub name: String,
-    /// Its colour among those of the style sheet.
+    /// Index of its colour in the style sheet.
     pub colour: usize,
-    /// The `points` of a polyline.
+    /// Attribute `points` of an SVG polyline.
     pub points: String,
-    /// Its last value, for people.
+    /// Last value, as text.
     pub last: String,
 }
 
@@ -49,57 +57,99 @@ pub struct Chart {
     pub label: String,
     /// Its curves.
     pub lines: Vec<Line>,
-    /// Steps.
+    /// Ticks of the axis of steps.
     pub across: Vec<Tick>,
-    /// Values.
+    /// Ticks of the axis of values.
     pub up: Vec<Tick>,
 }
 
-/// Points of (step, value), and what they are of. Its place in a list is its colour, whether it has points or not.
+/// A name, and points (step, value). The index in a list of series is the index of the colour, also if a series has no points.
 pub type Series = (String, Vec<(f64, f64)>);
 
-/// A chart of some series; nothing if none has a point.
+/// A chart of some series; `None` if none of them has a point.
+///
+/// ```
+/// use ssft_report::chart::{Scale, chart};
+///
+/// let share = [("ssft".to_owned(), vec![(10.0, 0.5), (20.0, 1.0)])];
+/// let chart = chart("Pass@1", Scale::Share, &share).expect("points");
+/// assert_eq!(chart.lines[0].points, "320.0,90.0 640.0,0.0");
+/// assert_eq!(chart.up.len(), 3);
+/// ```
 pub fn chart(label: &str, scale: Scale, series: &[Series]) -> Option<Chart> {
     let thinned: Vec<Vec<(f64, f64)>> = series.iter().map(|(_, points)| thin(points)).collect();
-    let all = || thinned.iter().flatten();
-    let last = all().map(|&(step, _)| step).fold(f64::NEG_INFINITY, f64::max);
-    let top = all().map(|&(_, value)| value).fold(f64::MIN_POSITIVE, f64::max);
-    let positive = all().map(|&(_, value)| value).filter(|&value| value > 0.0);
-    let (bottom, top) = match scale {
-        Scale::Linear => (0.0, top),
-        Scale::Share => (0.0, 1.0),
-        Scale::Log => (positive.fold(top, f64::min).max(top * 1e-9), top),
-    };
-    let height = |value: f64| match scale {
-        Scale::Log => (value.max(bottom) / bottom).ln() / (top / bottom).ln().max(f64::MIN_POSITIVE),
-        _ => (value - bottom) / (top - bottom),
-    };
-    let x = |step: f64| WIDTH * step / last;
-    let y = |value: f64| HEIGHT * (1.0 - height(value));
+    let axes = Axes::of(scale, thinned.concat())?;
     let line = |colour: usize| {
         let (name, points) = &series[colour];
-        let at = |&(step, value): &(f64, f64)| format!("{:.1},{:.1}", x(step), y(value));
-        let last = points.last().map(|&(_, value)| significant(value));
-        last.map(|last| Line {
+        let at = |&(step, value): &(f64, f64)| format!("{:.1},{:.1}", axes.x(step), axes.y(value));
+        points.last().map(|&(_, last)| Line {
             name: name.clone(),
             colour,
             points: thinned[colour].iter().map(at).collect::<Vec<_>>().join(" "),
-            last,
+            last: significant(last),
         })
     };
-    let ticks = |values: Vec<f64>, at: &dyn Fn(f64) -> f64| {
-        values.into_iter().map(|value| Tick { at: at(value), label: significant(value) }).collect()
-    };
-    let values = if scale == Scale::Log { decades(bottom, top) } else { round_steps(bottom, top, 4) };
-    last.is_finite().then(|| Chart {
+    Some(Chart {
         label: label.to_owned(),
         lines: (0..series.len()).filter_map(line).collect(),
-        across: ticks(round_steps(0.0, last, 6), &x),
-        up: ticks(values, &y),
+        across: axes.ticks_across(),
+        up: axes.ticks_up(),
     })
 }
 
-/// Averages of as many neighbours as the eye cannot tell apart.
+/// The axes of a chart: steps from 0 to `last`, values from `bottom` to `top`.
+struct Axes {
+    scale: Scale,
+    last: f64,
+    bottom: f64,
+    top: f64,
+}
+
+impl Axes {
+    /// Axes with room for these points; `None` if there are none.
+    fn of(scale: Scale, points: Vec<(f64, f64)>) -> Option<Self> {
+        let values = || points.iter().map(|&(_, value)| value);
+        let last = points.iter().map(|&(step, _)| step).fold(f64::NEG_INFINITY, f64::max);
+        let top = values().fold(f64::MIN_POSITIVE, f64::max);
+        let (bottom, top) = match scale {
+            Scale::Linear => (0.0, top),
+            Scale::Share => (0.0, 1.0),
+            Scale::Log => {
+                let least = values().filter(|&value| value > 0.0).fold(top, f64::min);
+                (least.max(top * LEAST_RATIO), top)
+            }
+        };
+        last.is_finite().then_some(Self { scale, last, bottom, top })
+    }
+
+    fn x(&self, step: f64) -> f64 {
+        WIDTH * step / self.last
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let Self { bottom, top, .. } = *self;
+        let height = match self.scale {
+            Scale::Log => (value.max(bottom) / bottom).ln() / (top / bottom).ln().max(f64::MIN_POSITIVE),
+            Scale::Linear | Scale::Share => (value - bottom) / (top - bottom),
+        };
+        HEIGHT * (1.0 - height)
+    }
+
+    fn ticks_across(&self) -> Vec<Tick> {
+        let steps = round_steps(0.0, self.last, TICKS_ACROSS).into_iter();
+        steps.map(|step| Tick { at: self.x(step), label: significant(step) }).collect()
+    }
+
+    fn ticks_up(&self) -> Vec<Tick> {
+        let values = match self.scale {
+            Scale::Log => decades(self.bottom, self.top),
+            Scale::Linear | Scale::Share => round_steps(self.bottom, self.top, TICKS_UP),
+        };
+        values.into_iter().map(|value| Tick { at: self.y(value), label: significant(value) }).collect()
+    }
+}
+
+/// Means of neighbouring points, at most [`POINTS`] of them.
 fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let bucket = points.len().div_ceil(POINTS).max(1);
     let mean = |chunk: &[(f64, f64)]| {
@@ -119,19 +169,20 @@ pub fn round_steps(low: f64, high: f64, count: usize) -> Vec<f64> {
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|by| by * power).find(|&step| step >= rough);
     let step = step.unwrap_or(10.0 * power);
+    // The tolerance keeps a last tick that rounding puts just beyond the end.
     let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
     (first..=last).map(|multiple| multiple as f64 * step).collect()
 }
 
-/// Powers of ten between the two and, where these are few, twice and five times them.
+/// Powers of ten from `low` to `high`; over few decades also twice and five times them.
 fn decades(low: f64, high: f64) -> Vec<f64> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let by: &[f64] = if last - first <= 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let by: &[f64] = if last - first <= FEW_DECADES { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let all = (first..=last).flat_map(|power| by.iter().map(move |by| by * 10f64.powi(power)));
     all.filter(|value| (low..=high).contains(value)).collect()
 }
 
-/// A number with as many digits as people want to see.
+/// A number with up to four decimals, or one from 10 on: `4.0e-5`, `1.25`, `1234.5`.
 pub fn significant(value: f64) -> String {
     let trimmed = |text: String| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

@@ -1,43 +1,33 @@
-//! Measurements: what a kernel costs in time and memory, beside the plain tensors that it stands in for, and what whole
-//! steps cost, arm beside arm, and forked decoding beside separate generations.
-//!
-//! [`cases`], [`steps`], [`decode`], [`matmul`] and [`memory_growth`] are what runs, [`clock`] and [`memory`] what is measured of
-//! it, [`output`] and [`steps_output`] who hears of it.
+//! Time and memory of kernels, each compared with the plain tensors that it replaces.
 
-pub mod cases;
-pub mod clock;
-pub mod decode;
-pub mod matmul;
-pub mod memory;
-pub mod memory_growth;
-pub mod output;
-pub mod steps;
-pub mod steps_output;
-
-use cases::{Inputs, Kernel, Shape, Variant};
-use clock::Times;
-use memory::Room;
+use crate::clock::{self, Times};
+use crate::inputs::{Inputs, Variant};
+use crate::kernel::{Kernel, Shape};
+use crate::memory;
+use crate::origin::Origin;
+use crate::room::Room;
+use serde_json::{Value, json};
 use ssft_run::device::NamedDevice;
 
-/// What `bench kernels` measures.
+/// Kernels to measure, and how.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Kernels by the shapes of their common inputs.
+    /// Shapes, each with the kernels that are measured at it.
     pub shapes: Vec<(Shape, Vec<Kernel>)>,
-    /// Measured runs of each variant.
+    /// Timed runs of each variant.
     pub runs: usize,
     /// Seed of the inputs.
     pub seed: u64,
 }
 
-/// One kernel at one shape.
+/// Result of one kernel at one shape.
 #[derive(Debug, Clone)]
 pub struct Case {
     /// The kernel.
     pub kernel: Kernel,
     /// The shape.
     pub shape: Shape,
-    /// What was found of each variant, in the order of [`Variant::ALL`], or why it was not run.
+    /// Measurement of each variant, in the order of [`Variant::ALL`], or why the variant was not run.
     pub outcomes: [Result<Measured, String>; 2],
 }
 
@@ -46,21 +36,31 @@ pub struct Case {
 pub struct Measured {
     /// Times of the runs.
     pub times: Times,
-    /// Most bytes at a time beyond the inputs, results included.
+    /// Largest number of bytes at a time in addition to the inputs; results included.
     pub peak_bytes: u64,
     /// Bytes of the results.
     pub result_bytes: u64,
 }
 
 impl Measured {
-    /// Bytes beyond inputs and results.
+    /// Peak bytes in addition to inputs and results.
     pub fn extra_bytes(&self) -> u64 {
         self.peak_bytes.saturating_sub(self.result_bytes)
     }
 }
 
 impl Plan {
-    /// `kernels` at every combination of the three lists; those without a vocabulary at every one of the first two.
+    /// `kernels` at every combination of the three lists `[rows, width, vocab]`; kernels without a vocabulary at every
+    /// combination of the first two.
+    ///
+    /// ```
+    /// use ssft_bench::kernel::Kernel;
+    /// use ssft_bench::kernels::Plan;
+    ///
+    /// let kernels = [Kernel::LinearNll, Kernel::Swiglu];
+    /// let plan = Plan::new(&kernels, [&[64, 128], &[32], &[100, 200, 300]], 5, 1);
+    /// assert_eq!(plan.cases(), 2 * 3 + 2);
+    /// ```
     pub fn new(kernels: &[Kernel], [rows, widths, vocabs]: [&[usize]; 3], runs: usize, seed: u64) -> Self {
         let (heads, others): (Vec<Kernel>, Vec<Kernel>) =
             kernels.iter().partition(|kernel| kernel.has_head());
@@ -80,7 +80,7 @@ impl Plan {
         self.shapes.iter().map(|(_, kernels)| kernels.len()).sum()
     }
 
-    /// Measures everything on `device`; `begins` hears what comes next.
+    /// Measures every case on `device`, and calls `begins` before each.
     pub fn measure(&self, device: &NamedDevice, mut begins: impl FnMut(Kernel, Shape)) -> Vec<Case> {
         let room = Room::of(device);
         let mut cases = Vec::with_capacity(self.cases());
@@ -107,7 +107,7 @@ impl Plan {
         inputs: &Inputs,
         room: &Room,
     ) -> [Result<Measured, String>; 2] {
-        // The reference comes last: if it cannot be run, the kernel is alone.
+        // The reference is the last variant: without it, the kernel is the only one.
         let refusal = room.refuses_reference(kernel, shape);
         let variants = if refusal.is_some() { &[Variant::Fused][..] } else { &Variant::ALL };
         let run = |variant| inputs.run(variant).wait();
@@ -117,5 +117,36 @@ impl Plan {
             Measured { times, peak_bytes, result_bytes: kernel.result_bytes(shape) }
         });
         Variant::ALL.map(|_| measured.next().ok_or_else(|| refusal.clone().unwrap_or_default()))
+    }
+}
+
+impl Case {
+    /// Rows of a JSON file, one for each variant.
+    pub fn rows(&self, origin: &Origin) -> Vec<Value> {
+        let variants = Variant::ALL.into_iter().zip(&self.outcomes);
+        variants.map(|(variant, outcome)| self.row(variant, outcome, origin)).collect()
+    }
+
+    fn row(&self, variant: Variant, outcome: &Result<Measured, String>, origin: &Origin) -> Value {
+        let measured = outcome.as_ref().ok();
+        let mut row = json!({
+            "name": self.kernel.name(),
+            "device": origin.device,
+            "variant": variant.name(),
+            "shape": {
+                "rows": self.shape.rows,
+                "width": self.shape.width,
+                "vocab": self.kernel.has_head().then_some(self.shape.vocab),
+            },
+            "median_ms": measured.map(|measured| measured.times.median_ms),
+            "min_ms": measured.map(|measured| measured.times.min_ms),
+            "runs": measured.map_or(0, |measured| measured.times.runs),
+            "peak_bytes": measured.map(|measured| measured.peak_bytes),
+            "result_bytes": measured.map(|measured| measured.result_bytes),
+        });
+        if let Err(reason) = outcome {
+            row["refused"] = json!(reason);
+        }
+        row
     }
 }

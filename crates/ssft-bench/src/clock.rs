@@ -1,20 +1,31 @@
-//! Times that can be compared on a machine whose speed drifts.
+//! Run times that stay comparable on a machine whose speed drifts.
 
 use std::time::Instant;
 
-/// Of several runs of the same work, in milliseconds.
+/// Times of repeated runs of the same work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Times {
-    /// Half of the runs took no longer.
+    /// Median, in milliseconds.
     pub median_ms: f64,
-    /// The shortest run.
+    /// Shortest run, in milliseconds.
     pub min_ms: f64,
     /// Number of runs.
     pub runs: usize,
 }
 
-/// Does `work` with each of `variants` once to warm up, and then `runs` times by turns: what slows the machine down for
-/// a while slows all of them down alike.
+/// Times `work` on each of `variants`: one untimed run each to warm up, then `runs` rounds with one run of every variant.
+/// What slows the machine down during a round slows all variants down alike.
+///
+/// ```
+/// let times = ssft_bench::clock::take_turns(3, &[10_000u64, 20_000], |&count| {
+///     std::hint::black_box((0..count).sum::<u64>());
+/// });
+/// assert_eq!((times.len(), times[0].runs), (2, 3));
+/// assert!(times[0].min_ms <= times[0].median_ms);
+/// ```
+///
+/// # Panics
+/// If `runs` is 0.
 pub fn take_turns<T>(runs: usize, variants: &[T], work: impl Fn(&T)) -> Vec<Times> {
     variants.iter().for_each(&work);
     let mut taken = vec![Vec::with_capacity(runs); variants.len()];
@@ -29,12 +40,27 @@ pub fn take_turns<T>(runs: usize, variants: &[T], work: impl Fn(&T)) -> Vec<Time
 }
 
 impl Times {
-    /// Statistics of at least one run, each given by its milliseconds.
+    /// Statistics of runs that took these milliseconds.
+    ///
+    /// # Panics
+    /// If there is no run.
     pub fn of(mut taken: Vec<f64>) -> Self {
         taken.sort_by(f64::total_cmp);
-        let runs = taken.len();
-        Self { median_ms: (taken[(runs - 1) / 2] + taken[runs / 2]) / 2.0, min_ms: taken[0], runs }
+        Self { median_ms: middle(&taken), min_ms: taken[0], runs: taken.len() }
     }
+}
+
+/// Median of `values`; of an even number of values, the mean of the two in the middle.
+///
+/// # Panics
+/// If there is no value.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    middle(&values)
+}
+
+fn middle(sorted: &[f64]) -> f64 {
+    (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
 }
 
 #[cfg(test)]

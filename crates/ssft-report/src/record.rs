@@ -1,6 +1,7 @@
-//! A run as it lies on disk, for those who look back at it.
+//! A run directory, read back.
 
-use crate::exit::Failure;
+use crate::error::ReportError;
+use crate::evaluation::EvaluationRecord;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
 use ssft_run::settings::Settings;
@@ -8,59 +9,48 @@ use ssft_run::store::{Asked, metrics, read_settings};
 use ssft_train::Method;
 use std::collections::HashMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// Everything a report is made of.
+/// What a run directory holds for a report.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
     /// Name of the directory.
     pub name: String,
-    /// Every setting.
+    /// Settings of the run.
     pub config: Settings,
-    /// The lines of `metrics.jsonl`.
+    /// Lines of `metrics.jsonl`, one for each step.
     pub steps: Vec<Value>,
-    /// `eval.json`, if the run was evaluated.
-    pub evaluation: Option<Value>,
-    /// Which fork was matched to which source in the last epoch, if there is a model yet.
+    /// `eval.json`; none before the evaluation.
+    pub evaluation: Option<EvaluationRecord>,
+    /// `forks.json` of the model, with the matches of each fork and source in the last epoch; none before the model is written.
     pub forks: Option<ForkTable>,
 }
+
+/// Share of a run's steps after which [`RunRecord::final_stability`] averages.
+const LATE_FROM: f64 = 0.9;
 
 impl RunRecord {
     /// Reads the run in `directory`.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if it is none, or names the file that is damaged.
-    pub fn read(directory: &Path) -> Result<Self, Failure> {
-        let name = directory.display();
-        // `.` has no name of its own.
+    /// [`ReportError`] if there is no run, if a file is damaged, or if `eval.json` is about other questions.
+    pub fn read(directory: &Path) -> Result<Self, ReportError> {
+        let name = directory.display().to_string();
+        // `.` has no file name; its canonical path has one.
         let full = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
         let config = directory.join("config.toml");
         if !config.exists() {
-            return Err(Failure::Usage(format!("{name} holds no run; give the directory of a run")));
+            return Err(ReportError::NoRun { directory: name });
         }
-        let damaged = |file: &str, why: String| {
-            Failure::Usage(format!("{name}/{file}: {why}; it is damaged: evaluate or train anew"))
-        };
         let steps = metrics::read(&directory.join("metrics.jsonl"))
-            .map_err(|error| damaged("metrics.jsonl", error.to_string()))?;
-        let evaluation = match fs::read(directory.join("eval.json")) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            read => Some(read.map_err(|error| damaged("eval.json", error.to_string()))?),
-        };
-        let evaluation: Option<Value> = evaluation
-            .map(|bytes| serde_json::from_slice(&bytes))
-            .transpose()
-            .map_err(|error| damaged("eval.json", error.to_string()))?;
+            .map_err(|error| damaged(directory, "metrics.jsonl", error.to_string()))?;
+        let evaluation = read_evaluation(directory)?;
         let settings = read_settings(&config)?;
-        let own = serde_json::to_value(Asked::held_out(&settings)).map_err(Failure::run)?;
-        if let Some(key) = ["task", "difficulty", "data"]
-            .into_iter()
-            .find(|key| evaluation.as_ref().is_some_and(|evaluation| evaluation[key] != own[key]))
+        if let Some(evaluation) = &evaluation
+            && let Some(key) = evaluation.asked_other_than(&Asked::held_out(&settings))?
         {
-            return Err(Failure::Usage(format!(
-                "{name}/eval.json is of another {key} than the run; evaluate the run's own questions, or remove it"
-            )));
+            return Err(ReportError::OtherQuestions { directory: name, key });
         }
         let forks = fs::read(directory.join("model/forks.json")).ok();
         let forks = forks.map(|bytes| ForkTable::from_json("model/forks.json", &bytes)).transpose();
@@ -69,11 +59,11 @@ impl RunRecord {
             config: settings,
             steps,
             evaluation,
-            forks: forks.map_err(|error| Failure::Usage(format!("{name}: {error}")))?,
+            forks: forks.map_err(|error| ReportError::Forks { directory: name, why: error.to_string() })?,
         })
     }
 
-    /// What was learned, in words.
+    /// The task with its difficulty, or the file of the questions.
     pub fn data(&self) -> String {
         match (&self.config.data, &self.config.task) {
             (None, Some(task)) => format!("{task}, difficulty {}", self.config.difficulty),
@@ -81,8 +71,8 @@ impl RunRecord {
         }
     }
 
-    /// For every step at which a question came up again: the step, and the share of its traces that kept the fork which
-    /// they had the time before. Nothing for methods that leave forks no choice.
+    /// Points (step, share): the share of the step's traces that have the fork that they had when their question was trained
+    /// on before. Empty for methods without a matching.
     pub fn stability(&self) -> Vec<(f64, f64)> {
         if !matches!(self.config.method, Method::Ssft | Method::SsftRandom) {
             return Vec::new();
@@ -91,15 +81,10 @@ impl RunRecord {
         let mut shares = Vec::new();
         for line in &self.steps {
             let (mut kept, mut traces) = (0, 0);
-            for matched in line["matches"].as_array().into_iter().flatten() {
+            for matched in array(&line["matches"]) {
                 let Some(id) = matched["id"].as_str() else { continue };
                 let Some(earlier) = before.insert(id, &matched["forks"]) else { continue };
-                let pairs = earlier
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .zip(matched["forks"].as_array().into_iter().flatten());
-                for (earlier, now) in pairs {
+                for (earlier, now) in array(earlier).iter().zip(array(&matched["forks"])) {
                     traces += 1;
                     kept += usize::from(earlier == now);
                 }
@@ -111,22 +96,55 @@ impl RunRecord {
         shares
     }
 
-    /// The mean of [`RunRecord::stability`] over the last tenth of the run.
+    /// Mean of [`RunRecord::stability`] over the last tenth of the run.
     pub fn final_stability(&self) -> Option<f64> {
         let last = self.steps.last()?["step"].as_f64()?;
         let late: Vec<f64> = self
             .stability()
             .into_iter()
-            .filter(|(step, _)| *step > 0.9 * last)
+            .filter(|(step, _)| *step > LATE_FROM * last)
             .map(|(_, share)| share)
             .collect();
         (!late.is_empty()).then(|| late.iter().sum::<f64>() / late.len() as f64)
     }
 
-    /// A figure of every step that has it.
+    /// Points (step, value) of a figure of `metrics.jsonl`: `loss`.
     pub fn series(&self, key: &str) -> Vec<(f64, f64)> {
         let point = |line: &Value| Some((line["step"].as_f64()?, line[key].as_f64()?));
         self.steps.iter().filter_map(point).collect()
+    }
+}
+
+fn read_evaluation(directory: &Path) -> Result<Option<EvaluationRecord>, ReportError> {
+    let read = || -> io::Result<Option<EvaluationRecord>> {
+        match fs::read(directory.join("eval.json")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => Ok(Some(EvaluationRecord::from_json(&read?)?)),
+        }
+    };
+    read().map_err(|error| damaged(directory, "eval.json", error.to_string()))
+}
+
+fn damaged(directory: &Path, file: &str, why: String) -> ReportError {
+    ReportError::Damaged { file: format!("{}/{file}", directory.display()), why }
+}
+
+/// The elements of an array; none of any other value.
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+impl RunRecord {
+    /// A run with two forks and no steps, named `METHOD-SEED`.
+    pub(crate) fn for_test(method: Method, seed: u64, evaluation: Value) -> Self {
+        Self {
+            name: format!("{}-{seed}", method.name()),
+            config: Settings { method, seed, forks: 2, ..Settings::default() },
+            steps: Vec::new(),
+            evaluation: Some(evaluation.into()),
+            forks: None,
+        }
     }
 }
 

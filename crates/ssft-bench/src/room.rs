@@ -1,62 +1,52 @@
-//! How much memory a run takes, and whether there is enough.
+//! Whether the buffers of a measurement fit into memory.
 
-use super::cases::{Kernel, Shape};
-use super::output::mebibytes;
+use crate::kernel::{Kernel, Shape};
+use crate::memory::mebibytes;
 use burn::tensor::Device;
-use peakmem_alloc::{PeakMemAlloc, PeakMemAllocTrait};
 use ssft_run::device::{NamedDevice, available_bytes};
-use std::alloc::System;
 
-/// Counts what the whole program takes from the heap: two atomic additions an allocation.
-#[global_allocator]
-static HEAP: PeakMemAlloc<System> = PeakMemAlloc::system();
+/// Buffers like the stored one (logits, scores) that must be free for a reference. It holds 2 at a time; one more keeps the
+/// machine from swapping.
+const REFERENCE_BUFFERS: u64 = 3;
+/// The same with gradients, where the reference holds 3 at a time.
+const REFERENCE_BUFFERS_WITH_GRADIENTS: u64 = 6;
 
-/// Most bytes that `work` needs at a time beyond what was there before it: of the device's memory on a GPU (see
-/// [`ssft_kernels::memory`]), of the heap on the CPU.
-///
-/// The heap is the whole program's, so nothing else may run meanwhile.
-pub fn peak_bytes(device: &Device, work: impl Fn() + Send + Sync) -> u64 {
-    ssft_kernels::memory::peak_bytes(device, &work).unwrap_or_else(|| {
-        HEAP.reset_peak_memory();
-        work();
-        HEAP.get_peak_memory() as u64
-    })
-}
-
-/// What there is room for.
+/// Limits of a device and of the host's memory.
 #[derive(Debug)]
 pub struct Room {
-    /// Where it has to fit.
+    /// The device.
     pub device: Device,
-    /// The largest buffer that a shader may read; none on the CPU.
+    /// Largest buffer that a shader can bind, in bytes; none on the CPU.
     largest_buffer: Option<u64>,
 }
 
 impl Room {
-    /// The room on `device`.
+    /// Limits of `device`.
     pub fn of(device: &NamedDevice) -> Self {
         let limits = device.adapter.as_ref().map(|adapter| &adapter.limits);
         let largest = limits.map(|limits| limits.max_storage_buffer_binding_size.min(limits.max_buffer_size));
         Self { device: device.device.clone(), largest_buffer: largest }
     }
 
-    /// Why the inputs cannot be there, if so. The host needs room for them and their gradients on every device.
+    /// Why the inputs of `kernel` do not fit; `None` if they do. On every device the host needs room for the inputs and their
+    /// gradients.
     pub fn refuses_inputs(&self, kernel: Kernel, shape: Shape) -> Option<String> {
         self.refuses("an input takes", &kernel.input_bytes(shape))
     }
 
-    /// Why buffers of these sizes, and as many results, cannot be there, if so. `what` names the largest: `an input takes`.
+    /// Why buffers of these sizes, in bytes, and results of the same sizes do not fit; `None` if they do. `what` is the subject of
+    /// the message about the largest buffer: `an input takes`.
     pub fn refuses(&self, what: &str, buffers: &[u64]) -> Option<String> {
         let largest = buffers.iter().copied().max().unwrap_or_default();
         self.beyond_buffer(what, largest)
             .or_else(|| beyond_memory("inputs and gradients take", 2 * buffers.iter().sum::<u64>()))
     }
 
-    /// Why the reference cannot be run, if so: it stores the logits (or scores) in one piece, and several like it. At a
-    /// time these are 2, or 3 with gradients; asked for is room for 3 and 6, for a machine that swaps measures nothing.
+    /// Why the reference of `kernel` does not fit; `None` if it does. The reference stores logits or scores whole.
     pub fn refuses_reference(&self, kernel: Kernel, shape: Shape) -> Option<String> {
         let (what, bytes) = kernel.stored_by_reference(shape)?;
-        let copies = if kernel.has_gradients() { 6 } else { 3 };
+        let copies =
+            if kernel.has_gradients() { REFERENCE_BUFFERS_WITH_GRADIENTS } else { REFERENCE_BUFFERS };
         match self.largest_buffer {
             Some(_) => self.beyond_buffer(&format!("the {what} take"), bytes),
             None => beyond_memory(&format!("{copies} buffers of {what} take"), copies * bytes),

@@ -1,11 +1,12 @@
 //! Memory that CubeCL's pools reserve on a GPU during many training steps.
 
-use super::output::{Origin, mebibytes, three_digits};
-use super::steps::{Arm, Bench, Workload};
-use crate::table::{align_figures, plain, trimmed};
+use crate::arm::Arm;
+use crate::error::BenchError;
+use crate::origin::Origin;
+use crate::steps::Bench;
+use crate::workload::Workload;
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use ssft_train::TrainError;
 use std::time::Instant;
 
 /// Readings of the pools, evenly spaced over the steps.
@@ -22,11 +23,11 @@ pub struct Point {
     pub step_ms: f64,
 }
 
-/// Runs one step to warm up and `steps` more on a GPU, and reads its pools up to ten times.
+/// Runs one step to warm up and `steps` more, and reads the pools of the GPU up to ten times.
 ///
 /// # Errors
-/// [`TrainError`] of the first step that fails.
-pub fn measure(workload: &Workload, steps: usize, device: &Device) -> Result<Vec<Point>, TrainError> {
+/// [`BenchError::Train`] of the first step that fails, [`BenchError::NoPools`] on the CPU.
+pub fn measure(workload: &Workload, steps: usize, device: &Device) -> Result<Vec<Point>, BenchError> {
     let mut points = Vec::new();
     let bench = Bench::new(workload, Arm::SsftLazy, device);
     bench.step();
@@ -41,31 +42,21 @@ pub fn measure(workload: &Workload, steps: usize, device: &Device) -> Result<Vec
             continue;
         }
         bench.medians(1)?;
-        let bytes = ssft_kernels::memory::reserved_bytes(device).expect("a GPU: the CPU has no pools");
+        let bytes = ssft_kernels::memory::reserved_bytes(device).ok_or(BenchError::NoPools)?;
         let step_ms = started.elapsed().as_secs_f64() * 1e3 / (until - from) as f64;
         points.push(Point { steps: until, bytes, step_ms });
     }
     Ok(points)
 }
 
-/// One object per point.
+/// Rows of a JSON file, one for each point. `parameters` is the size of the model.
 pub fn rows(points: &[Point], parameters: usize, origin: &Origin) -> Vec<Value> {
     let row = |point: &Point| {
         json!({
-            "name": "memory", "device": origin.device(), "variant": Arm::SsftLazy.name(),
+            "name": "memory", "device": origin.device, "variant": Arm::SsftLazy.name(),
             "shape": {"parameters": parameters}, "steps": point.steps, "reserved_bytes": point.bytes,
             "step_ms": point.step_ms,
         })
     };
     points.iter().map(row).collect()
-}
-
-/// One line per point.
-pub fn table(points: &[Point]) -> String {
-    let mut table = plain(["steps", "reserved MiB", "ms per step"]);
-    for point in points {
-        table.add_row([point.steps.to_string(), mebibytes(point.bytes), three_digits(point.step_ms)]);
-    }
-    align_figures(&mut table);
-    trimmed(&table)
 }

@@ -1,9 +1,9 @@
-//! Forked decoding beside generations of their own.
+//! Time and memory of forked decoding, compared with separate generations.
 
-use super::clock::{Times, take_turns};
-use super::memory;
-use super::output::{Origin, mebibytes, three_digits};
-use crate::table::{align_figures, plain, trimmed};
+use crate::clock::{Times, take_turns};
+use crate::error::BenchError;
+use crate::memory;
+use crate::origin::Origin;
 use burn::tensor::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,22 +16,22 @@ use ssft_model::Decoder;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-/// How the answers of N forks come about.
+/// How the answers of N forks are generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// N generations, one after the other, each with its own prompt.
+    /// N generations, one after another, each with its own prompt.
     Separate,
-    /// N rows that grow in step, each with its own prompt.
+    /// One batch of N rows, each with its own prompt.
     Batched,
-    /// N rows that grow in step from one prompt.
+    /// One batch of N rows that share one prompt.
     Forked,
 }
 
 impl Way {
-    /// From the plainest to ours.
+    /// All ways, in the order of tables and files.
     pub const ALL: [Self; 3] = [Self::Separate, Self::Batched, Self::Forked];
 
-    /// Its name in tables and files.
+    /// Name in tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Separate => "separate",
@@ -41,29 +41,46 @@ impl Way {
     }
 }
 
-/// Lengths of a prompt and its answers.
-#[derive(Debug, Clone, Copy)]
+/// Sizes of a prompt and its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lengths {
-    /// N.
+    /// N: forks.
     pub forks: usize,
-    /// P.
+    /// P: tokens of the prompt.
     pub prompt: usize,
     /// Tokens of each answer.
     pub answer: usize,
 }
 
-/// All ways at one shape.
-#[derive(Debug)]
+/// Results of all ways at one size.
+#[derive(Debug, Clone)]
 pub struct Case {
-    lengths: Lengths,
-    parameters: usize,
-    measured: Vec<(Way, Times, u64)>,
+    /// Sizes of prompt and answers.
+    pub lengths: Lengths,
+    /// Parameters of the model.
+    pub parameters: usize,
+    /// Results in the order of [`Way::ALL`].
+    pub measured: [Measured; 3],
 }
 
-/// Measures every way on a random prompt; answers are greedy and never end early.
+/// Result of one way.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// The way.
+    pub way: Way,
+    /// Times of all N answers together.
+    pub times: Times,
+    /// Largest number of bytes that they need in addition to the model.
+    pub peak_bytes: u64,
+}
+
+/// Token numbers of a prompt are below this: the bytes of the byte-level tokenizer.
+const PROMPT_VOCABULARY: u32 = 256;
+
+/// Measures every way on a random prompt. Answers are greedy and all have `lengths.answer` tokens.
 ///
 /// # Errors
-/// [`DecodeError`] if the device fails.
+/// [`BenchError::Decode`] if the device fails.
 pub fn measure(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -71,9 +88,9 @@ pub fn measure(
     runs: usize,
     seed: u64,
     device: &Device,
-) -> Result<Case, DecodeError> {
+) -> Result<Case, BenchError> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let prompt: Vec<u32> = (0..lengths.prompt).map(|_| rng.random_range(0..256)).collect();
+    let prompt: Vec<u32> = (0..lengths.prompt).map(|_| rng.random_range(0..PROMPT_VOCABULARY)).collect();
     let failed = Mutex::new(None);
     let work = |way: &Way| {
         if let Err(error) = generate(model, tokenizer, &prompt, lengths, *way) {
@@ -81,16 +98,17 @@ pub fn measure(
         }
     };
     let times = take_turns(runs, &Way::ALL, work);
-    let measured = Way::ALL.into_iter().zip(times);
-    let measured =
-        measured.map(|(way, times)| (way, times, memory::peak_bytes(device, || work(&way)))).collect();
+    let measured = std::array::from_fn(|index| {
+        let (way, times) = (Way::ALL[index], times[index]);
+        Measured { way, times, peak_bytes: memory::peak_bytes(device, || work(&way)) }
+    });
     match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(error) => Err(error),
+        Some(error) => Err(error.into()),
         None => Ok(Case { lengths, parameters: model.config().parameters(), measured }),
     }
 }
 
-/// The answers of all forks, every token read back.
+/// Generates the answers of all forks and reads every token back.
 fn generate(
     model: &Decoder,
     tokenizer: &Tokenizer,
@@ -116,43 +134,19 @@ fn generate(
 }
 
 impl Case {
-    /// One object a way.
+    /// Rows of a JSON file, one for each way.
     pub fn rows(&self, origin: &Origin) -> Vec<Value> {
         let Lengths { forks, prompt, answer } = self.lengths;
         let shape = json!({
             "parameters": self.parameters, "forks": forks, "prompt_tokens": prompt, "answer_tokens": answer,
         });
-        let row = |(way, times, peak_bytes): &(Way, Times, u64)| {
+        let row = |measured: &Measured| {
+            let Measured { way, times, peak_bytes } = measured;
             json!({
-                "name": "decode", "device": origin.device(), "variant": way.name(), "shape": shape,
+                "name": "decode", "device": origin.device, "variant": way.name(), "shape": shape,
                 "median_ms": times.median_ms, "min_ms": times.min_ms, "runs": times.runs, "peak_bytes": peak_bytes,
             })
         };
         self.measured.iter().map(row).collect()
     }
-}
-
-/// One line a way and shape. *x separate* is the time over that of separate generations.
-pub fn table(cases: &[Case]) -> String {
-    let mut table =
-        plain(["way", "N", "P", "tokens", "M params", "ms", "x separate", "tokens/s", "peak MiB"]);
-    for case in cases {
-        let Lengths { forks, prompt, answer } = case.lengths;
-        let separate = case.measured[0].1.median_ms;
-        for (way, times, peak_bytes) in &case.measured {
-            table.add_row([
-                way.name().to_owned(),
-                forks.to_string(),
-                prompt.to_string(),
-                answer.to_string(),
-                format!("{:.2}", case.parameters as f64 / 1e6),
-                three_digits(times.median_ms),
-                format!("{:.2}", times.median_ms / separate),
-                format!("{:.0}", (forks * answer) as f64 * 1e3 / times.median_ms),
-                mebibytes(*peak_bytes),
-            ]);
-        }
-    }
-    align_figures(&mut table);
-    trimmed(&table)
 }
