@@ -13,7 +13,7 @@ use ssft_run::store::trained::data_of;
 use ssft_run::store::{Asked, split};
 use ssft_run::{Split, task};
 use ssft_tasks::TaskSpec;
-use ssft_train::state::fingerprint;
+use ssft_train::fingerprint::fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
 

@@ -326,8 +326,8 @@ impl Settings {
     }
 
     /// The settings of a trainer for `steps` steps whose passes take `memory_budget` MiB.
-    pub fn trainer(&self, steps: usize, memory_budget: usize) -> ssft_train::step::Settings {
-        ssft_train::step::Settings {
+    pub fn trainer(&self, steps: usize, memory_budget: usize) -> ssft_train::Settings {
+        ssft_train::Settings {
             method: self.method,
             match_tokens: self.match_tokens,
             matching: self.matching,
