@@ -1,18 +1,14 @@
 //! Two training steps and an answer, on a device and on the CPU: what a whole session does, in small.
 
-use crate::error::SessionError;
+use crate::error::RunError;
+use crate::model_text::ModelText;
 use burn::tensor::Device;
-use ssft_data::encode::Encoder;
-use ssft_data::forks::ForkLead;
 use ssft_data::record::{Record, Trace};
-use ssft_data::template::Template;
-use ssft_data::tokenizer::Tokenizer;
 use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::generation::{Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
-use ssft_run::RunError;
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 use std::ops::ControlFlow;
@@ -33,24 +29,24 @@ const TOLERANCE: f64 = 1e-3;
 /// Compares `device` with the CPU.
 ///
 /// # Errors
-/// [`SessionError::Step`] names the first figure that differs.
-pub async fn step_test(device: &Device) -> Result<(), SessionError> {
+/// [`RunError::Failed`] names the first figure that differs.
+pub async fn step_test(device: &Device) -> Result<(), RunError> {
     let ((ours, said), (expected, right)) = (figures(device).await?, figures(&Device::flex()).await?);
     for ((what, ours), expected) in FIGURES.into_iter().zip(ours).zip(expected) {
         if !ours.is_finite() || (ours - expected).abs() > TOLERANCE * expected.abs() {
-            return Err(SessionError::Step { what: format!("{what} is {ours}, on the CPU {expected}") });
+            return Err(RunError::failed(format!("{what} is {ours}, on the CPU {expected}")));
         }
     }
     if said != right {
-        return Err(SessionError::Step { what: format!("tokens are {said:?}, on the CPU {right:?}") });
+        return Err(RunError::failed(format!("tokens are {said:?}, on the CPU {right:?}")));
     }
     Ok(())
 }
 
 /// The figures, and the tokens of both answers.
-async fn figures(device: &Device) -> Result<([f64; 5], Vec<Vec<u32>>), SessionError> {
-    let encoder = Encoder::new(Tokenizer::bytes(FORKS)?, Template::plain(), &ForkLead::bare(), 64)?;
-    let data = encoder.encode_all(&records())?;
+async fn figures(device: &Device) -> Result<([f64; 5], Vec<Vec<u32>>), RunError> {
+    let encoder = ModelText::bytes(FORKS, 64)?.encoder;
+    let data = encoder.encode_all(&records()).map_err(RunError::data)?;
     let shape = DecoderConfig {
         num_key_value_heads: 1,
         num_hidden_layers: 2,
@@ -59,8 +55,8 @@ async fn figures(device: &Device) -> Result<([f64; 5], Vec<Vec<u32>>), SessionEr
     let model = Decoder::init(&shape, 1, &device.clone().autodiff());
     let leads = (0..FORKS).map(|fork| encoder.lead(fork)).collect();
     let mut trainer = Trainer::new(model, leads, &data, settings());
-    let first = trainer.step(&data, &|| 0.0).await.map_err(RunError::from)?;
-    let second = trainer.step(&data, &|| 0.0).await.map_err(RunError::from)?;
+    let first = trainer.step(&data, &|| 0.0).await?;
+    let second = trainer.step(&data, &|| 0.0).await?;
     let request = Request {
         prompt: "12+35=".to_owned(),
         forks: vec![0, 2],
@@ -70,7 +66,7 @@ async fn figures(device: &Device) -> Result<([f64; 5], Vec<Vec<u32>>), SessionEr
         judge: Judge::Reference(AnswerFormat::Exact),
         seed: 1,
     };
-    let prompt = encoder.prompt_text("the self-test", &request.prompt)?;
+    let prompt = encoder.prompt_text("the self-test", &request.prompt).map_err(RunError::data)?;
     let listen = async |_: ssft_decode::fork::Piece<'_>| ControlFlow::Continue(());
     let said = generate(&trainer.for_reading(), &encoder, prompt, &request, listen).await?;
     let [one, other] = [0, 1].map(|answer| said.forks[answer].logprob);
