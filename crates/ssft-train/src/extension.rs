@@ -290,7 +290,7 @@ mod tests {
         losses[0][0][2] = 9.0;
         costs.replace(0, 0, losses[0][0].clone());
         costs.replace(1, 1, losses[1][1].clone());
-        for known in 1..3 {
+        for known in [1, 2] {
             let next = |fork, trace| Extension { fork, trace, known, wanted: known + 1 };
             assert_eq!(costs.verdict(), Ok(Verdict::Extend(vec![next(0, 1), next(1, 0)])));
             costs.add(0, 1, [losses[0][1][known]]);
