@@ -25,6 +25,7 @@ pub mod encode;
 pub mod error;
 pub mod forks;
 pub mod lines;
+pub mod random;
 pub mod record;
 pub mod template;
 pub mod tokenizer;

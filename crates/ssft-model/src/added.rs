@@ -1,9 +1,8 @@
 //! Initial rows of the embedding and the head for tokens that are added to a model.
 
 use crate::config::DecoderConfig;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use ssft_data::random::{Stream, generator};
 
 /// Largest multiple that the number of rows is rounded up to; larger ones gain no speed in matrix units.
 const LARGEST_MULTIPLE: usize = 128;
@@ -61,8 +60,7 @@ impl AddedTokens {
         let deviation = NOISE * (squares / width as f64).sqrt();
         let noise = Normal::new(0.0, deviation)
             .unwrap_or_else(|_| panic!("token {} has a row that is not finite", self.like));
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(table as u64);
+        let mut rng = generator(self.seed, Stream::AddedRows { table: table as u32 });
         for &id in &self.ids {
             let row = &mut values[id as usize * width..][..width];
             row.iter_mut().zip(&like).for_each(|(new, &old)| *new = old + noise.sample(&mut rng) as f32);

@@ -14,8 +14,7 @@ use crate::row_index::row_index;
 use crate::weight::{Weight, WeightLayout};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 
 /// A language model of one of the families of [`crate::family`].
 ///
@@ -61,7 +60,7 @@ pub struct Embedding {
 impl Decoder {
     /// A model with random weights, drawn on the host from `seed`. On an autodiff device all parameters are tracked.
     pub fn init(config: &DecoderConfig, seed: u64, device: &Device) -> Self {
-        Self::build(config, &mut Initializer::Random(Box::new(ChaCha8Rng::seed_from_u64(seed))), device)
+        Self::build(config, &mut Initializer::Random(Box::new(generator(seed, Stream::Weights))), device)
     }
 
     /// A model whose parameters have the first values of `numbers`.

@@ -5,9 +5,9 @@
 
 use crate::error::TrainError;
 use crate::matching::Assignment;
-use crate::rng::{Purpose, generator};
 use serde::{Deserialize, Serialize};
 use ssft_data::encode::EncodedQuestion;
+use ssft_data::random::{Stream, generator};
 
 /// The rule that chooses the forking token in front of trace j (arXiv 2510.05132, section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ impl Method {
                 questions.iter().map(|question| Assignment::all_to_first(traces(question))).collect()
             }
             Self::SsftRandom => {
-                let mut rng = generator(seed, Purpose::Assignment, step as u64);
+                let mut rng = generator(seed, Stream::Assignment { step: step as u64 });
                 let random = |question: &&EncodedQuestion| {
                     check_forks(question, forks)?;
                     Ok(Assignment::random(forks, traces(question), &mut rng))

@@ -25,7 +25,7 @@
 //! | [`budget`] | pass sizes under a memory budget |
 //! | [`report`], [`coverage`], [`probe`] | what was matched, what it cost |
 //! | [`state`], [`fingerprint`] | saved state, and the data that it belongs to |
-//! | [`sampler`], [`rng`] | order of the questions, random draws |
+//! | [`sampler`] | order of the questions |
 //!
 //! The crate has no clock, no files and no terminal: the caller owns them.
 
@@ -47,7 +47,6 @@ pub mod optimizer;
 pub mod pairwise;
 pub mod probe;
 pub mod report;
-pub mod rng;
 pub mod sampler;
 pub mod schedule;
 pub mod set_loss;

@@ -206,8 +206,8 @@ impl Solver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, generator};
     use proptest::prelude::*;
+    use ssft_data::random::{Stream, generator};
 
     fn matrix<const M: usize>(rows: &[[f32; M]]) -> CostMatrix {
         CostMatrix { forks: rows.len(), traces: M, values: rows.concat() }
@@ -278,7 +278,7 @@ mod tests {
     fn random_maps_are_injective_and_reach_every_fork() {
         let mut seen = [[false; 4]; 3];
         for step in 0..200 {
-            let map = Assignment::random(4, 3, &mut generator(1, Purpose::Assignment, step)).forks;
+            let map = Assignment::random(4, 3, &mut generator(1, Stream::Assignment { step })).forks;
             for (trace, &fork) in map.iter().enumerate() {
                 seen[trace][fork] = true;
                 assert!(!map[..trace].contains(&fork));

@@ -1,7 +1,7 @@
 //! The questions of every step: each epoch is a new random permutation of the data, and steps take it in order.
 
-use crate::rng::{Purpose, generator};
 use rand::seq::SliceRandom;
+use ssft_data::random::{Stream, generator};
 
 /// The questions of every step of a run: a function of the seed, the number of questions and the questions per step.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Sampler {
     fn permutation(&mut self, epoch: usize) -> &[usize] {
         if self.epoch.as_ref().is_none_or(|(cached, _)| *cached != epoch) {
             let mut order: Vec<usize> = (0..self.questions).collect();
-            order.shuffle(&mut generator(self.seed, Purpose::Shuffle, epoch as u64));
+            order.shuffle(&mut generator(self.seed, Stream::Shuffle { epoch: epoch as u64 }));
             self.epoch = Some((epoch, order));
         }
         self.epoch.as_ref().map_or(&[], |(_, order)| order)

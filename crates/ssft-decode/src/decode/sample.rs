@@ -1,9 +1,9 @@
 //! Sampling: from the logits of a row to its next token, on the host.
 
 use rand::RngExt;
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use ssft_data::random::{Stream, generator};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -86,31 +86,9 @@ pub struct Choice {
     pub logprob: f64,
 }
 
-/// Purpose of a stream of random numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Tokens of a row; key: question, fork, sample.
-    Row = 0,
-    /// Forks that contribute one more answer to a vote; key: question, number of answers.
-    Split = 1,
-    /// Resampling of the questions; key: number of the draw.
-    Bootstrap = 2,
-}
-
 /// The generator of one row. It depends only on its arguments, so that batch and neighboring rows have no influence.
 pub fn row_generator(seed: u64, question: u64, fork: u32, sample: u32) -> ChaCha8Rng {
-    generator(Purpose::Row, seed, question, fork, sample)
-}
-
-/// The generator with the key (`purpose`, `seed`, `major`, `minor`, `index`).
-pub fn generator(purpose: Purpose, seed: u64, major: u64, minor: u32, index: u32) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&major.to_le_bytes());
-    key[16..20].copy_from_slice(&minor.to_le_bytes());
-    key[20..24].copy_from_slice(&index.to_le_bytes());
-    key[24] = purpose as u8;
-    ChaCha8Rng::from_seed(key)
+    generator(seed, Stream::Sample { question, fork, sample })
 }
 
 /// Chooses the next token of a row from `logits [vocab]`; `seen` has the tokens subject to the repetition penalty.

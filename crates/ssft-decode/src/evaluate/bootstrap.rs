@@ -1,7 +1,7 @@
 //! Bootstrap intervals: the questions are resampled with replacement many times (Efron 1979).
 
-use crate::decode::sample::{Purpose, generator};
 use rand::RngExt;
+use ssft_data::random::{Stream, generator};
 
 /// Number of resamplings.
 const DRAWS: u64 = 1000;
@@ -29,7 +29,7 @@ impl Bootstrap {
     /// Resamplings of `questions` questions, determined by `seed`.
     pub fn new(questions: usize, seed: u64) -> Self {
         let draw = |draw: u64| {
-            let mut rng = generator(Purpose::Bootstrap, seed, draw, 0, 0);
+            let mut rng = generator(seed, Stream::Bootstrap { draw });
             (0..questions).map(|_| rng.random_range(0..questions)).collect()
         };
         Self { draws: std::iter::once((0..questions).collect()).chain((1..=DRAWS).map(draw)).collect() }

@@ -6,7 +6,7 @@ pub use super::evaluation::{Evaluation, Figures, ForkScore, Sample};
 
 use super::bootstrap::{Bootstrap, Estimate};
 use super::measures::{agreement, consensus, distinct, fair_split, mutual_information, pass_at_k};
-use crate::decode::sample::{Purpose, generator};
+use ssft_data::random::{Stream, generator};
 
 /// All answers to one question.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,7 +138,7 @@ impl Table<'_> {
 
     fn cons_at_k(&self, k: usize) -> Estimate {
         self.mean(|question, answers| {
-            let mut rng = generator(Purpose::Split, self.rules.seed, question as u64, k as u32, 0);
+            let mut rng = generator(self.rules.seed, Stream::Vote { question: question as u64, k: k as u32 });
             let split = fair_split(k, self.forks(), &mut rng);
             let asked = split.iter().enumerate().flat_map(|(fork, &count)| &answers.main(fork)[..count]);
             f64::from(consensus(asked.map(vote)))

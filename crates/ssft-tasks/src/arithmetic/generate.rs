@@ -7,9 +7,9 @@ use super::strategies::Approach;
 use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
 use crate::task::{TaskData, TaskSpec};
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 use std::collections::HashSet;
 
@@ -24,7 +24,7 @@ pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     if !(1..=MAX_DIFFICULTY).contains(&spec.difficulty) {
         return Err(TaskError::Difficulty { task: NAME, asked: spec.difficulty, max: MAX_DIFFICULTY });
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
     let pools = [Operator::Add, Operator::Multiply]
         .map(|operator| Pool::new(operator, u32::from(spec.difficulty) + 1));
     let largest = pools.iter().map(Pool::largest_answer).max().unwrap_or(0);

@@ -7,9 +7,10 @@ use super::strategies::{Approach, Solution};
 use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
 use crate::task::{TaskData, TaskSpec};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 
 /// Most candidates examined: all of levels 1 to 3, a part of level 4.
@@ -18,7 +19,7 @@ const MOST_TRIES: u32 = 800_000;
 /// Generates both splits from one random number generator with the seed of `spec`.
 pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     let level = Level::of(spec.difficulty)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
     let held_out = HeldOutAnswers::draw(level.largest_target(), &mut rng);
     let found = Found::search(spec, level, &held_out, &mut rng);
     let (train, test) = found.divide(spec)?;

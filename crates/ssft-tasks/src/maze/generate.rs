@@ -6,9 +6,10 @@ use super::strategies::Approach;
 use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
 use crate::task::{Strategy, TaskData, TaskSpec};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -41,7 +42,7 @@ pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     if !(1..=MAX_DIFFICULTY).contains(&spec.difficulty) {
         return Err(TaskError::Difficulty { task: NAME, asked: spec.difficulty, max: MAX_DIFFICULTY });
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
     let size = BASE_SIZE + usize::from(spec.difficulty);
     let cells = (size * size) as u64;
     let held_out = HeldOutAnswers::draw(cells * cells - 1, &mut rng);
