@@ -115,7 +115,7 @@ impl RunError {
 }
 
 /// Names that messages of the libraries put in backticks and that are no settings of a run: flags of other commands.
-const OTHER_NAMES: [&str; 4] = ["layout", "min-traces", "out", "resume"];
+const OTHER_NAMES: [&str; 5] = ["layout", "min-traces", "out", "resume", "traces"];
 
 /// A message in which every setting named in backticks is written by `spelling`. Other text in backticks stays.
 ///
