@@ -1,12 +1,12 @@
 //! Result of an evaluation: figures, intervals and all samples, the content of `eval.json`.
 
-use super::exact::{self, Exact};
 use crate::decode::continuation::Finish;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Evaluation of a model's forks. Accuracy refers to the drawn answers, if there are any, else to the greedy ones;
-/// diversity refers to the greedy ones.
+/// diversity refers to the greedy ones. `serde_json::from_str` reads `eval.json` back with every float bit for bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Number of questions.
@@ -24,7 +24,6 @@ pub struct Evaluation {
     /// resampling adds to its upward bias.
     pub ci95: Figures<[f64; 2]>,
     /// `[forks, forks]`: fraction of the questions to which both forks give the same greedy answer.
-    #[serde(deserialize_with = "exact::value")]
     pub agreement: Vec<Vec<f64>>,
     /// Names of the columns of [`ForkScore::strategies`].
     pub strategies: Vec<String>,
@@ -38,10 +37,8 @@ pub struct ForkScore {
     /// Fork, from 1.
     pub fork: usize,
     /// Fraction of its answers that are correct.
-    #[serde(deserialize_with = "exact::value")]
     pub pass_at_1: f64,
     /// 95 % interval of `pass_at_1`.
-    #[serde(deserialize_with = "exact::value")]
     pub ci95: [f64; 2],
     /// Number of greedy answers with each strategy.
     pub strategies: Vec<usize>,
@@ -49,34 +46,26 @@ pub struct ForkScore {
 
 /// Figures of all forks together, or an interval of each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(bound(deserialize = "Exact<T>: Deserialize<'de>"))]
 pub struct Figures<T> {
     /// Fraction of correct answers of the chosen fork.
-    #[serde(default, deserialize_with = "exact::option")]
     pub chosen_pass_at_1: Option<T>,
     /// By k: probability that at least one of k answers, drawn from those of all forks, is correct.
-    #[serde(deserialize_with = "exact::by_k")]
+    #[serde(deserialize_with = "by_k")]
     pub pass_at_k: BTreeMap<usize, T>,
     /// By k: fraction of the questions with a correct majority over k answers, split evenly over the forks.
-    #[serde(deserialize_with = "exact::by_k")]
+    #[serde(deserialize_with = "by_k")]
     pub cons_at_k: BTreeMap<usize, T>,
     /// Fraction of the questions with a correct majority over one answer per fork.
-    #[serde(deserialize_with = "exact::value")]
     pub native_cons_at_n: T,
     /// Fraction of the questions to which the first answer of at least one fork is correct.
-    #[serde(deserialize_with = "exact::value")]
     pub any_correct: T,
     /// Mean number of different answers per question.
-    #[serde(deserialize_with = "exact::value")]
     pub distinct_answers: T,
     /// Mean number of different texts per question.
-    #[serde(deserialize_with = "exact::value")]
     pub distinct_traces: T,
     /// Mean number of different strategies per question; `None` without a classifier.
-    #[serde(default, deserialize_with = "exact::option")]
     pub distinct_strategies: Option<T>,
     /// I(fork; strategy) over the answers with a named strategy, in bits; `None` without a classifier.
-    #[serde(default, deserialize_with = "exact::option")]
     pub mutual_information: Option<T>,
 }
 
@@ -105,15 +94,17 @@ pub struct Sample {
     pub finish: Finish,
 }
 
-impl Evaluation {
-    /// Parses the content of `eval.json`; every float equals the one written, bit for bit. (`serde_json::from_str` also
-    /// works, but may round floats.)
-    ///
-    /// # Errors
-    /// The text is not JSON of this shape.
-    pub fn from_json(json: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(&exact::quote_floats(json))
-    }
+/// Deserializes a map with integer keys. JSON keys are strings; `serde_json` parses integer keys, but not within a flattened
+/// struct.
+fn by_k<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<usize, T>, D::Error> {
+    let entries = BTreeMap::<String, T>::deserialize(deserializer)?;
+    let entry = |(key, value): (String, T)| match key.parse() {
+        Ok(key) => Ok((key, value)),
+        Err(_) => Err(D::Error::custom(format_args!("{key:?} is not an integer"))),
+    };
+    entries.into_iter().map(entry).collect()
 }
 
 impl<T> Figures<T> {
@@ -154,7 +145,7 @@ mod tests {
         }
     }
 
-    /// Floats that `serde_json` may round, and extreme ones.
+    /// Floats that `serde_json` rounds without its feature `float_roundtrip`, and an extreme one.
     const FLOATS: [f64; 4] = [0.958_333_333_333_333_5, 1.0 / 3.0, 5e-324, 123_456.789_012_345_67];
 
     fn evaluation() -> Evaluation {
@@ -197,7 +188,8 @@ mod tests {
     fn json_is_read_back_with_every_field_and_bit() {
         let written = evaluation();
         for json in [serde_json::to_string(&written), serde_json::to_string_pretty(&written)] {
-            let read = Evaluation::from_json(&json.expect("finite floats")).expect("an evaluation");
+            let json = json.expect("finite floats");
+            let read: Evaluation = serde_json::from_str(&json).expect("an evaluation");
             assert_eq!(read, written);
             assert!(bits(&read.figures).eq(bits(&written.figures)));
             // Equal text means equal bits of all floats: the shortest digits of a float are unique to it.

@@ -10,14 +10,12 @@
 //! | [`measures`] | Pass@k, consensus, mutual information, agreement |
 //! | [`bootstrap`] | intervals by resampling of the questions |
 //! | [`evaluation`] | [`Evaluation`](evaluation::Evaluation): all figures and samples, the content of `eval.json` |
-//! | `exact.rs` | floats of a JSON text without rounding errors |
 //! | [`score`](mod@score) | [`score()`](fn@score::score): answers to [`Evaluation`](evaluation::Evaluation) |
 //! | `protocol.rs`, `run.rs` | [`Protocol`], [`evaluate`]: decode and judge all questions |
 
 pub mod answer;
 pub mod bootstrap;
 pub mod evaluation;
-mod exact;
 pub mod format;
 pub mod measures;
 mod protocol;
