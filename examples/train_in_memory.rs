@@ -5,7 +5,7 @@
 use anyhow::Result;
 use ssft_wgpu::data::dataset::{Limits, parse_records};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, template::Template, tokenizer::Tokenizer};
-use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
+use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset, trained::Trained};
 use ssft_wgpu::train::schedule::{Schedule, Shape};
 use ssft_wgpu::train::{AdamWSettings, Matching, Method, Settings, Trainer};
 
@@ -26,6 +26,7 @@ fn main() -> Result<()> {
         batch_questions: 1,
         accumulate: 1,
         memory_budget: 1 << 30,
+        trained: Trained::All,
         schedule: Schedule { peak: 3e-3, warmup_steps: 2, steps: 10, shape: Shape::Constant },
         adamw: AdamWSettings { weight_decay: 0.0, ..AdamWSettings::default() },
         seed: 1,

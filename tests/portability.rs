@@ -25,6 +25,7 @@ use ssft_wgpu::decode::fork::{Question, RowStart, Settings};
 use ssft_wgpu::decode::sample::{Sampling, row_generator};
 use ssft_wgpu::kernels::{Forest, Node};
 use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::family::Family;
 use ssft_wgpu::model::{Decoder, DecoderConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -123,8 +124,8 @@ fn shapes(vocab: usize) -> [DecoderConfig; 3] {
         max_position_embeddings: 64,
         ..DecoderConfig::preset(Preset::Tiny, vocab)
     };
-    let qwen2 = DecoderConfig { qkv_bias: true, tie_word_embeddings: false, ..llama.clone() };
-    let qwen3 = DecoderConfig { qk_norm: true, ..llama.clone() };
+    let qwen2 = DecoderConfig { family: Family::Qwen2, tie_word_embeddings: false, ..llama.clone() };
+    let qwen3 = DecoderConfig { family: Family::Qwen3, ..llama.clone() };
     [llama, qwen2, qwen3]
 }
 

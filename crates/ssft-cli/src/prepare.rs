@@ -9,6 +9,7 @@ use crate::setup::{self, Questions};
 use ssft_data::words::counted;
 use ssft_model::config::Preset;
 use ssft_model::directory::{Carried, LoadedModel};
+use ssft_model::trained::Trained;
 use ssft_model::{Decoder, DecoderConfig, Precision};
 use ssft_train::{AdamWSettings, Schedule, Settings, Trainer};
 use std::path::PathBuf;
@@ -106,6 +107,7 @@ fn settings(config: &RunConfig, steps: usize, budget: usize) -> Settings {
         batch_questions: config.batch_questions,
         accumulate: config.accumulate,
         memory_budget: (budget as u64) << 20,
+        trained: Trained::All,
         schedule: Schedule {
             peak: config.lr,
             warmup_steps: config.warmup_steps,

@@ -2,17 +2,16 @@
 
 use crate::error::TrainError;
 use burn::tensor::Tensor;
-use ssft_kernels::{Targets, linear_nll};
+use ssft_kernels::linear_nll;
 use ssft_model::Decoder;
 use ssft_model::packing::PackedTrees;
 
 /// NLL of every target of a packed pass, in nats. Tracked by autodiff if the weights are.
 ///
 /// # Shapes
-/// Returns `[targets]`, in the order of `packed.targets`.
+/// Returns `[targets]`, in the order of `packed.target_tokens`.
 pub fn target_nll(model: &Decoder, packed: &PackedTrees) -> Tensor<1> {
-    let targets = Targets::new(&packed.target_rows, &packed.targets);
-    linear_nll(model.forward(packed), model.head(), &targets)
+    linear_nll(model.forward(packed), model.head(), &packed.targets())
 }
 
 /// The numbers of a tensor, on the host. `step` is named in the error.

@@ -1,7 +1,7 @@
 //! AdamW over the parameters of a model; its state is kept by parameter name.
 //!
-//! Each parameter is updated in one pass ([`ssft_kernels::adamw`]). A parameter without gradient, because it is not trained,
-//! stays as it is and has no state. Names survive a restart; burn's parameter ids do not.
+//! Each parameter is updated in one pass ([`ssft_kernels::adamw`]). [`Trained`] says which ones: a parameter that is not
+//! trained stays as it is and has no state; if only some rows are trained, only those have state. Names survive a restart; burn's parameter ids do not.
 
 use crate::error::TrainError;
 use burn::module::Param;
@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ssft_kernels::{AdamW, Moments, adamw};
 use ssft_model::parameters::{Replace, replace, shapes};
+use ssft_model::trained::{Trained, TrainedPart};
 use ssft_model::{Decoder, Precision, StoredTensors, TensorFile};
 use std::collections::BTreeMap;
 
@@ -39,15 +40,16 @@ impl Default for AdamWSettings {
 #[derive(Clone)]
 pub struct Optimizer {
     settings: AdamWSettings,
+    trained: Trained,
     /// Number of updates so far.
     updates: usize,
-    /// By parameter name, flat.
+    /// By parameter name, flat, of the trained part.
     moments: BTreeMap<String, Moments<1>>,
 }
 
 impl std::fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { settings, updates, moments } = self;
+        let Self { settings, updates, moments, trained: _ } = self;
         write!(f, "Optimizer {{ {settings:?}, updates: {updates}, moments: {} }}", moments.len())
     }
 }
@@ -58,8 +60,8 @@ const SECOND: &str = "exp_avg_sq";
 
 impl Optimizer {
     /// An optimizer before its first update.
-    pub fn new(settings: &AdamWSettings) -> Self {
-        Self { settings: *settings, updates: 0, moments: BTreeMap::new() }
+    pub fn new(settings: &AdamWSettings, trained: Trained) -> Self {
+        Self { settings: *settings, trained, updates: 0, moments: BTreeMap::new() }
     }
 
     /// One update with learning rate `rate`. Gradients are multiplied by `clip`, the
@@ -76,7 +78,7 @@ impl Optimizer {
             scale: clip,
             time: self.updates,
         };
-        replace(model, &mut Update { moments: &mut self.moments, gradients, rule })
+        replace(model, &mut Update { trained: &self.trained, moments: &mut self.moments, gradients, rule })
     }
 
     /// The moments as a file, and the number of updates behind them.
@@ -102,7 +104,11 @@ impl Optimizer {
         device: &Device,
     ) -> Result<(), TrainError> {
         for (name, shape) in shapes(model) {
-            let size: usize = shape.iter().product();
+            let size = match self.trained.part(&name) {
+                TrainedPart::Whole => shape.iter().product::<usize>(),
+                TrainedPart::Rows(rows) => rows.len() * shape[1..].iter().product::<usize>(),
+                TrainedPart::Nothing => continue,
+            };
             let moment = |kind: &str| -> Result<Tensor<1>, TrainError> {
                 let stored_name = format!("{kind}.{name}");
                 if stored.shape(&stored_name) != Some(&[size]) {
@@ -123,17 +129,16 @@ impl Optimizer {
 }
 
 struct Update<'a> {
+    trained: &'a Trained,
     moments: &'a mut BTreeMap<String, Moments<1>>,
     gradients: GradientsParams,
     rule: AdamW,
 }
 
-impl Replace for Update<'_> {
-    fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // Not trained: no gradient, no change.
-        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let (id, value, mapper) = param.consume();
-        let (shape, value) = (value.shape(), value.inner().flatten::<1>(0, D - 1));
+impl Update<'_> {
+    /// The values of a parameter, or of its trained rows, after the update.
+    fn adamw<const D: usize>(&mut self, name: String, value: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
+        let (shape, value) = (value.shape(), value.flatten::<1>(0, D - 1));
         let zeros = || Tensor::zeros([shape.num_elements()], &value.device());
         let moments = self.moments.remove(&name);
         let moments = moments.unwrap_or_else(|| Moments { first: zeros(), second: zeros() });
@@ -142,7 +147,27 @@ impl Replace for Update<'_> {
         let rule = AdamW { weight_decay, ..self.rule };
         let (value, moments) = adamw(value, gradient.flatten::<1>(0, D - 1), moments, &rule);
         self.moments.insert(name, moments);
-        let value = Tensor::from_inner(value.reshape(shape)).require_grad();
-        Param::from_mapped_value(id, value, mapper)
+        value.reshape(shape)
+    }
+}
+
+impl Replace for Update<'_> {
+    fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let part = self.trained.part(&name);
+        if part == TrainedPart::Nothing {
+            return param;
+        }
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let (id, value, mapper) = param.consume();
+        let value = value.inner();
+        let value = match part {
+            TrainedPart::Rows(_) => match (part.select(value.clone()), part.select(gradient)) {
+                (Some(rows), Some(gradient)) => part.assign(value, self.adamw(name, rows, gradient)),
+                _ => value,
+            },
+            // In place: nothing else holds the values.
+            _ => self.adamw(name, value, gradient),
+        };
+        Param::from_mapped_value(id, Tensor::from_inner(value).require_grad(), mapper)
     }
 }

@@ -31,7 +31,7 @@ use ssft_data::encode::EncodedQuestion;
 use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
 use ssft_model::cache::{Growth, TreeCache};
-use ssft_model::packing::PackedTrees;
+use ssft_model::packing::{PackedTrees, targets};
 use std::collections::HashMap;
 
 /// The pairwise losses of a group of questions, in part on the device; every pass adds some.
@@ -91,7 +91,7 @@ impl<'a> Pairs<'a> {
     ) -> Self {
         let WholePass { packed, runs, computed } = WholePass::new(questions, leads, 1);
         let (hidden, cache) = model.prefill(&packed);
-        let nll = linear_nll(hidden, model.head(), &Targets::new(&packed.target_rows, &packed.targets));
+        let nll = linear_nll(hidden, model.head(), &packed.targets());
         // Runs of a question in this pass: its prompt, then one per fork.
         let runs_of_question = 1 + leads.len();
         let lead_runs =
@@ -178,10 +178,9 @@ impl<'a> Pairs<'a> {
                 self.branches[question][branch.fork * traces + branch.trace] = Some(cache.runs() + run);
             }
         }
-        let (rows, targets) = pass.targets();
         self.computed += pass.tokens();
         let hidden = self.model.extend(&pass.growth, cache);
-        let nll = linear_nll(hidden, self.model.head(), &Targets::new(&rows, &targets));
+        let nll = linear_nll(hidden, self.model.head(), &pass.targets());
         self.unread.push(Losses { nll, runs: pass.runs });
     }
 
@@ -294,16 +293,16 @@ impl<'a> ExtensionPass<'a> {
         self.runs.iter().map(|run| run.tokens).sum()
     }
 
-    /// Row and token id of every target, in the order of [`Losses::nll`].
-    fn targets(&self) -> (Vec<i32>, Vec<i32>) {
-        let (mut rows, mut targets, mut row) = (Vec::new(), Vec::new(), 0);
+    /// Every row and the token that it predicts, in the order of [`Losses::nll`].
+    fn targets(&self) -> Targets {
+        let (mut rows, mut tokens, mut row) = (Vec::new(), Vec::new(), 0);
         for (run, next) in self.runs.iter().zip(&self.next) {
             for token in 0..run.tokens {
                 rows.extend(next.iter().map(|_| row));
-                targets.extend(next.iter().map(|tokens| tokens[token] as i32));
+                tokens.extend(next.iter().map(|tokens| tokens[token]));
                 row += 1;
             }
         }
-        (rows, targets)
+        targets(&rows, &tokens)
     }
 }

@@ -4,6 +4,7 @@ use crate::arms::Method;
 use crate::optimizer::AdamWSettings;
 use crate::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+use ssft_model::trained::Trained;
 
 /// How the optimal matching is found. Both ways give the same matching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub struct Settings {
     /// Bytes for the passes of a step, besides model and optimizer state; an estimate, see [`crate::Budget`]. Passes without
     /// gradient use a second copy of the weights in a faster layout if it takes at most a quarter of these bytes.
     pub memory_budget: u64,
+    /// The parameters that are trained; the others stay as they are.
+    pub trained: Trained,
     /// Learning rate of every step.
     pub schedule: Schedule,
     /// AdamW and gradient clipping.

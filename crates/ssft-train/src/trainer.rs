@@ -20,13 +20,14 @@ use burn::optim::GradientsParams;
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::forks::CoverageGraph;
 use ssft_model::Decoder;
+use ssft_model::trained::freeze;
 
 /// A model in training.
 ///
 /// ```
 /// use burn::tensor::Device;
 /// use ssft_data::encode::{EncodedQuestion, EncodedTrace};
-/// use ssft_model::{Decoder, DecoderConfig, config::Preset};
+/// use ssft_model::{Decoder, DecoderConfig, config::Preset, trained::Trained};
 /// use ssft_train::schedule::{Schedule, Shape};
 /// use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 ///
@@ -44,6 +45,7 @@ use ssft_model::Decoder;
 ///     batch_questions: 1,
 ///     accumulate: 1,
 ///     memory_budget: 1 << 30,
+///     trained: Trained::All,
 ///     schedule: Schedule { peak: 1e-2, warmup_steps: 0, steps: 2, shape: Shape::Constant },
 ///     adamw: AdamWSettings::default(),
 ///     seed: 1,
@@ -85,15 +87,15 @@ impl Trainer {
     /// fixed tokens after it. `data` is what [`Trainer::step`] draws from.
     ///
     /// # Panics
-    /// If `data` is empty, or a step has no question.
+    /// If `data` is empty, a step has no question, or the trained rows do not exist.
     pub fn new(model: Decoder, leads: Vec<Vec<u32>>, data: &[EncodedQuestion], settings: Settings) -> Self {
         Self {
-            optimizer: Optimizer::new(&settings.adamw),
+            optimizer: Optimizer::new(&settings.adamw, settings.trained.clone()),
             sampler: Sampler::new(data.len(), settings.questions_per_step(), settings.seed),
             coverage: EpochCoverage::new(leads.len()),
             data_fingerprint: fingerprint(data),
             step: 0,
-            model,
+            model: freeze(model, &settings.trained),
             settings,
             leads,
         }
@@ -266,7 +268,7 @@ impl Trainer {
     /// Step 4. Returns loss and gradient norm.
     async fn update(&mut self, accumulation: Accumulation, number: usize) -> Result<(f64, f64), TrainError> {
         let total = Alone.exchange(&self.model, accumulation.total());
-        let measured = total.measure(&self.model, number).await?;
+        let measured = total.measure(&self.model, &self.settings.trained, number).await?;
         let clip = clip_factor(measured.norm, self.settings.adamw.clip_norm);
         self.apply(total.gradients, clip, self.settings.schedule.at(number));
         Ok((measured.loss, measured.norm))

@@ -6,7 +6,7 @@ mod heap;
 use burn::tensor::Device;
 use heap::{alone, peak};
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
-use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_model::{Decoder, DecoderConfig, config::Preset, trained::Trained};
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 
@@ -26,6 +26,7 @@ fn trainer(memory_budget: u64, matching: Matching) -> (Trainer, usize) {
         batch_questions: 1,
         accumulate: 1,
         memory_budget,
+        trained: Trained::All,
         schedule: Schedule { peak: 1e-3, warmup_steps: 0, steps: 9, shape: Shape::Constant },
         adamw: AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() },
         seed: 5,

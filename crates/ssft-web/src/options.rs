@@ -8,6 +8,7 @@ use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
+use ssft_model::trained::Trained;
 use ssft_tasks::{self, Task, TaskData, TaskSpec};
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings};
@@ -316,6 +317,7 @@ impl TrainOptions {
             batch_questions: self.batch_questions,
             accumulate: self.accumulate,
             memory_budget: (self.memory_budget as u64) << 20,
+            trained: Trained::All,
             schedule: Schedule {
                 peak: self.lr,
                 warmup_steps: self.warmup_steps,

@@ -11,7 +11,7 @@ use ssft_decode::answer::Judge;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::generation::{Request, generate};
 use ssft_decode::sample::Sampling;
-use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_model::{Decoder, DecoderConfig, config::Preset, trained::Trained};
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 use std::ops::ControlFlow;
@@ -99,6 +99,7 @@ fn settings() -> Settings {
         batch_questions: 2,
         accumulate: 1,
         memory_budget: 64 << 20,
+        trained: Trained::All,
         schedule: Schedule { peak: 1e-3, warmup_steps: 0, steps: 2, shape: Shape::Constant },
         adamw: AdamWSettings::default(),
         seed: 1,

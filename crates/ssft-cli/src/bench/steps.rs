@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_kernels::launches::{self, Profile};
+use ssft_model::trained::Trained;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings, StepReport, TrainError, Trainer};
@@ -206,6 +207,7 @@ impl Workload {
             batch_questions: self.questions,
             accumulate: 1,
             memory_budget: self.memory_budget,
+            trained: Trained::All,
             schedule: Schedule { peak: RATE, warmup_steps: 0, steps: 1, shape: ScheduleShape::Constant },
             adamw: AdamWSettings::default(),
             seed: self.seed,

@@ -166,7 +166,9 @@ fn model_shape(args: &ModelShapeArgs, forks: usize) -> Result<DecoderConfig, Fai
     shape.num_hidden_layers = args.layers.unwrap_or(shape.num_hidden_layers);
     (shape.num_attention_heads, shape.num_key_value_heads) = (heads, kv_heads);
     shape.head_dim = shape.hidden_size / heads;
-    shape.qkv_bias = args.qkv_bias;
+    if args.qkv_bias {
+        shape.family = ssft_model::family::Family::Qwen2;
+    }
     if shape.head_dim * heads != shape.hidden_size || !shape.head_dim.is_multiple_of(2) {
         return Err(Failure::Usage(format!(
             "a width of {} does not make {heads} heads of an even size; change --width or --heads",

@@ -4,11 +4,12 @@ mod arms;
 mod lazy;
 mod saved;
 mod set_loss;
+mod trained;
 
 use burn::tensor::Device;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_model::checkpoint::{NamedTensor, load};
-use ssft_model::{Decoder, DecoderConfig, config::Preset};
+use ssft_model::{Decoder, DecoderConfig, config::Preset, trained::Trained};
 use ssft_model::{Precision, StoredTensors, TensorFile};
 use ssft_train::schedule::{Schedule, Shape};
 use ssft_train::{AdamWSettings, Matching, Method, Settings, StepReport, Trainer};
@@ -65,6 +66,7 @@ fn settings(method: Method, batch_questions: usize, accumulate: usize) -> Settin
         batch_questions,
         accumulate,
         memory_budget: 1 << 30,
+        trained: Trained::All,
         schedule: Schedule { peak: 1e-2, warmup_steps: 2, steps: 20, shape: Shape::Cosine },
         adamw: AdamWSettings { weight_decay: 0.1, ..AdamWSettings::default() },
         seed: 5,

@@ -39,7 +39,7 @@ fn loss_tensor(model: &Decoder, questions: &[&EncodedQuestion], assignments: &[A
     let matched: Vec<Matched> = questions.iter().copied().zip(assignments).collect();
     let rows = Budget::unlimited().training_passes(&matched).concat();
     let packed = matched_rows(&matched, &rows, &leads(FORKS));
-    let objective = SetLoss { step_targets: packed.targets.len() };
+    let objective = SetLoss { step_targets: packed.target_tokens.len() };
     objective.loss(objective.terms(model, &packed))
 }
 

@@ -1,27 +1,40 @@
-//! The index of a model whose tensors lie in several files.
+//! Finding the weights in a model directory: one file, or several with an index.
 
-use crate::checkpoint::CheckpointError;
-use crate::stored::{StoredTensors, open};
+use crate::error::CheckpointError;
+use crate::stored::{StoredTensors, WEIGHTS_FILE, open};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-/// The name of an index.
+/// File name of an index.
 const INDEX_FILE: &str = "model.safetensors.index.json";
 
-/// The content of `model.safetensors.index.json`; what else is in it does not matter here.
+/// Content of `model.safetensors.index.json`; other keys are ignored.
 #[derive(Debug, Deserialize)]
-pub(crate) struct ShardIndex {
+struct ShardIndex {
     /// The file of each tensor.
     weight_map: BTreeMap<String, String>,
 }
 
-impl ShardIndex {
-    /// The index in `directory`, if there is one.
+impl StoredTensors {
+    /// The tensors of the model in a Hugging Face directory: from `model.safetensors`, or from all files in its index.
     ///
     /// # Errors
-    /// [`CheckpointError::Index`] if it cannot be read, is no index, or names a file outside of its directory.
-    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, CheckpointError> {
+    /// [`CheckpointError::Weights`] if a file is missing or damaged; [`CheckpointError::Index`] with all mismatches
+    /// between the index and its files.
+    pub fn in_directory(directory: &Path) -> Result<Self, CheckpointError> {
+        let single = directory.join(WEIGHTS_FILE);
+        let index = if single.exists() { None } else { ShardIndex::read(directory)? };
+        index.map_or_else(|| Self::in_file(&single), |index| index.open(directory))
+    }
+}
+
+impl ShardIndex {
+    /// The index in `directory`; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Index`] if it cannot be read or parsed, or names a file outside of the directory.
+    fn read(directory: &Path) -> Result<Option<Self>, CheckpointError> {
         let failed = |what: String| CheckpointError::Index { problems: vec![what] };
         let bytes = match std::fs::read(directory.join(INDEX_FILE)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -37,9 +50,9 @@ impl ShardIndex {
         if outside.is_empty() { Ok(Some(index)) } else { Err(CheckpointError::Index { problems: outside }) }
     }
 
-    /// Each file once.
+    /// Names of the files, without duplicates.
     fn files(&self) -> impl Iterator<Item = &str> {
-        let names: std::collections::BTreeSet<&str> = self.weight_map.values().map(String::as_str).collect();
+        let names: BTreeSet<&str> = self.weight_map.values().map(String::as_str).collect();
         names.into_iter()
     }
 
@@ -47,8 +60,8 @@ impl ShardIndex {
     ///
     /// # Errors
     /// [`CheckpointError::Weights`] if a file is missing or damaged; [`CheckpointError::Index`] with every tensor that is
-    /// not where the index says, or that it does not know.
-    pub(crate) fn open(&self, directory: &Path) -> Result<StoredTensors, CheckpointError> {
+    /// not in the file that the index names, or not in the index.
+    fn open(&self, directory: &Path) -> Result<StoredTensors, CheckpointError> {
         let (mut stored, mut problems) = (StoredTensors::default(), Vec::new());
         for name in self.files() {
             let (file, infos) = open(name.to_owned(), &directory.join(name))?;
@@ -66,7 +79,8 @@ impl ShardIndex {
     }
 }
 
-/// A name that leads nowhere else, on any system. Links are followed: the caches of hubs are made of them.
+/// True for a plain file name, which cannot lead out of the directory on any system. The file may be a link: the caches of
+/// model hubs consist of links.
 fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let one = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
