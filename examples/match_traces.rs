@@ -8,7 +8,7 @@ use ssft_wgpu::data::{template::Template, tokenizer::Tokenizer};
 use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
 use ssft_wgpu::run::{QuestionForm, Rendering, encoding, store::ModelDirectory};
 use ssft_wgpu::tasks::{TaskSpec, by_name};
-use ssft_wgpu::train::{Assignment, Budget, Search};
+use ssft_wgpu::train::{Assignment, CostEvaluator};
 
 fn main() -> Result<()> {
     let device = burn::tensor::Device::flex();
@@ -33,10 +33,7 @@ fn main() -> Result<()> {
     let task = by_name("arithmetic").context("a built-in task")?;
     let record = &task.make(&TaskSpec { train: 1, test: 1, difficulty: 1, seed: 1 })?.train[0];
     let question = encoder.encode(record)?;
-    let search =
-        Search { model: &model, leads: &leads, match_tokens: 8, budget: Budget::unlimited(), step: 0 };
-    let (mut costs, _) = pollster::block_on(search.costs(&[&[&question]]))?;
-    let costs = costs.remove(0);
+    let costs = pollster::block_on(CostEvaluator::new(&model, &leads, 8).cost_matrix(&question))?;
     let matching = Assignment::optimal(&costs)?;
     println!("{}", record.question.as_deref().unwrap_or_default());
     for (trace, fork) in record.traces.iter().zip(matching.forks) {

@@ -6,10 +6,8 @@ use anyhow::Result;
 use ssft_wgpu::data::dataset::{Limits, parse_records};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, template::Template, tokenizer::Tokenizer};
 use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
-use ssft_wgpu::train::optimizer::AdamWSettings;
 use ssft_wgpu::train::schedule::{Schedule, Shape};
-use ssft_wgpu::train::step::Settings;
-use ssft_wgpu::train::{Matching, Method, Trainer};
+use ssft_wgpu::train::{AdamWSettings, Matching, Method, Settings, Trainer};
 
 const QUESTION: &str = r#"{"id":"q1","question":"12+35=","traces":[
     {"source":"ones first","text":"2+5=7;1+3=4 #### 47"},{"source":"tens first","text":"10+30=40;40+2+5=47 #### 47"}]}"#;

@@ -1,12 +1,14 @@
-// One AdamW update, arXiv 1711.05101, of a parameter p and its moments m and v, in place:
+// One AdamW update of a parameter p and its moments m and v, in place:
 //
 //   g' = scale g        m = beta1 m + (1 - beta1) g'        v = beta2 v + (1 - beta2) g'^2
 //   p = keep p - rate m / (sqrt(v unbias) + epsilon)
 //
-// parameter, gradient, first (m), second (v) [count]. The host puts 1 - rate decay into keep, and what the moments
-// lack early on into rate and unbias.
-//
-// One lane a number.
+// Shapes: parameter, gradient, first (m), second (v) [count]. The host computes keep = 1 - learning rate weight decay,
+// rate = learning rate / (1 - beta1^time) and unbias = 1 / (1 - beta2^time).
+// Workgroups: 256 numbers each, one per lane.
+// Source: arXiv 1711.05101.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
     count: u32,
@@ -27,9 +29,8 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> second: array<f32>;
 @group(0) @binding(4) var<uniform> shape: Shape;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let at = (group.x + group.y * shape.groups_x) * 256u + lane;
+fn run(id: u32, lane: u32) {
+    let at = id * LANES + lane;
     if at >= shape.count {
         return;
     }

@@ -1,13 +1,15 @@
-// What the gradients of an attention need of each query and head, beside its inputs:
+// Per query and head, the two numbers that both gradients of an attention read besides its inputs:
 //
 //   stats[t] = (lse[t], delta[t])      delta[t] = upstream[t] . output[t]
 //
-// upstream, output [rows, 4 width], lse, stats [rows]; a row is a query and a head.
-//
-// A workgroup takes 16 rows, 8 lanes each.
+// Shapes: upstream, output [rows, width quads], lse, stats [rows]; a row is a query and a head.
+// Workgroups: 16 rows each, 8 lanes for each row.
+// Source: arXiv 2205.14135.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
-    // In vec4.
+    // Numbers of a head, in quads.
     width: u32,
     rows: u32,
     groups: u32,
@@ -21,13 +23,12 @@ struct Shape {
 @group(0) @binding(4) var<uniform> shape: Shape;
 
 const ROWS = 16u;
-const LANES_A_ROW = 8u;
+const LANES_A_ROW = LANES / ROWS;
 
 var<workgroup> sums: array<f32, 128>;
 
-@compute @workgroup_size(128)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let first = (group.x + group.y * shape.groups_x) * ROWS;
+fn run(id: u32, lane: u32) {
+    let first = id * ROWS;
     let start = min(first + lane / LANES_A_ROW, shape.rows - 1u) * shape.width;
     var sum = 0.0;
     for (var k = lane % LANES_A_ROW; k < shape.width; k += LANES_A_ROW) {

@@ -2,9 +2,10 @@
 //
 //   sums[c] = sum over b of parts[b, c]
 //
-// parts [blocks, width], sums [width].
-//
-// One lane a column.
+// Shapes: parts [blocks, width], sums [width].
+// Workgroups: 64 columns each, one per lane.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
     blocks: u32,
@@ -17,9 +18,8 @@ struct Shape {
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(2) var<uniform> shape: Shape;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let column = (group.x + group.y * shape.groups_x) * 64u + lane;
+fn run(id: u32, lane: u32) {
+    let column = id * LANES + lane;
     if column >= shape.width {
         return;
     }

@@ -1,12 +1,15 @@
-// The second pass of the log-sum-exp: the spans of a row put together.
+// Combines the log-sum-exps of all spans of the vocabulary:
 //
 //   lse[i] = log(sum over s of sum[s, i] exp(max[s, i]))
 //   nll[i] = lse[i] - target_logit[i]
 //
-// partials [spans, targets] of (max, sum of exp(logit - max)), target_logit, lse, nll [targets].
+// Shapes: partials [spans, targets] of (max, sum) from nll_partials.wgsl, target_logit, lse, nll [targets].
+// Workgroups: 64 targets each, one per lane.
 //
-// One lane a target. The difference to the target's logit is taken before the logarithm is added, so that large
-// logits cancel exactly in nll; lse itself, which gradients use, keeps one rounding of the largest logit.
+// nll subtracts the target's logit from the maximum before it adds the logarithm: the difference of two large logits is
+// exact. lse, which gradients use, has one rounding of the largest logit.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
     targets: u32,
@@ -21,9 +24,8 @@ struct Shape {
 @group(0) @binding(3) var<storage, read_write> nll: array<f32>;
 @group(0) @binding(4) var<uniform> shape: Shape;
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let i = (group.x + group.y * shape.groups_x) * 64u + lane;
+fn run(id: u32, lane: u32) {
+    let i = id * LANES + lane;
     if i >= shape.targets {
         return;
     }

@@ -1,54 +1,24 @@
-// Root mean square normalisation, arXiv 1910.07467:
+// Root mean square normalisation:
 //
-//   y[i] = w * x[i] * r[i]      r[i] = 1 / sqrt(mean of x[i]^2 + epsilon)
+//   y[i] = weight x[i] r[i]      r[i] = 1 / sqrt(mean(x[i]^2) + epsilon)
 //
-// input, output [rows, width], weight [width].
-//
-// One workgroup a row: 64 lanes take every 64th number.
+// Shapes: input x and output y [rows, width], weight [width].
+// Workgroups: one row each; 64 lanes take every 64th number.
+// Source: arXiv 1910.07467.
 
-struct Shape {
-    width: u32,
-    epsilon: f32,
-    groups: u32,
-    groups_x: u32,
-}
+#import "parts/entry.wgsl"
+#import "parts/norm_row.wgsl"
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(3) var<uniform> shape: Shape;
 
-const LANES = 64u;
+// Sum of the squares.
+alias LaneSum = f32;
 
-var<workgroup> sums: array<f32, 64>;
-var<workgroup> eighths: array<f32, 8>;
-
-// Sum over all lanes, the same bits in each of them.
-fn sum_of_lanes(lane: u32, value: f32) -> f32 {
-    sums[lane] = value;
-    workgroupBarrier();
-    if lane < 8u {
-        var sum = 0.0;
-        for (var i = 0u; i < 8u; i++) {
-            sum += sums[lane + 8u * i];
-        }
-        eighths[lane] = sum;
-    }
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < 8u; i++) {
-        sum += eighths[i];
-    }
-    return sum;
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x + group.y * shape.groups_x;
-    if row >= shape.groups {
-        return;
-    }
-    let start = row * shape.width;
+fn run(id: u32, lane: u32) {
+    let start = id * shape.width;
     var squares = 0.0;
     for (var at = lane; at < shape.width; at += LANES) {
         let x = input[start + at];

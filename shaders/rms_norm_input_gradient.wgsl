@@ -1,17 +1,14 @@
-// Gradient of the input of a root mean square normalisation. With d the upstream gradient of a row:
+// Gradient of the input of a root mean square normalisation, where d is the upstream gradient of a row:
 //
-//   dx = r (w d - x r^2 mean(x w d))      r = 1 / sqrt(mean(x^2) + epsilon)
+//   dx = r (weight d - x r^2 mean(x weight d))      r = 1 / sqrt(mean(x^2) + epsilon)
 //
-// input, upstream, gradient [rows, width], weight [width], scales [rows]: r, for rms_norm_weight_gradient.wgsl.
-//
-// One workgroup a row: 64 lanes take every 64th number.
+// Shapes: input x, upstream d, gradient dx [rows, width], weight [width], scales [rows]: r, which
+// rms_norm_weight_gradient.wgsl reads.
+// Workgroups: one row each; 64 lanes take every 64th number.
+// Source: arXiv 1910.07467.
 
-struct Shape {
-    width: u32,
-    epsilon: f32,
-    groups: u32,
-    groups_x: u32,
-}
+#import "parts/entry.wgsl"
+#import "parts/norm_row.wgsl"
 
 @group(0) @binding(0) var<storage, read_write> input: array<f32>;
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
@@ -20,37 +17,11 @@ struct Shape {
 @group(0) @binding(4) var<storage, read_write> scales: array<f32>;
 @group(0) @binding(5) var<uniform> shape: Shape;
 
-const LANES = 64u;
+// Sums of x^2 and of x weight d.
+alias LaneSum = vec2<f32>;
 
-var<workgroup> sums: array<vec2<f32>, 64>;
-var<workgroup> eighths: array<vec2<f32>, 8>;
-
-// Sum over all lanes, the same bits in each of them.
-fn sum_of_lanes(lane: u32, value: vec2<f32>) -> vec2<f32> {
-    sums[lane] = value;
-    workgroupBarrier();
-    if lane < 8u {
-        var sum = vec2(0.0);
-        for (var i = 0u; i < 8u; i++) {
-            sum += sums[lane + 8u * i];
-        }
-        eighths[lane] = sum;
-    }
-    workgroupBarrier();
-    var sum = vec2(0.0);
-    for (var i = 0u; i < 8u; i++) {
-        sum += eighths[i];
-    }
-    return sum;
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let row = group.x + group.y * shape.groups_x;
-    if row >= shape.groups {
-        return;
-    }
-    let start = row * shape.width;
+fn run(id: u32, lane: u32) {
+    let start = id * shape.width;
     var squares_and_along = vec2(0.0);
     for (var at = lane; at < shape.width; at += LANES) {
         let x = input[start + at];
@@ -64,6 +35,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         gradient[start + at] = scale * (through - input[start + at] * along);
     }
     if lane == 0u {
-        scales[row] = scale;
+        scales[id] = scale;
     }
 }

@@ -1,16 +1,19 @@
 // Gradient of the weight of a root mean square normalisation, one sum for each block of rows:
 //
-//   parts[b] = sum over the rows i of block b of upstream[i] input[i] scales[i]
+//   parts[b] = sum over rows i of block b of upstream[i] input[i] scales[i]
 //
-// input, upstream [rows, width], scales [rows] from rms_norm_input_gradient.wgsl, parts [blocks, width].
-// column_sums.wgsl adds up the blocks.
-//
-// A workgroup takes 64 columns of a block; four lines of 64 lanes take every fourth row.
+// Shapes: input, upstream [rows, width], scales [rows] from rms_norm_input_gradient.wgsl, parts [blocks, width].
+// column_sums.wgsl adds the blocks.
+// Workgroups: 64 columns of a block each; each of four lines of 64 lanes sums every fourth row.
+// Source: arXiv 1910.07467.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
     rows: u32,
     width: u32,
     block_rows: u32,
+    // Tiles of 64 columns.
     column_tiles: u32,
     groups: u32,
     groups_x: u32,
@@ -23,16 +26,11 @@ struct Shape {
 @group(0) @binding(4) var<uniform> shape: Shape;
 
 const COLUMNS = 64u;
-const LINES = 4u;
+const LINES = LANES / COLUMNS;
 
 var<workgroup> sums: array<f32, 256>;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let id = group.x + group.y * shape.groups_x;
-    if id >= shape.groups {
-        return;
-    }
+fn run(id: u32, lane: u32) {
     let block = id / shape.column_tiles;
     let column = id % shape.column_tiles * COLUMNS + lane % COLUMNS;
     let end = min((block + 1u) * shape.block_rows, shape.rows);

@@ -1,15 +1,17 @@
-// Rotary position embedding, arXiv 2104.09864, pairs as in Hugging Face's rotate_half:
+// Rotary position embedding:
 //
 //   y[i]        = x[i]        cos[i] - x[i + half] sign sin[i]
 //   y[i + half] = x[i + half] cos[i] + x[i]        sign sin[i]
 //
-// input, output [tokens, heads, 2 half], angles [tokens, 2 half]: the cosines of a token, then its sines.
-// sign is 1, or -1 to turn back, which is what a gradient does.
-//
-// One lane a pair; neighbours read neighbours.
+// Shapes: input x and output y [tokens, heads, 2 half], angles [tokens, 2 half]: the cosines of a token, then its sines.
+// sign is 1, or -1 for the inverse rotation, which is the gradient.
+// Workgroups: 256 pairs (i, i + half) each, one per lane; neighbouring lanes read neighbouring numbers.
+// Source: arXiv 2104.09864, with the pairs of Hugging Face's rotate_half.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
-    // Of all heads of all tokens.
+    // Pairs of all heads of all tokens.
     pairs: u32,
     heads: u32,
     half: u32,
@@ -23,9 +25,8 @@ struct Shape {
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(3) var<uniform> shape: Shape;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let pair = (group.x + group.y * shape.groups_x) * 256u + lane;
+fn run(id: u32, lane: u32) {
+    let pair = id * LANES + lane;
     if pair >= shape.pairs {
         return;
     }

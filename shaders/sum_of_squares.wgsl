@@ -1,16 +1,18 @@
-// Sums of pieces of a list, of the squares of its numbers or of the numbers themselves:
+// Sums of the pieces of a list, either of the squares of its numbers or of the numbers:
 //
-//   sums[s] = sum of values[i]^2, or of values[i], over the i of piece s
+//   sums[s] = sum over i in piece s of values[i]^2 (or of values[i])
 //
-// values [count], sums [pieces]. Two launches make one sum of a long list: squares by pieces, then the pieces.
-//
-// One workgroup a piece: 256 lanes take every 256th number, four of them at a time.
+// Shapes: values [count], sums [pieces]. The host sums a long list in two launches: squares for each piece, then the
+// sums of the pieces.
+// Workgroups: one piece each. A lane sums every 256th number, in four partial sums.
+
+#import "parts/entry.wgsl"
 
 struct Shape {
     count: u32,
     // Numbers of a piece.
     piece: u32,
-    // 1 for squares, 0 for the numbers themselves.
+    // 1 to sum squares, 0 to sum the numbers.
     squared: u32,
     groups: u32,
     groups_x: u32,
@@ -19,8 +21,6 @@ struct Shape {
 @group(0) @binding(0) var<storage, read_write> values: array<f32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(2) var<uniform> shape: Shape;
-
-const LANES = 256u;
 
 var<workgroup> lanes: array<f32, 256>;
 var<workgroup> sixteenths: array<f32, 16>;
@@ -33,12 +33,7 @@ fn value_at(at: u32, end: u32) -> f32 {
     return select(value, value * value, shape.squared == 1u);
 }
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let id = group.x + group.y * shape.groups_x;
-    if id >= shape.groups {
-        return;
-    }
+fn run(id: u32, lane: u32) {
     let end = min((id + 1u) * shape.piece, shape.count);
     var sum = vec4(0.0);
     for (var at = id * shape.piece + lane; at < end; at += 4u * LANES) {

@@ -1,11 +1,11 @@
-//! WGSL that CubeCL generates for other machines, and the results there.
+//! WGSL that CubeCL generates for other machines, and its results.
 //!
-//! CubeCL generates the WGSL of matrix products, sums and copies from what an adapter reports: its kind, features, limits and
-//! subgroup sizes. So a Mac or a graphics card gets other texts than the software adapter of these tests. Here the
-//! software adapter reports two other sets: no more than WebGPU promises everywhere, and those of a card with subgroups of 32
-//! and all else that the driver has (64-bit integers, atomic additions of floats). On both, losses, gradient norms
-//! and answers have to be the CPU's, and every text has to translate to SPIR-V, MSL and HLSL. `tests/devices.rs`
-//! compares whole runs, updates included.
+//! CubeCL generates the WGSL of matrix products, sums and copies from the properties of an adapter: type, features, limits and
+//! subgroup sizes. A Mac or a graphics card therefore gets other texts than the software adapter of these tests. Here the
+//! software adapter reports two other sets of properties: the minimum that WebGPU guarantees, and those of a card with
+//! subgroups of 32 and all features of the driver (64-bit integers, atomic additions of floats). With both, losses, gradient
+//! norms and answers have to equal the CPU's, and every text has to translate to SPIR-V, MSL and HLSL. `tests/devices.rs`
+//! compares whole runs, with updates.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -25,6 +25,7 @@ use ssft_wgpu::decode::fork::{Question, RowStart, Settings};
 use ssft_wgpu::decode::sample::{Sampling, row_generator};
 use ssft_wgpu::kernels::{Forest, Node};
 use ssft_wgpu::model::config::Preset;
+use ssft_wgpu::model::family::Family;
 use ssft_wgpu::model::{Decoder, DecoderConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -35,7 +36,7 @@ const FORKS: usize = 3;
 /// Relative difference of a loss or a gradient norm in two steps. `tests/devices.rs` explains the rounding.
 const TOLERANCE: f64 = 1e-5;
 
-/// Keeps the texts that CubeCL hands to wgpu, by the names that CubeCL gives them.
+/// Records the texts that CubeCL gives to wgpu, by the names that CubeCL gives them.
 struct Recorder(Mutex<BTreeMap<String, String>>);
 
 static RECORDER: Recorder = Recorder(Mutex::new(BTreeMap::new()));
@@ -60,21 +61,21 @@ impl log::Log for Recorder {
     fn flush(&self) {}
 }
 
-/// The software adapter, if there is one, with other properties, as a device of burn.
+/// The software adapter, or without one the first adapter, with changed properties, as a device of burn.
 fn disguised(change: impl FnOnce(&mut hal::ExposedAdapter<hal::api::Vulkan>)) -> Device {
     let descriptor = wgpu::InstanceDescriptor {
         backends: wgpu::Backends::VULKAN,
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     };
     let instance = wgpu::Instance::new(descriptor);
-    // SAFETY: the adapter comes from this instance. Features and limits are only lowered; wgpu does not act on the kind
-    // and the subgroup sizes.
+    // SAFETY: the adapter comes from this instance. Features and limits are only lowered, and wgpu does not use the type and
+    // the subgroup sizes.
     let adapter = unsafe {
         let vulkan = instance.as_hal::<hal::api::Vulkan>().expect("Vulkan");
         let mut found = vulkan.enumerate_adapters(None);
         let is_software = |one: &hal::ExposedAdapter<_>| one.info.device_type == wgpu::DeviceType::Cpu;
         assert!(!found.is_empty(), "no graphics adapter; `cargo xtask setup` installs a software one");
-        // Where there is a card, `cargo xtask setup` installs no software adapter.
+        // On a machine with a card, `cargo xtask setup` installs no software adapter.
         let at = found.iter().position(is_software).unwrap_or(0);
         let mut exposed = found.swap_remove(at);
         change(&mut exposed);
@@ -83,7 +84,7 @@ fn disguised(change: impl FnOnce(&mut hal::ExposedAdapter<hal::api::Vulkan>)) ->
     let request = wgpu::DeviceDescriptor {
         required_features: adapter.features().difference(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
         required_limits: adapter.limits(),
-        // SAFETY: CubeCL asks for the same, since `features` may name experimental ones.
+        // SAFETY: CubeCL does the same; `features` can contain experimental ones.
         experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
         ..wgpu::DeviceDescriptor::default()
     };
@@ -92,7 +93,7 @@ fn disguised(change: impl FnOnce(&mut hal::ExposedAdapter<hal::api::Vulkan>)) ->
     Device::wgpu_options().setup(setup).init().unwrap()
 }
 
-/// No optional feature, and WebGPU's default limits.
+/// An adapter with no optional feature, and WebGPU's default limits.
 fn minimal() -> Device {
     disguised(|adapter| {
         adapter.info.device_type = wgpu::DeviceType::IntegratedGpu;
@@ -101,8 +102,8 @@ fn minimal() -> Device {
     })
 }
 
-/// All features and limits of the driver, and subgroups of 32. The real subgroups are smaller. CubeCL uses none so far;
-/// if it did, the numbers would be wrong and the test would fail.
+/// An adapter with all features and limits of the driver, and subgroups of 32. The real subgroups are smaller. If CubeCL used
+/// subgroups, the results would be wrong and the test would fail.
 fn discrete_gpu() -> Device {
     disguised(|adapter| {
         assert!(adapter.features.contains(wgpu::Features::SUBGROUP), "a driver with subgroups");
@@ -111,7 +112,7 @@ fn discrete_gpu() -> Device {
     })
 }
 
-/// Llama with grouped queries, Qwen2 with biases and a head of its own, Qwen3 with norms on queries and keys.
+/// Llama with grouped queries, Qwen2 with biases and untied embeddings, Qwen3 with norms of queries and keys.
 fn shapes(vocab: usize) -> [DecoderConfig; 3] {
     let llama = DecoderConfig {
         hidden_size: 24,
@@ -123,12 +124,12 @@ fn shapes(vocab: usize) -> [DecoderConfig; 3] {
         max_position_embeddings: 64,
         ..DecoderConfig::preset(Preset::Tiny, vocab)
     };
-    let qwen2 = DecoderConfig { qkv_bias: true, tie_word_embeddings: false, ..llama.clone() };
-    let qwen3 = DecoderConfig { qk_norm: true, ..llama.clone() };
+    let qwen2 = DecoderConfig { family: Family::Qwen2, tie_word_embeddings: false, ..llama.clone() };
+    let qwen3 = DecoderConfig { family: Family::Qwen3, ..llama.clone() };
     [llama, qwen2, qwen3]
 }
 
-/// Losses and gradient norms of steps of every arm, and the texts of forks that are drawn and greedy.
+/// Losses and gradient norms of training steps of every arm, and answers of all forks, sampled and greedy.
 fn work(device: &Device) -> (Vec<f64>, Vec<String>) {
     let tokenizer = Tokenizer::bytes(FORKS).unwrap();
     let lengths = Lengths { questions: 2, forks: FORKS, traces: 2, prompt: 7, trace: 9, match_tokens: 4 };
@@ -164,8 +165,8 @@ fn answers(model: &Decoder, tokenizer: &Tokenizer, sampling: Sampling) -> Vec<St
     pollster::block_on(decoded).unwrap().concat().into_iter().map(|answer| answer.text).collect()
 }
 
-/// Products and attention at the sizes of Qwen2.5-0.5B, for which CubeCL may take other texts: a batch of tokens, and
-/// one token of each of six forks. Nothing is computed, only compiled.
+/// Compiles products and attention at the sizes of Qwen2.5-0.5B, for which CubeCL can generate other texts: a batch of tokens,
+/// and one token of each of six forks. Nothing is computed.
 fn large(plain: &Device) {
     let device = plain.clone().autodiff();
     let _compile_only = DryRun::new();
@@ -181,18 +182,18 @@ fn large(plain: &Device) {
         let mixed = ssft_wgpu::kernels::tree_attention(tensor(14), tensor(2), tensor(2), &forest);
         mixed.sum().backward();
     }
-    // Launches are compiled on a thread of CubeCL's.
+    // CubeCL compiles on a thread of its own.
     plain.sync().unwrap();
 }
 
-/// One test: texts are kept for the whole process.
+/// There is one test, because the texts are recorded for the whole process.
 #[test]
 fn every_text_translates_everywhere_and_computes_what_the_cpu_does() {
     log::set_logger(&RECORDER).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let cpu = work(&Device::flex());
-    let heard = || std::mem::take(&mut *RECORDER.0.lock().unwrap());
-    assert!(heard().is_empty(), "the CPU has no shaders");
+    let recorded = || std::mem::take(&mut *RECORDER.0.lock().unwrap());
+    assert!(recorded().is_empty(), "the CPU has no shaders");
     let machines = [
         ("minimal", minimal(), Capabilities::empty()),
         ("discrete GPU", discrete_gpu(), Capabilities::all()),
@@ -200,7 +201,7 @@ fn every_text_translates_everywhere_and_computes_what_the_cpu_does() {
     let texts = machines.map(|(name, device, capabilities)| {
         assert_equals(name, &work(&device), &cpu);
         large(&device);
-        let texts = heard();
+        let texts = recorded();
         assert!(texts.keys().any(|kernel| kernel.starts_with("matmul")), "{name}: {:?}", texts.keys());
         for (kernel, text) in &texts {
             let shader = Shader::new(&format!("{name}: {kernel}"), text, capabilities);
@@ -212,7 +213,7 @@ fn every_text_translates_everywhere_and_computes_what_the_cpu_does() {
         println!("{name}: {} texts", texts.len());
         texts.into_values().collect::<BTreeSet<String>>()
     });
-    // The same texts for both would be the software adapter's own.
+    // If the texts were equal, the changed properties would have no effect.
     let own = texts[0].symmetric_difference(&texts[1]).count();
     assert!(own > 20, "{own} texts differ");
 }

@@ -1,4 +1,6 @@
-//! A WGSL text in every language that wgpu hands to a driver, written by the compiler that wgpu brings along.
+//! Translation of WGSL into every language that wgpu gives to a driver, by naga, the compiler of wgpu.
+
+#![allow(dead_code, reason = "each test binary uses a part of this file")]
 
 use naga::back::{hlsl, msl, spv};
 use naga::front::wgsl::{Frontend, Options};
@@ -7,13 +9,16 @@ use naga::{AddressSpace, Module, ShaderStage, valid::ShaderStages};
 use std::io::Write;
 use std::process::Command;
 
-/// WebGPU's default limits: storage buffers of a stage, invocations and bytes of a workgroup, its size in each dimension.
+/// WebGPU's default limit of storage buffers in a shader.
 const STORAGE_BUFFERS: usize = 8;
+/// WebGPU's default limit of invocations in a workgroup.
 const INVOCATIONS: u32 = 256;
+/// WebGPU's default limit of workgroup memory, in bytes.
 const WORKGROUP_BYTES: u32 = 16 << 10;
+/// WebGPU's default limits of the dimensions of a workgroup.
 const WORKGROUP_SIZE: [u32; 3] = [256, 256, 64];
 
-/// A WGSL text that the compiler has accepted.
+/// A valid WGSL text.
 pub struct Shader {
     name: String,
     pub module: Module,
@@ -21,22 +26,30 @@ pub struct Shader {
 }
 
 impl Shader {
-    /// Parses and validates `text`; what it needs beyond core WebGPU has to be in `capabilities`.
+    /// As [`Shader::parse`].
     ///
     /// # Panics
-    /// With the compiler's words.
+    /// With the compiler's message, if the text is not valid.
     pub fn new(name: &str, text: &str, capabilities: Capabilities) -> Self {
+        Self::parse(name, text, capabilities).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Parses and validates `text`. `capabilities` are those that it may use beyond core WebGPU.
+    ///
+    /// # Errors
+    /// The compiler's message, which names the lines of `text`.
+    pub fn parse(name: &str, text: &str, capabilities: Capabilities) -> Result<Self, String> {
         let mut options = Options::new();
         options.capabilities = capabilities;
         let module = Frontend::new_with_options(options)
             .parse(text)
-            .unwrap_or_else(|error| panic!("{name}: {}\n{text}", error.emit_to_string(text)));
+            .map_err(|error| error.emit_to_string_with_path(text, name))?;
         let info = Validator::new(ValidationFlags::all(), capabilities)
             .subgroup_stages(ShaderStages::COMPUTE)
             .subgroup_operations(SubgroupOperationSet::all())
             .validate(&module)
-            .unwrap_or_else(|error| panic!("{name}: {}\n{text}", error.emit_to_string(text)));
-        Self { name: name.to_owned(), module, info }
+            .map_err(|error| error.emit_to_string_with_path(text, name))?;
+        Ok(Self { name: name.to_owned(), module, info })
     }
 
     /// Fails the test unless WebGPU's default limits allow the shader.
@@ -55,10 +68,10 @@ impl Shader {
         }
     }
 
-    /// Writes the shader for Vulkan, Metal and DX12. Of SPIR-V, its own validator is asked as well.
+    /// Translates the shader for Vulkan, Metal and DX12, and validates the SPIR-V with `spirv-val`.
     ///
     /// # Panics
-    /// With the words of the writer that refuses it.
+    /// With the message of the translator or validator that fails.
     pub fn assert_translates(&self) {
         let spirv = self.spirv().unwrap_or_else(|error| panic!("{}: SPIR-V: {error}", self.name));
         self.assert_spirv_is_valid(&spirv);
@@ -72,7 +85,7 @@ impl Shader {
         &self.module.entry_points[0].name
     }
 
-    /// SPIR-V 1.3 (Vulkan 1.1), the first version with subgroups.
+    /// SPIR-V 1.3 (Vulkan 1.1), the first version with subgroup operations.
     fn spirv(&self) -> Result<Vec<u32>, spv::Error> {
         let options =
             spv::Options { lang_version: (1, 3), fake_missing_bindings: true, ..spv::Options::default() };
@@ -96,7 +109,7 @@ impl Shader {
         Ok(text)
     }
 
-    /// HLSL of shader model 6.0, the least that wgpu asks of DX12.
+    /// HLSL of shader model 6.0, the lowest that wgpu requires for DX12.
     fn hlsl(&self) -> Result<String, hlsl::Error> {
         let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
         let pipeline =

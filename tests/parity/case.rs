@@ -15,6 +15,7 @@ use ssft_wgpu::decode::{Continuation, decode};
 use ssft_wgpu::model::checkpoint::{NamedTensor, load};
 use ssft_wgpu::model::config::Preset;
 use ssft_wgpu::model::directory::{Carried, model_files};
+use ssft_wgpu::model::family::Family;
 use ssft_wgpu::model::packing::{Branch, PackedTrees, Tree};
 use ssft_wgpu::model::{Decoder, DecoderConfig, Precision, StoredTensors, TensorFile};
 use ssft_wgpu::run::store::ModelDirectory;
@@ -61,16 +62,20 @@ pub fn our_shapes(qwen: &Path) -> Result<Vec<Case>> {
         max_position_embeddings: CONTEXT,
         ..DecoderConfig::preset(Preset::Tiny, 0)
     };
-    let qwen2 =
-        DecoderConfig { num_key_value_heads: 2, qkv_bias: true, tie_word_embeddings: false, ..base.clone() };
+    let qwen2 = DecoderConfig {
+        family: Family::Qwen2,
+        num_key_value_heads: 2,
+        tie_word_embeddings: false,
+        ..base.clone()
+    };
     let qwen3 = DecoderConfig {
         num_key_value_heads: 2,
-        qk_norm: true,
+        family: Family::Qwen3,
         head_dim: 16,
         rope_theta: 1e6,
         ..base.clone()
     };
-    let biased = DecoderConfig { num_key_value_heads: 1, qkv_bias: true, output_bias: true, ..base.clone() };
+    let biased = DecoderConfig { num_key_value_heads: 1, attention_bias: true, ..base.clone() };
     let (plain, chat) = (Template::plain, Template::chatml);
     Ok(vec![
         Case::random("llama, tied", &base, bytes()?, plain(), ForkLead::bare())?,

@@ -159,7 +159,7 @@ impl Case {
         json!({
             "parameters": config.parameters(), "width": config.hidden_size, "inner": config.intermediate_size,
             "layers": config.num_hidden_layers, "heads": config.num_attention_heads,
-            "kv_heads": config.num_key_value_heads, "qkv_bias": config.qkv_bias, "vocab": config.vocab_size,
+            "kv_heads": config.num_key_value_heads, "qkv_bias": config.qkv_bias(), "vocab": config.vocab_size,
             "questions": workload.questions, "forks": workload.leads.len(), "traces": whole(means.traces),
             "prompt_tokens": whole(means.prompt), "trace_tokens": whole(means.trace),
             "match_tokens": workload.match_tokens,

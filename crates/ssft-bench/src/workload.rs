@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_model::{Decoder, DecoderConfig};
+use ssft_train::Settings;
 use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape as ScheduleShape};
-use ssft_train::step::Settings;
 
 /// Sizes of a batch of random tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

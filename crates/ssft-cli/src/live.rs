@@ -1,11 +1,13 @@
 //! Forks on a terminal, side by side as they grow; a plain stream elsewhere.
 
+use crate::voice::Voice;
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ssft_data::forks::fork_name;
+use ssft_decode::Finish;
 use std::io::{IsTerminal, Write};
 
-/// Shows some forks while they speak, and what they said in the end, on standard output.
+/// Shows the texts of forks while they grow, then the final texts, on standard output.
 pub struct Live {
     names: Vec<String>,
     texts: Vec<String>,
@@ -22,11 +24,11 @@ enum View {
 }
 
 impl Live {
-    /// Of these forks, counted from 0; `quiet` ones show nothing before they have ended.
-    pub fn new(forks: &[usize], quiet: bool) -> Self {
+    /// A view of `forks`, counted from 0. A quiet one shows a fork when it has ended.
+    pub fn new(forks: &[usize], voice: Voice) -> Self {
         let names: Vec<String> = forks.iter().map(|&fork| fork_name(fork)).collect();
         let view = match names.len() {
-            _ if quiet => View::Ended,
+            _ if voice == Voice::Quiet => View::Ended,
             1 => View::Text,
             _ if std::io::stdout().is_terminal() && std::io::stderr().is_terminal() => lines(&names),
             _ => View::Ended,
@@ -34,18 +36,18 @@ impl Live {
         Self { texts: vec![String::new(); names.len()], names, view }
     }
 
-    /// Fork `row` of those shown has said more, and perhaps its last.
-    pub fn hear(&mut self, row: usize, text: &str, ended: bool) {
+    /// Adds text to fork number `row` of those shown; `finish` is given with its last piece.
+    pub fn hear(&mut self, row: usize, text: &str, finish: Option<Finish>) {
         self.texts[row].push_str(text);
         match &self.view {
             View::Text => print(text),
-            View::Lines { lines, .. } => lines[row].set_message(end_of(&self.texts[row], ended)),
-            View::Ended if ended => print(&self.block(row)),
+            View::Lines { lines, .. } => lines[row].set_message(end_of(&self.texts[row], finish)),
+            View::Ended if finish.is_some() => print(&self.block(row)),
             View::Ended => {}
         }
     }
 
-    /// All have ended: what is to stay on the screen, `conclusion` last.
+    /// Prints what stays on the screen, `conclusion` last.
     pub fn end(self, conclusion: &str) {
         match &self.view {
             View::Text => print("\n"),
@@ -82,11 +84,11 @@ fn lines(names: &[String]) -> View {
 }
 
 /// As much of the end of a text as a line has room for.
-fn end_of(text: &str, ended: bool) -> String {
+fn end_of(text: &str, finish: Option<Finish>) -> String {
     let room = (Term::stderr().size().1 as usize).saturating_sub(14).max(20);
     let shown: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let tail: String = shown[shown.len().saturating_sub(room)..].iter().collect();
-    if ended { format!("{tail} ■") } else { tail }
+    if finish.is_some() { format!("{tail} ■") } else { tail }
 }
 
 /// As `print!`, and at once.

@@ -1,11 +1,12 @@
-//! A line on a terminal that says how far something is; nothing elsewhere.
+//! Progress bars: on a terminal only.
 
+use crate::voice::Voice;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
-/// A bar that looks as `template` says, over `length` of something if that is known; hidden if `quiet`.
-pub fn bar(quiet: bool, template: &str, length: Option<usize>) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
+/// A bar in the form of `template`, as indicatif has it, over `length` items if their number is known. Hidden if quiet.
+pub fn bar(voice: Voice, template: &str, length: Option<usize>) -> ProgressBar {
+    if voice == Voice::Quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = length.map_or_else(ProgressBar::no_length, |length| ProgressBar::new(length as u64));

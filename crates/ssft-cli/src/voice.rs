@@ -1,4 +1,4 @@
-//! Lines for people on standard error.
+//! What a command prints, and where.
 
 use crate::exit::say;
 
@@ -13,8 +13,8 @@ pub enum Voice {
 
 impl Voice {
     /// Normal, unless a flag asks for quiet.
-    pub fn new(is_quiet: bool) -> Self {
-        if is_quiet { Self::Quiet } else { Self::Normal }
+    pub fn new(quiet: bool) -> Self {
+        if quiet { Self::Quiet } else { Self::Normal }
     }
 
     /// Prints a line.
@@ -22,5 +22,21 @@ impl Voice {
         if self == Self::Normal {
             say(line);
         }
+    }
+}
+
+/// Form of a command's result on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Tables and lines.
+    Text,
+    /// JSON alone.
+    Json,
+}
+
+impl Output {
+    /// Text, unless the flag `--json` is given.
+    pub fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
     }
 }

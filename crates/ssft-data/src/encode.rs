@@ -1,4 +1,4 @@
-//! Records to token ids: the last step before packing.
+//! Records to token ids.
 
 use crate::error::DataError;
 use crate::forks::ForkLead;
@@ -12,7 +12,7 @@ use crate::words::quote;
 pub struct EncodedQuestion {
     /// The record's id.
     pub id: String,
-    /// The rendered prompt with everything that stands before the forking token, never empty.
+    /// Token ids of the rendered prompt up to the forking token; never empty.
     pub prompt: Vec<u32>,
     /// The traces in the record's order.
     pub traces: Vec<EncodedTrace>,
@@ -25,14 +25,35 @@ pub struct EncodedQuestion {
 pub struct EncodedTrace {
     /// The trace's source.
     pub source: String,
-    /// The trace and the end of sequence: at least two tokens.
+    /// Token ids of the trace, with the end of sequence: at least two.
     pub tokens: Vec<u32>,
 }
 
-/// Everything that turns text into token ids, the same for training and for generation.
+/// Converter of questions and traces to token ids, for training and for generation.
+///
+/// Layout of a row, where `before` and `after` are the fixed text of [`ForkLead`]:
 ///
 /// ```text
-/// prompt | <think i> after | trace <eos>      prompt + 1 + after + trace + 1 <= context
+/// prompt before | <think i> after | trace <eos>      number of tokens <= context
+/// ```
+///
+/// ```
+/// use ssft_data::{encode::Encoder, forks::ForkLead, record::{Record, Trace}};
+/// use ssft_data::{template::Template, tokenizer::Tokenizer};
+///
+/// let encoder = Encoder::new(Tokenizer::bytes(2)?, Template::plain(), &ForkLead::bare(), 64)?;
+/// let record = Record {
+///     id: "q1".to_owned(),
+///     question: Some("1+1=".to_owned()),
+///     messages: None,
+///     traces: vec![Trace { source: "sum".to_owned(), text: "2".to_owned() }],
+///     answer: Some("2".to_owned()),
+/// };
+/// let encoded = encoder.encode(&record)?;
+/// assert_eq!(encoded.prompt, [49, 43, 49, 61]); // the bytes of "1+1="
+/// assert_eq!(encoded.traces[0].tokens, [50, 256]); // "2", end of sequence
+/// assert_eq!(encoder.lead(1), [260]); // <think2>
+/// # Ok::<(), ssft_data::error::DataError>(())
 /// ```
 #[derive(Debug)]
 pub struct Encoder {
@@ -44,7 +65,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder whose rows have at most `context` tokens.
+    /// An encoder for rows of at most `context` tokens.
     ///
     /// # Errors
     /// [`DataError::Tokenizer`] if the text of `lead` cannot be encoded.
@@ -69,13 +90,12 @@ impl Encoder {
         &self.template
     }
 
-    /// Most tokens in a row.
+    /// Longest row, in tokens.
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// What every branch of `fork`, counted from 0, starts with: the forking token and the fixed tokens
-    /// behind it.
+    /// The first tokens of every branch of `fork` (from 0): the forking token and the fixed tokens behind it.
     ///
     /// # Panics
     /// If the tokenizer has no such fork.
@@ -85,7 +105,7 @@ impl Encoder {
         lead
     }
 
-    /// The prompt of a plain question.
+    /// Token ids of the prompt of a plain question.
     ///
     /// # Errors
     /// As [`Encoder::prompt`].
@@ -93,16 +113,15 @@ impl Encoder {
         self.prompt(id, &[user_message(question)])
     }
 
-    /// The prompt of a chat, with everything that stands before the forking token. `id` names the question
-    /// in errors.
+    /// Token ids of the prompt of a chat, up to the forking token. `id` names the question in errors.
     ///
     /// # Errors
-    /// The template's errors; [`DataError::EmptyPrompt`]; [`DataError::PromptTooLong`] if not even one
-    /// token can follow the fork.
+    /// Errors of [`Template::render`]; [`DataError::EmptyPrompt`]; [`DataError::PromptTooLong`] if no token fits
+    /// behind the fork.
     pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
         let tokenizer = &self.tokenizer;
         let rendered = self.rendered(messages)?;
-        // Text of the user alone never turns into a marker; a chat template writes its markers as text.
+        // The plain template's output is user text, in which markers stay text; a chat template writes markers as text.
         let tokens = match self.template.is_plain() {
             true => tokenizer.encode_text(&rendered)?,
             false => tokenizer.encode_template(&rendered)?,
@@ -120,10 +139,10 @@ impl Encoder {
         Ok(prompt)
     }
 
-    /// The text that the chat template makes of `messages`.
+    /// The output of the chat template for `messages`.
     ///
     /// # Errors
-    /// The template's errors.
+    /// As [`Template::render`].
     pub fn rendered(&self, messages: &[Message]) -> Result<String, DataError> {
         let tokenizer = &self.tokenizer;
         let (eos, pad) = (Some(tokenizer.eos_token()), Some(tokenizer.pad_token()));
@@ -134,8 +153,8 @@ impl Encoder {
     /// Encodes a record.
     ///
     /// # Errors
-    /// Those of [`Encoder::prompt`]; [`DataError::NoTargets`] for a trace without tokens;
-    /// [`DataError::TooLong`] for a row longer than the context.
+    /// Errors of [`Encoder::prompt`]; [`DataError::NoTargets`] for a trace without tokens; [`DataError::TooLong`] for a
+    /// row longer than the context.
     pub fn encode(&self, record: &Record) -> Result<EncodedQuestion, DataError> {
         let prompt = self.prompt(&record.id, &messages_of(record))?;
         let mut traces = Vec::with_capacity(record.traces.len());
@@ -155,7 +174,7 @@ impl Encoder {
         records.iter().map(|record| self.encode(record)).collect()
     }
 
-    /// The first problem of each record that cannot be encoded, in order; take as many as are wanted.
+    /// The first error of each record that cannot be encoded, in record order, computed lazily.
     pub fn problems<'a>(&'a self, records: &'a [Record]) -> impl Iterator<Item = DataError> + 'a {
         records.iter().filter_map(|record| self.encode(record).err())
     }
@@ -270,12 +289,12 @@ mod tests {
         let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 7).encode(&record).unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#"question "q7", trace 1 (source "s0"): prompt 4 + fork 1 + trace 3 = 8 tokens, but the context is 7; shorten it, drop it, or raise --context"#
+            r#"question "q7", trace 1 (source "s0"): prompt 4 + fork 1 + trace 3 = 8 tokens, but the context is 7; shorten it, drop it, or raise `context`"#
         );
         let error = encoder(crate::template::PLAIN, &ForkLead::bare(), 5).encode(&record).unwrap_err();
         assert_eq!(
             error.to_string(),
-            r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or train with a larger --context"#
+            r#"question "q7": prompt 4 + fork 1 tokens leave no room in a context of 5; shorten it, drop it, or train with a larger `context`"#
         );
     }
 

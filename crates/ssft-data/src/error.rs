@@ -1,25 +1,26 @@
-//! What can be wrong with the text, files and limits a user hands over.
+//! Errors of the crate. Each message is one line: the fault, its place, the remedy.
 //!
-//! Every message is one line: what is wrong, where, and what to do about it.
+//! Messages write settings by name in backticks, for example `` `context` ``; command line and web page spell them
+//! in their own form.
 
 use std::io;
 use thiserror::Error;
 
-/// Why text could not become tokens.
+/// A fault of a data file, a model's text files, a question or a limit.
 #[derive(Debug, Error)]
 pub enum DataError {
     /// The path does not exist.
-    #[error("{path}: no such file; check the path, or make a data file with `ssft-wgpu data make`")]
+    #[error("{path}: no such file; check the path, or make one with `data make`")]
     Missing {
         /// The path as given.
         path: String,
     },
-    /// The path exists, but its bytes cannot be read.
+    /// The path exists, but reading fails.
     #[error("{path}: cannot be read ({reason}); check the path and its permissions")]
     Read {
         /// The path as given.
         path: String,
-        /// What the system said.
+        /// Message of the operating system.
         reason: String,
     },
     /// A file could not be written.
@@ -27,42 +28,44 @@ pub enum DataError {
     Write {
         /// The path as given.
         path: String,
-        /// What the system said.
+        /// Message of the operating system.
         reason: String,
     },
-    /// A data file without a single record.
+    /// A data file without records.
     #[error("{file}: holds no records; put one JSON object on each line")]
     NoRecords {
         /// The file's name.
         file: String,
     },
-    /// One line of a data file is unusable.
+    /// One line of a data file is invalid.
     #[error("{file}:{line}: {fault}")]
     Line {
         /// The file's name.
         file: String,
         /// Line number, from 1.
         line: usize,
-        /// What is wrong with the line.
+        /// The fault of the line.
         fault: LineFault,
     },
-    /// More traces than forks: no injective assignment exists.
-    #[error("question {id}: {traces} traces but only {forks} forks; drop traces or use --forks {traces}")]
+    /// More traces than forks (M > N), so that no injective assignment exists.
+    #[error(
+        "question {id}: {traces} traces but only {forks} forks; drop traces or raise `forks` to {traces}"
+    )]
     TooManyTraces {
         /// The question's id, quoted.
         id: String,
-        /// Its number of traces, M.
+        /// Number of traces of the question, M.
         traces: usize,
-        /// The number of forks, N.
+        /// Number of forks, N.
         forks: usize,
     },
-    /// A question that renders to no tokens at all.
+    /// A question whose rendered prompt has no tokens.
     #[error("question {id}: the prompt has no tokens; give the question some text")]
     EmptyPrompt {
         /// The question's id, quoted.
         id: String,
     },
-    /// A trace that leaves nothing to learn but the end of the sequence.
+    /// A trace without tokens, whose only target would be the end of the sequence.
     #[error(
         "question {id}, trace {trace} (source {source_name}): no tokens to learn; give the trace some text or drop it"
     )]
@@ -74,9 +77,9 @@ pub enum DataError {
         /// The trace's source, quoted.
         source_name: String,
     },
-    /// A row that does not fit the model's context.
+    /// A row (prompt, fork, trace) longer than the context.
     #[error(
-        "question {id}, trace {trace} (source {source_name}): prompt {prompt} + fork {lead} + trace {tokens} = {} tokens, but the context is {context}; shorten it, drop it, or raise --context",
+        "question {id}, trace {trace} (source {source_name}): prompt {prompt} + fork {lead} + trace {tokens} = {} tokens, but the context is {context}; shorten it, drop it, or raise `context`",
         prompt + lead + tokens
     )]
     TooLong {
@@ -86,83 +89,83 @@ pub enum DataError {
         trace: usize,
         /// The trace's source, quoted.
         source_name: String,
-        /// Tokens of the prompt.
+        /// Number of prompt tokens.
         prompt: usize,
-        /// The forking token and the tokens that always follow it.
+        /// Number of tokens of the lead: the forking token and the fixed tokens behind it.
         lead: usize,
-        /// Tokens of the trace, end of sequence included.
+        /// Number of trace tokens, end of sequence included.
         tokens: usize,
-        /// The limit.
+        /// Longest row, in tokens.
         context: usize,
     },
-    /// A question that leaves no room for an answer.
+    /// A prompt so long that no answer token fits into the context.
     #[error(
-        "question {id}: prompt {prompt} + fork {lead} tokens leave no room in a context of {context}; shorten it, drop it, or train with a larger --context"
+        "question {id}: prompt {prompt} + fork {lead} tokens leave no room in a context of {context}; shorten it, drop it, or train with a larger `context`"
     )]
     PromptTooLong {
         /// The question's id, quoted.
         id: String,
-        /// Tokens of the prompt.
+        /// Number of prompt tokens.
         prompt: usize,
-        /// The forking token and the tokens that always follow it.
+        /// Number of tokens of the lead: the forking token and the fixed tokens behind it.
         lead: usize,
-        /// The limit.
+        /// Longest row, in tokens.
         context: usize,
     },
-    /// A file of a model directory is not what its name says.
+    /// A file of a model directory has invalid content.
     #[error("{file}: {reason}; {remedy}")]
     ModelFile {
         /// The file's name.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// A vocabulary that cannot hold the bytes and the special tokens.
+    /// A vocabulary size below the number of bytes and special tokens.
     #[error(
         "a vocabulary of {asked} tokens is too small: 256 bytes, the special tokens and {forks} forks need {least}; ask for at least {least}"
     )]
     VocabularyTooSmall {
-        /// The size asked for.
+        /// Requested size in tokens.
         asked: usize,
         /// Number of forks.
         forks: usize,
-        /// The smallest size that works.
+        /// Smallest valid size in tokens.
         least: usize,
     },
-    /// The tokenizer's own machinery failed.
+    /// The tokenizer library reported an error.
     #[error("the tokenizer cannot {action} ({reason}); check that tokenizer.json belongs to this model")]
     Tokenizer {
-        /// `encode the text`, `decode the tokens` ...
+        /// The operation that failed, for example `encode the text`.
         action: &'static str,
-        /// What the library said.
+        /// Message of the library.
         reason: String,
     },
     /// The chat template does not compile.
     #[error("chat template: {reason}; correct the model's chat_template")]
     TemplateSyntax {
-        /// What the template engine said, with its line.
+        /// Message of the template engine, with the line number.
         reason: String,
     },
-    /// The chat template stopped while it rendered a question.
+    /// Rendering a question with the chat template failed.
     #[error("chat template: {reason}; change the messages, or the model's chat_template")]
     TemplateRender {
-        /// What the template engine, or the template's own `raise_exception`, said.
+        /// Message of the template engine, or of the template's own `raise_exception`.
         reason: String,
     },
-    /// The chat template does more work than any prompt needs.
+    /// Rendering exceeded its work budget.
     #[error(
         "chat template: stopped after {fuel} units of work, it probably never ends; correct the model's chat_template"
     )]
     TemplateEndless {
-        /// The budget that ran out.
+        /// The exhausted budget, in units of work.
         fuel: u64,
     },
 }
 
 impl DataError {
-    /// Why the file at `path` could not be opened or read.
+    /// The error for a failure to open or read the file at `path`.
     pub fn reading(path: String, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
@@ -171,19 +174,19 @@ impl DataError {
     }
 }
 
-/// What is wrong with one line of a data file.
+/// A fault of one line of a data file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LineFault {
     /// Longer than the limit.
     #[error("longer than {limit} bytes; put one question on each line and shorten its traces")]
     TooLong {
-        /// The limit in bytes.
+        /// Longest accepted line in bytes.
         limit: usize,
     },
-    /// Bytes that are not text.
+    /// Bytes that are not UTF-8.
     #[error("not valid UTF-8 at byte {byte}; save the file as UTF-8")]
     NotUtf8 {
-        /// Position of the first bad byte in the line, from 1.
+        /// Position of the first invalid byte in the line, from 1.
         byte: usize,
     },
     /// Not JSON.
@@ -191,46 +194,46 @@ pub enum LineFault {
     NotJson {
         /// Column in bytes, from 1.
         column: usize,
-        /// What the parser said.
+        /// Message of the parser.
         reason: String,
     },
-    /// JSON, but not an object.
+    /// A JSON value that is not an object.
     #[error(
         "not a JSON object; write {{\"id\":..,\"question\":..,\"traces\":[{{\"source\":..,\"text\":..}}],\"answer\":..}}"
     )]
     NotObject,
-    /// A field is missing, unknown, doubled or of the wrong type.
+    /// A field is missing, unknown, duplicated or of the wrong type.
     #[error(
         "{reason}; a record has id, question or messages, traces (each source and text) and, if known, answer"
     )]
     Field {
-        /// What the parser said, naming the field.
+        /// Message of the parser, which names the field.
         reason: String,
     },
     /// `id` is the empty string.
     #[error("the id is empty; give every question an id of its own")]
     EmptyId,
-    /// The id occurred before.
+    /// The id is that of an earlier line.
     #[error("id {id} is already used on line {first}; give every question an id of its own")]
     DuplicateId {
         /// The id, quoted.
         id: String,
-        /// The line that used it first.
+        /// Line number of the first occurrence.
         first: usize,
     },
-    /// Both ways to state the question.
+    /// Both `question` and `messages` are present.
     #[error("question {id} has both \"question\" and \"messages\"; keep one of them")]
     TwoQuestions {
         /// The question's id, quoted.
         id: String,
     },
-    /// No way to state the question.
+    /// Neither `question` nor `messages` is present.
     #[error("question {id} has neither \"question\" nor \"messages\"; add one of them")]
     NoQuestion {
         /// The question's id, quoted.
         id: String,
     },
-    /// `question` has no visible character.
+    /// `question` is empty or white space.
     #[error("question {id} has an empty \"question\"; write its text or drop the line")]
     EmptyQuestion {
         /// The question's id, quoted.
@@ -242,7 +245,7 @@ pub enum LineFault {
         /// The question's id, quoted.
         id: String,
     },
-    /// A message of somebody unknown.
+    /// A message with an unknown role.
     #[error("question {id}, message {message}: unknown role {role}; use system, user or assistant")]
     UnknownRole {
         /// The question's id, quoted.
@@ -258,7 +261,7 @@ pub enum LineFault {
         /// The question's id, quoted.
         id: String,
     },
-    /// A trace without a visible character.
+    /// A trace whose text is empty or white space.
     #[error("question {id}, trace {trace} (source {source_name}): empty text; write it or drop the trace")]
     EmptyTrace {
         /// The question's id, quoted.

@@ -1,80 +1,95 @@
-//! The global forking tokens: their names, and what training learned about each of them.
+//! Global forking tokens `<think1>` .. `<thinkN>`: names, fixed text around them, coverage graph, `forks.json`.
 //!
-//! In memory forks count from 0 (row i of a cost matrix is fork i); on screen and on disk they count from 1
-//! (`<think1>`, `--fork 1`, `"index": 1`).
+//! In memory forks are counted from 0 (row i of a cost matrix is fork i); in text, settings and files from 1
+//! (`<think1>`, `"index": 1`).
 
 use crate::error::DataError;
 use serde::{Deserialize, Serialize};
 
-/// The name of fork `index`, counted from 0: `<think1>` is the name of fork 0.
+/// The name of fork `index` (from 0): `<think1>` for fork 0.
 pub fn fork_name(index: usize) -> String {
     format!("<think{}>", index + 1)
 }
 
-/// The fork, counted from 0, that `name` names.
+/// The index (from 0) of the fork called `name`; `None` if `name` is not the canonical name of a fork.
 pub(crate) fn fork_index(name: &str) -> Option<usize> {
     let number: usize = name.strip_prefix("<think")?.strip_suffix('>')?.parse().ok()?;
     let index = number.checked_sub(1)?;
-    // Only the canonical spelling: `<think01>` and `<think+1>` parse as well.
+    // `<think01>` and `<think+1>` parse too, but are not canonical.
     (fork_name(index) == name).then_some(index)
 }
 
-/// Fixed text around the forking token.
+/// Fixed text around the forking token, the same for all forks.
 ///
 /// ```text
 /// prompt  before | <think i>  after  trace
 /// ```
 ///
-/// `before` is the same for all forks, so it is encoded as the end of the prompt, where template markers are
-/// recognised. `after` starts each branch behind its forking token, as ordinary text; it is no target.
+/// `before` is encoded as the end of the prompt, with template markers recognized. `after` is encoded as ordinary text
+/// behind the forking token of each branch; it is not a target of the loss.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForkLead {
     /// Template text between the generation prompt and the forking token.
     pub before: String,
-    /// Ordinary text between the forking token and the trace.
+    /// Plain text between the forking token and the trace.
     pub after: String,
 }
 
 impl ForkLead {
-    /// The forking token alone.
+    /// No text on either side.
     pub fn bare() -> Self {
         Self::default()
     }
 
-    /// The chat form of the paper's authors: `<|im_start|><think{i}>\n`.
+    /// The chat form of arXiv 2510.05132: `<|im_start|><think{i}>\n`.
     pub fn chat() -> Self {
         Self { before: "<|im_start|>".to_owned(), after: "\n".to_owned() }
     }
 }
 
-/// How often each fork was matched to a trace of each source.
+/// Number of matches between each fork and each trace source in the last epoch; input of the coverage rule of
+/// arXiv 2510.05132.
 ///
-/// Source: the coverage rule of arXiv 2510.05132, over the last epoch.
+/// ```
+/// use ssft_data::forks::{CoverageGraph, ForkLead, ForkTable};
+///
+/// let mut coverage = CoverageGraph::new(2);
+/// coverage.record(0, "lsb");
+/// coverage.record(1, "lsb");
+/// coverage.record(1, "msb");
+/// assert_eq!(coverage.counts, [[1, 0], [1, 1]]);
+/// assert_eq!(coverage.chosen_fork(), Some(1)); // matched with two sources
+///
+/// let table = ForkTable::new(&[259, 260], ForkLead::bare(), coverage);
+/// assert_eq!(table.chosen_fork, Some(2)); // forks.json counts from 1
+/// assert_eq!(ForkTable::from_json("forks.json", table.to_json().as_bytes())?, table);
+/// # Ok::<(), ssft_data::error::DataError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoverageGraph {
-    /// Names of the sources, in the order in which they were first seen.
+    /// Source names, in order of first occurrence.
     pub sources: Vec<String>,
     /// `[forks][sources]`: number of matches.
     pub counts: Vec<Vec<u64>>,
 }
 
 impl CoverageGraph {
-    /// The graph of `forks` forks and no matches.
+    /// A graph of `forks` forks without matches.
     pub fn new(forks: usize) -> Self {
         Self { sources: Vec::new(), counts: vec![Vec::new(); forks] }
     }
 
-    /// Counts one match of `fork`, from 0, with a trace of `source`.
+    /// Adds one match of `fork` (from 0) with a trace of `source`.
     ///
     /// # Panics
-    /// If the graph has no such fork: an assignment never names one.
+    /// If the graph has no such fork.
     pub fn record(&mut self, fork: usize, source: &str) {
         assert!(fork < self.counts.len(), "fork {fork} of {}", self.counts.len());
         let column = self.column(source);
         self.counts[fork][column] += 1;
     }
 
-    /// The column of `source`, new if it was not seen before.
+    /// The column of `source`; a new column of zeros if it is a new source.
     fn column(&mut self, source: &str) -> usize {
         if let Some(column) = self.sources.iter().position(|known| known == source) {
             return column;
@@ -84,8 +99,8 @@ impl CoverageGraph {
         self.sources.len() - 1
     }
 
-    /// The forks, from 0, that training used: the first alone if all matches are its own, since some methods put `<think1>`
-    /// in front of every trace; otherwise all, even one that won no match in the last epoch.
+    /// The forks (from 0) that training used. Only fork 0 if it has all matches, since some methods put `<think1>` in
+    /// front of every trace; otherwise all forks, including those without a match in the last epoch.
     pub fn trained_forks(&self) -> Vec<usize> {
         let matched = |fork: &usize| self.counts[*fork].iter().any(|&count| count > 0);
         let forks = 0..self.counts.len();
@@ -95,21 +110,21 @@ impl CoverageGraph {
         }
     }
 
-    /// The fork, from 0, joined to most sources; ties go to more matches, then to the lower index. Nothing
-    /// if nothing was recorded.
+    /// The fork (from 0) matched with the most sources; ties go to the larger number of matches, then to the lower
+    /// index. `None` without matches.
     pub fn chosen_fork(&self) -> Option<usize> {
         let rank = |row: &Vec<u64>| (row.iter().filter(|&&n| n > 0).count(), row.iter().sum::<u64>());
         let ranks = self.counts.iter().map(rank).enumerate();
-        // Of equal maxima `max_by_key` keeps the last, so the walk goes from high indices to low.
+        // `max_by_key` returns the last of equal maxima; the reversed order makes that the lowest index.
         let (fork, (joined, _)) = ranks.rev().max_by_key(|&(_, rank)| rank)?;
         (joined > 0).then_some(fork)
     }
 }
 
-/// One forking token.
+/// One forking token, an entry of `forks.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
-    /// Counted from 1.
+    /// Position, counted from 1.
     pub index: usize,
     /// The token's name.
     pub token: String,
@@ -127,31 +142,31 @@ pub struct Fork {
 pub struct ForkTable {
     /// The forking tokens in order.
     pub forks: Vec<Fork>,
-    /// The fixed text around the forking token, as trained.
+    /// The fixed text around the forking token in training.
     #[serde(default)]
     pub lead: ForkLead,
-    /// The coverage graph of the last epoch; without sources if the model was never trained with forks.
+    /// The coverage graph of the last epoch; without sources if the model was not trained with forks.
     #[serde(default)]
     pub coverage: CoverageGraph,
-    /// The fork, counted from 1, to use where one answer is wanted: the graph's choice.
+    /// The fork (from 1) for a single answer, as [`CoverageGraph::chosen_fork`] determines it.
     pub chosen_fork: Option<usize>,
 }
 
 const REMEDY: &str = "use the forks.json that was written together with model.safetensors";
 
 impl ForkTable {
-    /// The table of the forks with these `ids`, in order, and of what `coverage` says about them.
+    /// The table of the forks with token ids `ids`, in order; the chosen fork is that of `coverage`.
     pub fn new(ids: &[u32], lead: ForkLead, coverage: CoverageGraph) -> Self {
         let fork = |(index, &id): (usize, &u32)| Fork { index: index + 1, token: fork_name(index), id };
         let chosen_fork = coverage.chosen_fork().map(|fork| fork + 1);
         Self { forks: ids.iter().enumerate().map(fork).collect(), lead, coverage, chosen_fork }
     }
 
-    /// Reads the content of a `forks.json` called `name`.
+    /// Parses the content of `forks.json`; `name` is the file name in errors.
     ///
     /// # Errors
-    /// [`DataError::ModelFile`] if it is not such a table: no JSON, forks out of order, a graph of another
-    /// shape, or a chosen fork that does not exist.
+    /// [`DataError::ModelFile`] if the content is not JSON of this shape, the forks are out of order, the counts are not
+    /// `[forks][sources]`, or the chosen fork does not exist.
     pub fn from_json(name: &str, json: &[u8]) -> Result<Self, DataError> {
         let fail = |reason: String| DataError::ModelFile { file: name.to_owned(), reason, remedy: REMEDY };
         let table: Self =
@@ -162,13 +177,13 @@ impl ForkTable {
         }
     }
 
-    /// The table as the text of `forks.json`.
+    /// The content of `forks.json`.
     pub fn to_json(&self) -> String {
-        // Strings and numbers under string keys: there is nothing in here that JSON cannot hold.
+        // Serialization cannot fail: all keys are strings, all values strings and integers.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// The forks, from 0, that training used; every one if nobody knows. See [`CoverageGraph::trained_forks`].
+    /// The forks (from 0) that training used (see [`CoverageGraph::trained_forks`]); all forks without a coverage graph.
     pub fn trained_forks(&self) -> Vec<usize> {
         match self.coverage.counts.is_empty() {
             true => (0..self.forks.len()).collect(),
@@ -176,6 +191,7 @@ impl ForkTable {
         }
     }
 
+    /// The first contradiction between the parts of the table.
     fn inconsistency(&self) -> Option<String> {
         let forks = self.forks.len();
         let named = |(row, fork): (usize, &Fork)| fork.index == row + 1 && fork.token == fork_name(row);

@@ -1,16 +1,31 @@
-//! Text to integers: everything that happens to a question before a device sees it.
+//! Text to token ids: records, tokenizer, forking tokens, chat templates.
 //!
 //! ```text
-//! dataset of others -> JSONL line -> Record -> EncodedQuestion -> PackedTree (tokens, positions, segments, targets)
+//! JSONL line ──dataset──> Record ──Encoder (Template + Tokenizer)──> EncodedQuestion
 //! ```
 //!
-//! No tensor and no device here: the crate compiles for the browser as it stands.
+//! Reading order:
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`record`] | [`Record`](record::Record): one question with its correct traces |
+//! | [`dataset`] | JSONL files of records, read and checked line by line |
+//! | [`tokenizer`] | [`Tokenizer`](tokenizer::Tokenizer): text to token ids and back |
+//! | [`forks`] | forking tokens: names, fixed text around them, coverage graph, `forks.json` |
+//! | [`template`] | [`Template`](template::Template): chat templates in the dialect of transformers |
+//! | [`encode`] | [`Encoder`](encode::Encoder): record to token ids |
+//! | [`whole_file`], [`writer`] | files that are replaced in one step |
+//! | [`lines`], [`words`] | lines of bounded length, wording of messages |
+//! | [`error`] | every error of the crate |
+//!
+//! The crate uses no tensor and no device, and compiles for WebAssembly.
 
 pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
 pub mod lines;
+pub mod random;
 pub mod record;
 pub mod template;
 pub mod tokenizer;

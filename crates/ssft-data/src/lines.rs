@@ -1,10 +1,14 @@
-//! The lines of a text file, none of them longer than a limit.
+//! Lines of a text file, with a limit on their length.
 
 use crate::error::LineFault;
 use crate::words::one_line;
 use std::io::{self, BufRead, Read};
 
-/// Reads one line at a time, so a file that is no text at all ends at the limit instead of filling the memory.
+/// Bytes read beyond the limit: a byte-order mark (3), CRLF (2), and one byte that tells a line at the limit from a
+/// longer one.
+const BYTES_BEYOND_LIMIT: u64 = 6;
+
+/// Reader of one line at a time. Memory is bounded by the limit, also for a binary file without line ends.
 pub struct Lines<R> {
     input: R,
     limit: usize,
@@ -14,25 +18,26 @@ pub struct Lines<R> {
 
 /// One line of a file.
 pub struct Line<'a> {
-    /// Its number, from 1.
+    /// Line number, counted from 1.
     pub number: usize,
-    /// Its text without the line end and, on the first line, without the byte-order mark; or why it has none.
+    /// Text without the line end and, on line 1, without the byte-order mark; or the fault of the line.
     pub text: Result<&'a str, LineFault>,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The lines of `input`, of at most `limit` bytes each, their line ends not counted.
+    /// A reader of `input` that accepts lines of at most `limit` bytes, without the line end.
     pub fn new(input: R, limit: usize) -> Self {
         Self { input, limit, number: 0, bytes: Vec::new() }
     }
 
-    /// The next line, blank ones included, or nothing at the end of the input.
+    /// The next line, which may be blank; `None` at the end of the input.
+    ///
+    /// # Errors
+    /// An error of the underlying reader. A line that is too long or not UTF-8 is reported in [`Line::text`] instead.
     pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
         self.bytes.clear();
         self.number += 1;
-        // Room for a byte-order mark, CRLF and one byte more than allowed, which tells a line at the limit from
-        // one beyond it.
-        let room = (self.limit as u64).saturating_add(6);
+        let room = (self.limit as u64).saturating_add(BYTES_BEYOND_LIMIT);
         if self.input.by_ref().take(room).read_until(b'\n', &mut self.bytes)? == 0 {
             return Ok(None);
         }
@@ -50,19 +55,19 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// The line without its end and, on the first line, without the byte-order mark.
+/// A line without its line end and, on line 1, without the byte-order mark.
 fn strip(bytes: &[u8], number: usize) -> &[u8] {
     let bytes = if number == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes) } else { bytes };
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// Whether the JSON text `text` can only be an object.
+/// Whether the first character of the JSON text `text` opens an object.
 pub fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// What the JSON parser said, without the position that it appends.
+/// The message of the JSON parser without its trailing position.
 pub fn json_reason(error: &serde_json::Error) -> String {
     let position = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string();

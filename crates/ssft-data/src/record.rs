@@ -1,46 +1,48 @@
-//! One question with its correct traces: the shape of a JSONL line.
+//! One question with its correct traces: the content of one JSONL line.
 
 use serde::{Deserialize, Serialize};
 
-/// A question and the M different correct reasoning traces known for it.
+/// A question and its M correct reasoning traces.
+///
+/// Exactly one of `question` and `messages` is present. As JSON:
 ///
 /// ```json
-/// {"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7 ... #### 47"}],"answer":"47"}
+/// {"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7;1+3=4 #### 47"}],"answer":"47"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// Unique within a file.
+    /// Identifier, unique within a file.
     pub id: String,
-    /// The question as plain text; absent when `messages` is given.
+    /// The question as plain text; absent if `messages` is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
-    /// The question as a chat; absent when `question` is given.
+    /// The question as a chat; absent if `question` is present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<Vec<Message>>,
-    /// The correct traces, at least one.
+    /// The correct traces; at least one.
     pub traces: Vec<Trace>,
-    /// The reference answer, if the question has one.
+    /// The reference answer, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
 
-/// One turn of a chat.
+/// One message of a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
-    /// The text of the turn.
+    /// The text of the message.
     pub content: String,
 }
 
-/// One reasoning trace that ends in the right answer.
+/// One reasoning trace that ends in the correct answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trace {
-    /// Where the trace comes from (a strategy, a teacher model); never shown to the model.
+    /// Origin of the trace, for example a strategy or a teacher model. It is never part of the model's input.
     #[serde(default)]
     pub source: String,
-    /// The text to learn, without an end-of-sequence token.
+    /// The target text, without an end-of-sequence token.
     pub text: String,
 }

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic replacement of files: written under a temporary name, synced, renamed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -6,27 +6,44 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Leads the name of what is still being written, beside what it is to become.
+/// Prefix of the temporary name, in the same directory as the target.
 pub const UNFINISHED: &str = ".unfinished-";
 
-/// Written under another name; [`finish`](Self::finish) syncs and renames. One that is dropped before leaves nothing behind,
-/// and what was at the path stays. What a process that was killed leaves, the next one that writes the file takes over.
+/// A file that replaces its target in one step.
 ///
-/// A link is followed, and a device or a pipe, which nothing could stand in for, is written to as it is.
+/// Data goes to a temporary file; [`finish`](Self::finish) syncs it and renames it to the target. A value dropped
+/// before that removes the temporary file and leaves the target unchanged. A temporary file left by a killed process
+/// is reused by the next writer of the same target.
+///
+/// A symbolic link is followed. A device or a pipe is written directly.
+///
+/// ```
+/// use ssft_data::whole_file::WholeFile;
+/// use std::{fs, io::Write};
+///
+/// let path = std::env::temp_dir().join(format!("whole-file-{}.txt", std::process::id()));
+/// let mut file = WholeFile::create(&path)?;
+/// file.write_all(b"all of it")?;
+/// assert!(!path.exists());
+/// file.finish()?;
+/// assert_eq!(fs::read_to_string(&path)?, "all of it");
+/// # fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct WholeFile {
     target: PathBuf,
-    /// Nothing for a device or a pipe.
+    /// The temporary path; `None` for a device or a pipe.
     unfinished: Option<PathBuf>,
-    /// Nothing once the file is closed.
+    /// `None` once the file is closed.
     output: Option<BufWriter<File>>,
 }
 
 impl WholeFile {
-    /// Starts a file that is to be at `target`, with the directories that it is to lie in.
+    /// Opens the temporary file of `target` and creates missing parent directories.
     ///
     /// # Errors
-    /// Whatever the system says, or that another process is writing the same file.
+    /// An error of the operating system, or [`io::ErrorKind::WouldBlock`] if another process writes the same target.
     pub fn create(target: &Path) -> io::Result<Self> {
         let target = followed(target);
         let replaceable = !target.exists() || target.is_file();
@@ -43,16 +60,16 @@ impl WholeFile {
         Ok(Self { target, unfinished, output: Some(BufWriter::new(file)) })
     }
 
-    /// Puts the file in its place, so that it stays there in a power cut.
+    /// Syncs the file, renames it to the target, and syncs the directory, so that the result survives a power failure.
     ///
     /// # Errors
-    /// Whatever the system says; nothing unfinished is left.
+    /// An error of the operating system; the temporary file is removed.
     pub fn finish(mut self) -> io::Result<()> {
         let Some(output) = self.output.take() else { return Ok(()) };
         let file = output.into_inner().map_err(io::IntoInnerError::into_error);
         // A pipe cannot be synced.
         let Some(unfinished) = &self.unfinished else { return file.map(drop) };
-        // The lock is held until the name is gone.
+        // `file` is closed after the rename, so the lock covers the lifetime of the temporary name.
         let placed = file.and_then(|file| {
             file.sync_all()?;
             fs::rename(unfinished, &self.target)
@@ -66,7 +83,7 @@ impl WholeFile {
     }
 
     fn remove(&self) {
-        // What went wrong before is the one worth telling; that the leftover cannot be removed either follows.
+        // A failed removal is ignored: the caller reports the original error.
         if let Some(unfinished) = &self.unfinished {
             let _ = fs::remove_file(unfinished);
             under_way().remove(unfinished);
@@ -74,13 +91,13 @@ impl WholeFile {
     }
 }
 
-/// What this process is writing, for whoever ends it.
+/// Temporary paths of all unfinished files of this process.
 fn under_way() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     static UNDER_WAY: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what this process has not finished, before it ends: whether there was anything.
+/// Removes all unfinished files of this process, for use before it exits. Returns whether at least one was removed.
 pub fn abandon() -> bool {
     let removed = under_way().iter().filter(|unfinished| fs::remove_file(unfinished).is_ok()).count();
     removed > 0
@@ -99,35 +116,36 @@ impl Write for WholeFile {
 impl Drop for WholeFile {
     fn drop(&mut self) {
         if let Some(output) = self.output.take() {
-            // Without writing the rest, and closed first: Windows does not remove an open file.
+            // `into_parts` discards the buffer. The file is closed first, since Windows does not remove an open file.
             drop(output.into_parts());
             self.remove();
         }
     }
 }
 
-/// The file that `target` leads to, or is.
+/// The path behind a symbolic link; `target` itself if it is none.
 fn followed(target: &Path) -> PathBuf {
-    // A link may lead to a file that is not there yet.
+    // `canonicalize` fails for a link to a file that does not exist yet; `read_link` does not.
     let led = || Some(target.parent()?.join(fs::read_link(target).ok()?));
     fs::canonicalize(target).ok().or_else(led).unwrap_or_else(|| target.to_owned())
 }
 
-/// The name under which `target` is written.
+/// The temporary path of `target`: `dir/.unfinished-a.txt` for `dir/a.txt`.
 pub fn unfinished(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!("{UNFINISHED}{name}"))
 }
 
-/// An empty file that no other process writes to; the lock goes with the process, however it ends.
+/// Opens and empties the file at `path` with an exclusive lock. The operating system releases the lock when the
+/// process ends.
 fn alone(path: &Path) -> io::Result<File> {
     loop {
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
-        // A file system without locks is no reason not to write.
+        // Other errors are ignored: some file systems have no locks.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process is writing it"));
         }
-        // It may have been finished, and renamed, between the two.
+        // Another process may have renamed the file between `open` and `try_lock`.
         if names(path, &file)? {
             file.set_len(0)?;
             return Ok(file);
@@ -135,7 +153,7 @@ fn alone(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether `path` still leads to `file`.
+/// Whether `path` still refers to `file`.
 #[cfg(unix)]
 fn names(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -143,16 +161,17 @@ fn names(path: &Path, file: &File) -> io::Result<bool> {
     Ok(fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (file.dev(), file.ino())))
 }
 
-/// Elsewhere nothing tells; an open file can hardly be renamed there.
+/// Other systems offer no file identity; on Windows an open file cannot be renamed.
 #[cfg(not(unix))]
 fn names(_path: &Path, _file: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Makes a rename survive a power cut. Windows keeps directories in order by itself and cannot open them.
+/// Syncs a directory, so that a rename in it survives a power failure. No operation on Windows, which cannot open
+/// directories as files.
 ///
 /// # Errors
-/// Whatever the system says.
+/// An error of the operating system.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) {
         let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
@@ -208,7 +227,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.txt"]);
     }
 
-    /// `data import --out LINK` made a file of the link.
+    /// Regression: writing to a symbolic link replaced the link by a file.
     #[cfg(unix)]
     #[test]
     fn a_link_stays_one_and_a_pipe_is_written_to() {

@@ -1,15 +1,15 @@
-//! Words for messages.
+//! Wording of messages.
 
-/// `1 row`, `2 rows`.
+/// A count with its noun: `1 row`, `2 rows`.
 pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
 
-/// Longest quotation from a user's file in a message, in characters.
+/// Longest quotation of a user's text in a message, in characters.
 const QUOTE_CHARS: usize = 80;
 
-/// Quotes text from a user's file so that a message stays one short line.
+/// Quotes a user's text, with escapes and cut after 80 characters, so that the message stays one short line.
 pub fn quote(text: &str) -> String {
     match text.char_indices().nth(QUOTE_CHARS) {
         Some((end, _)) => format!("{:?}..", &text[..end]),
@@ -17,7 +17,7 @@ pub fn quote(text: &str) -> String {
     }
 }
 
-/// Escapes line breaks and other controls in a library's own message.
+/// Escapes line breaks and other control characters, so that a library's message stays one line.
 pub fn one_line(message: &str) -> String {
     let escape = |c: char| {
         if c.is_control() { c.escape_default().collect() } else { c.to_string() }

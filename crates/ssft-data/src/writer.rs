@@ -1,4 +1,4 @@
-//! JSONL files of [`Record`]s, written record by record and yet whole or not at all.
+//! Writing JSONL files record by record.
 
 use crate::error::DataError;
 use crate::record::Record;
@@ -7,7 +7,7 @@ use crate::words::one_line;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes records, one a line, into a [`WholeFile`].
+/// Writer of a JSONL file, one [`Record`] per line, into a [`WholeFile`].
 #[derive(Debug)]
 pub struct RecordWriter {
     path: PathBuf,
@@ -15,10 +15,10 @@ pub struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// Starts a file that is to be at `path`.
+    /// Opens a temporary file that [`finish`](Self::finish) renames to `path`.
     ///
     /// # Errors
-    /// [`DataError::Write`] if the system refuses.
+    /// [`DataError::Write`] if the operating system reports an error.
     pub fn create(path: &Path) -> Result<Self, DataError> {
         let file = WholeFile::create(path).map_err(|error| refused(path, &error))?;
         Ok(Self { path: path.to_owned(), file })
@@ -27,15 +27,15 @@ impl RecordWriter {
     /// Appends a record.
     ///
     /// # Errors
-    /// [`DataError::Write`] if the system refuses.
+    /// [`DataError::Write`] if the operating system reports an error.
     pub fn write(&mut self, record: &Record) -> Result<(), DataError> {
         write_line(&mut self.file, record).map_err(|error| refused(&self.path, &error))
     }
 
-    /// Puts the file in its place.
+    /// Moves the file to its path.
     ///
     /// # Errors
-    /// [`DataError::Write`] if the system refuses; nothing unfinished is left.
+    /// [`DataError::Write`] if the operating system reports an error; the temporary file is removed.
     pub fn finish(self) -> Result<(), DataError> {
         self.file.finish().map_err(|error| refused(&self.path, &error))
     }

@@ -1,82 +1,83 @@
-//! One prompt, answered by forks side by side, and their vote.
+//! One prompt, answered by several forks, with a vote.
 
-use crate::answer::Judge;
-use crate::fork::{DecodeError, Finish, Piece, Question, RowStart, Settings, decode};
-use crate::sample::{Sampling, row_generator};
-use crate::vote::majority;
+use crate::decode::fork::{Continuation, DecodeError, Finish, Piece, Question, RowStart, Settings, decode};
+use crate::decode::sample::{Sampling, row_generator};
+use crate::evaluate::answer::Judge;
+use crate::evaluate::vote::majority;
 use serde::Serialize;
 use ssft_data::encode::Encoder;
 use ssft_data::record::Record;
 use ssft_model::Decoder;
 use std::ops::ControlFlow;
 
-/// What is asked, and of whom.
+/// A prompt and how it is answered.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The question, as plain text.
     pub prompt: String,
     /// The forks that answer, counted from 0, in order.
     pub forks: Vec<usize>,
-    /// How tokens are drawn.
+    /// Sampling of the tokens.
     pub sampling: Sampling,
-    /// Strings that end an answer, and are not part of it.
+    /// Strings that end an answer; they are not part of it.
     pub stop: Vec<String>,
     /// Most tokens of an answer.
     pub max_tokens: usize,
-    /// Who says what the answer in a text is.
+    /// Judge that extracts the answer from a text.
     pub judge: Judge,
-    /// Of the draws.
+    /// Seed of the drawn tokens.
     pub seed: u64,
 }
 
-/// What came of it: the content of `generate --json`.
+/// All answers to a prompt and their vote; serializes to the JSON output of the command `generate`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Generation {
     /// The question.
     pub prompt: String,
-    /// Its tokens, with everything that stands before the forking token.
+    /// Token ids of the prompt, up to the forking token.
     pub prompt_tokens: Vec<u32>,
-    /// In the order that was asked.
+    /// Answers, in the order of [`Request::forks`].
     pub forks: Vec<ForkAnswer>,
-    /// The answer that most forks gave, if any gave one.
+    /// The majority; `None` without answers.
     pub vote: Option<Votes>,
 }
 
-/// What one fork said.
+/// Answer of one fork.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ForkAnswer {
-    /// From 1.
+    /// Fork, from 1.
     pub fork: usize,
-    /// Tokens after the lead, without an end of sequence.
+    /// Token ids after the lead, without the end of sequence.
     pub tokens: Vec<u32>,
-    /// Their text.
+    /// Text of the tokens.
     pub text: String,
-    /// The answer in it.
+    /// Extracted answer.
     pub answer: Option<String>,
-    /// Whether it is right, where the judge can tell from the question alone.
+    /// Whether the answer is correct, if the judge can determine it from the question alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correct: Option<bool>,
-    /// The strategy that its form shows, where the judge can name one.
+    /// Name of the strategy, if the judge has a classifier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<String>,
-    /// Why it ended.
+    /// Reason for the end.
     pub finish: Finish,
-    /// Log-probability of the tokens under the model itself, in nats.
+    /// Log-probability of the tokens under the model, in nats.
     pub logprob: f64,
 }
 
-/// What a vote came to.
+/// Result of a vote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Votes {
-    /// The answer given most often.
+    /// The most frequent answer.
     pub answer: String,
-    /// How often.
+    /// Number of forks with this answer.
     pub votes: usize,
-    /// The fork that speaks for it, from 1: the first that gave it.
+    /// The first fork (from 1) with this answer.
     pub fork: usize,
 }
 
-/// Lets forks answer a prompt; `listen` hears every token as it comes, and may end them all.
+/// Answers a prompt, whose token ids are `prompt_tokens`, with each fork of `request`. `listen` is awaited for every
+/// token; [`ControlFlow::Break`] ends all answers.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -98,29 +99,8 @@ pub async fn generate(
         stop: request.stop.clone(),
         max_tokens: request.max_tokens,
     };
-    let said = decode(model, encoder.tokenizer(), &[question], &settings, listen).await?;
-    let record = Record {
-        id: String::new(),
-        question: Some(request.prompt.clone()),
-        messages: None,
-        traces: Vec::new(),
-        answer: None,
-    };
-    let judged_alone = matches!(request.judge, Judge::Task(_));
-    let answer = |(&fork, said): (&usize, crate::Continuation)| {
-        let judged = request.judge.judge(&record, &said.text);
-        ForkAnswer {
-            fork: fork + 1,
-            tokens: said.tokens,
-            text: said.text,
-            answer: judged.answer,
-            correct: judged_alone.then_some(judged.correct),
-            strategy: judged.strategy,
-            finish: said.finish,
-            logprob: said.logprob,
-        }
-    };
-    let forks: Vec<ForkAnswer> = request.forks.iter().zip(said.into_iter().flatten()).map(answer).collect();
+    let continuations = decode(model, encoder.tokenizer(), &[question], &settings, listen).await?;
+    let forks = judged(request, continuations.into_iter().flatten());
     let vote = majority(forks.iter().map(|fork| fork.answer.as_deref()));
     let vote = vote.map(|vote| Votes {
         answer: vote.answer.to_owned(),
@@ -128,4 +108,31 @@ pub async fn generate(
         fork: forks[vote.first].fork,
     });
     Ok(Generation { prompt: request.prompt.clone(), prompt_tokens, forks, vote })
+}
+
+/// The judged answers of the forks.
+fn judged(request: &Request, continuations: impl Iterator<Item = Continuation>) -> Vec<ForkAnswer> {
+    let record = Record {
+        id: String::new(),
+        question: Some(request.prompt.clone()),
+        messages: None,
+        traces: Vec::new(),
+        answer: None,
+    };
+    // Without a reference answer only a task can judge.
+    let is_judged = matches!(request.judge, Judge::Task(_));
+    let answer = |(&fork, continuation): (&usize, Continuation)| {
+        let judgement = request.judge.judge(&record, &continuation.text);
+        ForkAnswer {
+            fork: fork + 1,
+            tokens: continuation.tokens,
+            text: continuation.text,
+            answer: judgement.answer,
+            correct: is_judged.then_some(judgement.correct),
+            strategy: judgement.strategy,
+            finish: continuation.finish,
+            logprob: continuation.logprob,
+        }
+    };
+    request.forks.iter().zip(continuations).map(answer).collect()
 }

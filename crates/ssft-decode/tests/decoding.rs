@@ -4,8 +4,8 @@
 
 use burn::tensor::{Device, Tensor};
 use ssft_data::tokenizer::Tokenizer;
-use ssft_decode::fork::{Continuation, Finish, Piece, Question, RowStart, Settings, decode};
 use ssft_decode::sample::{Sampling, choose, row_generator};
+use ssft_decode::{Continuation, Finish, Piece, Question, RowStart, Settings, decode};
 use ssft_kernels::adapters::adapters;
 use ssft_model::packing::{PackedTrees, Tree};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
@@ -32,8 +32,8 @@ fn model(device: &Device) -> Decoder {
     Decoder::init(&shape, 11, device)
 }
 
-/// Three prompts of different lengths, every fork on each, some twice and in another order, leads of one to three
-/// tokens.
+/// Three prompts of different lengths with all forks, one of them with repeated forks in another order; leads of one to
+/// three tokens.
 fn questions(seed: u64) -> Vec<Question> {
     let tokenizer = tokenizer();
     let prompts = ["abcdef", "g", "a much longer prompt than the others, of sixty bytes and more"];
@@ -51,7 +51,7 @@ fn questions(seed: u64) -> Vec<Question> {
         .collect()
 }
 
-/// The plainest decoder: the whole row again for every token.
+/// Reference decoder without a cache: a forward pass over the whole row for every token.
 fn without_cache(model: &Decoder, prompt: &[u32], start: &RowStart, settings: &Settings) -> Continuation {
     let mut row = [prompt, &start.lead].concat();
     let (begin, mut rng, mut logprob) = (row.len(), start.rng.clone(), 0.0);
@@ -96,7 +96,7 @@ fn greedy(max_tokens: usize) -> Settings {
     Settings { sampling: Sampling::GREEDY, eos: vec![], stop: vec![], max_tokens }
 }
 
-/// Every row as it is alone; how many rows ended in each way.
+/// Checks that every row equals its reference; returns the finish of each row.
 fn assert_equals_rows_alone(device: &Device, settings: &Settings, what: &str) -> Vec<Finish> {
     let (model, questions) = (model(device), questions(3));
     let ours = decoded(&model, &questions, settings);
@@ -106,7 +106,7 @@ fn assert_equals_rows_alone(device: &Device, settings: &Settings, what: &str) ->
         for (row, start) in question.rows.iter().enumerate() {
             let expected = without_cache(&model, &question.prompt, start, settings);
             let found = &ours[at][row];
-            // Two orders of the same sums: the log-probabilities of 40 tokens differ by their rounding.
+            // Different summation order: the log-probabilities of 40 tokens differ by rounding.
             assert!(
                 (found.logprob - expected.logprob).abs() < 1e-4,
                 "{what}: {found:?} against {expected:?}"
@@ -121,7 +121,7 @@ fn assert_equals_rows_alone(device: &Device, settings: &Settings, what: &str) ->
 
 fn check_all(device: &Device, max_tokens: usize) {
     let endless = decoded(&model(device), &questions(3), &greedy(max_tokens));
-    // An end that this model does say, in the middle of some row.
+    // A token that this model produces in the middle of a row.
     let eos = endless[0][0].tokens[max_tokens / 2];
     let ended =
         assert_equals_rows_alone(device, &Settings { eos: vec![eos], ..greedy(max_tokens) }, "greedy");
@@ -139,7 +139,7 @@ fn check_all(device: &Device, max_tokens: usize) {
 
 #[test]
 fn forks_of_a_batch_equal_rows_alone_on_the_cpu() {
-    // Long enough for caches to be moved apart twice, and for the longest prompt to reach the end of its context.
+    // Long enough for two reallocations of the cache, and for the longest prompt to reach the end of the context.
     check_all(&Device::flex(), 80);
 }
 
@@ -161,7 +161,7 @@ fn what_a_row_says_depends_on_nothing_beside_it() {
         let alone = decoded(&model, std::slice::from_ref(question), &drawn);
         assert_eq!(texts(&alone[0]), texts(together));
     }
-    // Another sample of the same fork, and another seed, say something else.
+    // Another sample of the same fork, and another seed, give other texts.
     assert_ne!(together[1][1].text, together[1][2].text);
     assert_ne!(texts(&decoded(&model, &self::questions(4), &drawn)[0]), texts(&together[0]));
 }
@@ -201,7 +201,7 @@ fn a_listener_hears_every_token_and_all_of_the_text_and_may_end_it() {
 fn no_room_and_nothing_to_say() {
     let model = model(&Device::flex());
     let row = |lead: usize| RowStart { lead: vec![1; lead], rng: row_generator(1, 0, 0, 0) };
-    // 97 tokens of 100: room for two behind a lead of one, for none behind a lead of three.
+    // A prompt of 97 in a context of 100: two tokens fit behind a lead of one, none behind a lead of three.
     let full = Question { prompt: vec![5; 97], rows: vec![row(3), row(1)] };
     let answers = decoded(&model, &[full, Question { prompt: vec![5], rows: vec![] }], &greedy(9));
     let lengths: Vec<Vec<_>> = (answers.iter())

@@ -1,9 +1,9 @@
-//! The reference answer in a worked solution.
+//! The reference answer within a solution.
 
-/// Longest solution that is taken to be the answer itself, in characters.
+/// Longest solution that is itself an answer, in characters.
 const ANSWER_CHARS: usize = 200;
 
-/// The answer that `solution` comes to: what its last `\boxed{..}` holds, or all of it if it is one short line.
+/// The answer in `solution`: the content of its last `\boxed{..}`, or all of it if it is one short line.
 pub(super) fn reference(solution: &str) -> Option<String> {
     let solution = solution.trim();
     if let Some(boxed) = last_boxed(solution).map(str::trim).filter(|content| !content.is_empty()) {
@@ -13,7 +13,7 @@ pub(super) fn reference(solution: &str) -> Option<String> {
     (short && !solution.is_empty()).then(|| solution.to_owned())
 }
 
-/// What the last `\boxed{..}` with balanced braces holds.
+/// Content of the last `\boxed{..}` with balanced braces.
 fn last_boxed(text: &str) -> Option<&str> {
     text.rmatch_indices("\\boxed{").find_map(|(at, opening)| {
         let inside = &text[at + opening.len()..];
@@ -21,7 +21,7 @@ fn last_boxed(text: &str) -> Option<&str> {
     })
 }
 
-/// Where the brace stands that closes one opened before `text`.
+/// Byte offset of the brace that closes one opened before `text`.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 1_usize;
     let closes = |(_, byte): &(usize, u8)| {

@@ -1,4 +1,4 @@
-//! Chats whose last reply is the trace: `messages` or `conversations`, with one reply a row.
+//! Layout of plain chats in `messages` or `conversations`. The last reply is the trace.
 
 use crate::counts::QuestionDrop;
 use crate::error::RowFault;
@@ -7,26 +7,27 @@ use crate::row::{Row, text};
 use serde_json::Value;
 use ssft_data::record::Message;
 
-/// The columns that may hold the turns: the first of them that does.
+/// Columns that may contain the turns; the first one with content counts.
 pub(super) const TURNS: [&str; 2] = ["messages", "conversations"];
-/// The column that may hold what the system says, where the turns do not.
+/// Column of the system message, used if the turns have none.
 pub(super) const SYSTEM: &str = "system";
 
-/// What a turn calls its speaker and its text.
+/// Names of a turn's role.
 const SPEAKER: [&str; 2] = ["role", "from"];
+/// Names of a turn's text.
 const TEXT: [&str; 2] = ["content", "value"];
 
-/// Whether the row holds a chat.
+/// Whether the row contains a chat.
 pub(super) fn has_turns(row: &Row) -> bool {
     TURNS.iter().any(|column| row.holds(column))
 }
 
-/// Whether the row has a place for a chat, even if it holds none.
+/// Whether the row has a column for a chat, which may be null.
 pub(super) fn has_place(row: &Row) -> bool {
     TURNS.iter().any(|column| row.has(column))
 }
 
-/// Everything that a row says.
+/// The complete content of a row.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let mut messages = turns(row)?;
     let system = row.text_if_any(SYSTEM)?;
@@ -41,7 +42,7 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     Ok(Reading { prompt, traces: vec![Candidate::new(None, "", &reply, Ok(()))], answer: None })
 }
 
-/// The turns of the chat, their speakers as the trainer calls them.
+/// The turns of the chat as messages.
 fn turns(row: &mut Row) -> Result<Vec<Message>, NoReading> {
     let there = |is_there: &dyn Fn(&str) -> bool| TURNS.into_iter().find(|column| is_there(column));
     let column = there(&|column| row.holds(column)).or_else(|| there(&|column| row.has(column)));
@@ -53,7 +54,7 @@ fn message(column: &str, mut turn: Value) -> Result<Message, NoReading> {
     if SPEAKER.iter().all(|name| turn.get(name).is_none()) {
         return Err(no_turn(column, &turn).into());
     }
-    // A table of both kinds of turns has nothing in the columns of the other kind.
+    // In a table with both kinds of turns the columns of the other kind are null.
     let mut part = |names: [&str; 2]| {
         let parts = names.map(|name| turn.get_mut(name).map(Value::take).unwrap_or_default());
         parts.into_iter().find(|part| !part.is_null()).unwrap_or_default()
@@ -68,7 +69,7 @@ fn no_turn(column: &str, turn: &Value) -> RowFault {
     RowFault::wrong_type(column, turn, "turns of role and content, or of from and value")
 }
 
-/// What the trainer calls the speaker.
+/// The role of a message by the name of a turn's speaker.
 fn role(speaker: &str) -> Option<&'static str> {
     match speaker {
         "system" => Some("system"),

@@ -1,42 +1,42 @@
-//! What became of the rows of an import.
+//! Counts of kept and dropped rows, questions and traces.
 
 use ssft_data::words::counted;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Why a trace is not in the output, in the order of the report.
+/// Reason to drop a trace, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TraceDrop {
-    /// Nothing but white space.
+    /// Empty or white space.
     Empty,
-    /// The row's lists do not say which verdict is about which trace.
+    /// The row's lists of traces and verdicts differ in length.
     UnequalLists,
-    /// The trace was cut before its end.
+    /// The dataset marks the trace as incomplete.
     Incomplete,
-    /// The dataset's own grade or check says that it is wrong.
+    /// The dataset marks the answer as wrong.
     Wrong,
-    /// The question has a trace of this text already.
+    /// The question already has a trace with this text.
     Twice,
-    /// The question has as many traces as were asked for.
+    /// The question already has [`ImportSettings::max_traces`](crate::ImportSettings::max_traces) traces.
     BeyondLimit,
-    /// The question's line would be longer than a line may be.
+    /// The line of the record would exceed the line limit.
     LineFull,
-    /// The trace is usable, but its question was dropped.
+    /// The question of the trace is dropped.
     QuestionDropped,
 }
 
-/// Why a question is not in the output, in the order of the report.
+/// Reason to drop a question, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QuestionDrop {
-    /// Nothing is asked.
+    /// The question is empty.
     NoQuestion,
-    /// A chat in which nobody answers.
+    /// A chat without a message of the assistant.
     NoReply,
-    /// A chat with a role that the trainer does not know, a tool's for example.
+    /// A chat with a role other than system, user and assistant, for example `tool`.
     OtherRole,
-    /// No trace of it is usable.
+    /// No usable trace.
     NoTrace,
-    /// Fewer usable traces than were asked for.
+    /// Fewer usable traces than [`ImportSettings::min_traces`](crate::ImportSettings::min_traces).
     TooFewTraces,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for TraceDrop {
             Self::Incomplete => "not complete",
             Self::Wrong => "wrong by their grade",
             Self::Twice => "the same text twice",
-            Self::BeyondLimit => "beyond --traces",
+            Self::BeyondLimit => "beyond `traces`",
             Self::LineFull => "beyond the longest line that can be read",
             Self::QuestionDropped => "of questions with too few",
         })
@@ -62,15 +62,15 @@ impl fmt::Display for QuestionDrop {
             Self::NoReply => "without a reply",
             Self::OtherRole => "with a role other than system, user and assistant",
             Self::NoTrace => "without a usable trace",
-            Self::TooFewTraces => "with fewer traces than --min-traces",
+            Self::TooFewTraces => "with fewer traces than `min-traces`",
         })
     }
 }
 
-/// What became of the rows of an import.
+/// Result of an import.
 ///
-/// Every trace of a row that asks something is counted once, as kept or as dropped. A row that asks nothing, or that
-/// is a chat of no use, counts as a question dropped.
+/// Each trace of a row with a question is counted once, as kept or as dropped. A row without a question, or with an
+/// unusable chat, counts as a dropped question.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Rows read.
@@ -79,7 +79,7 @@ pub struct Counts {
     pub questions: usize,
     /// Traces written.
     pub traces: usize,
-    /// Rows that are about the question of an earlier row.
+    /// Rows with the question of an earlier row.
     pub merged_rows: usize,
     /// Traces dropped, by reason.
     pub dropped_traces: BTreeMap<TraceDrop, usize>,
@@ -88,17 +88,17 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts a trace that is dropped.
+    /// Counts a dropped trace.
     pub(super) fn drop_trace(&mut self, reason: TraceDrop) {
         *self.dropped_traces.entry(reason).or_default() += 1;
     }
 
-    /// Counts a question that is dropped.
+    /// Counts a dropped question.
     pub(super) fn drop_question(&mut self, reason: QuestionDrop) {
         *self.dropped_questions.entry(reason).or_default() += 1;
     }
 
-    /// The counts as lines to print: what was kept and, if anything was, what was dropped.
+    /// The report, as lines: kept rows, questions and traces; then dropped traces and questions, if any.
     pub fn lines(&self) -> Vec<String> {
         let merged = match self.merged_rows {
             0 => String::new(),
@@ -110,7 +110,7 @@ impl Counts {
         std::iter::once(kept).chain(self.dropped_lines()).collect()
     }
 
-    /// The lines about what was dropped.
+    /// The lines of the report about dropped traces and questions.
     pub(super) fn dropped_lines(&self) -> Vec<String> {
         let traces = dropped("trace", &self.dropped_traces);
         traces.into_iter().chain(dropped("question", &self.dropped_questions)).collect()
@@ -138,7 +138,7 @@ mod tests {
         let mut counts = Counts { rows: 1, questions: 1, traces: 1, ..Counts::default() };
         assert_eq!(counts.to_string(), "1 row: 1 question kept with 1 trace");
         counts = Counts { rows: 1000, questions: 980, traces: 1890, merged_rows: 20, ..counts };
-        // Counted in any order, told in one.
+        // The order of the report does not depend on that of counting.
         (0..50).for_each(|_| counts.drop_trace(TraceDrop::Twice));
         (0..60).for_each(|_| counts.drop_trace(TraceDrop::Wrong));
         counts.drop_question(QuestionDrop::NoTrace);

@@ -1,12 +1,11 @@
-//! What can be wrong with a dataset.
-//!
-//! Every message is one line: what is wrong, where, and what to do about it.
+//! Errors of an import. Each message is one line: the fault, its place, the remedy. Settings are written by name in
+//! backticks.
 
 use serde_json::Value;
 use ssft_data::error::{DataError, LineFault};
 use thiserror::Error;
 
-/// Why an import ends without an output file.
+/// A fault that ends an import without an output file.
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// A file cannot be read or written.
@@ -15,19 +14,19 @@ pub enum ImportError {
     /// A file cannot be imported.
     #[error("{file}: {reason}; {remedy}")]
     File {
-        /// The file's name, with the row at which reading stopped if there is one.
+        /// The file's name, with the last row read if there is one.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
-    /// A row does not have the columns of its layout.
+    /// A row does not match its layout.
     #[error("{place}: {fault}")]
     Row {
         /// The file's name and the row's number.
         place: String,
-        /// What is wrong with the row.
+        /// The fault of the row.
         fault: RowFault,
     },
     /// Every row was dropped.
@@ -35,49 +34,50 @@ pub enum ImportError {
         "no question is left of {rows} ({dropped}); import other files, or ask for less with `min-traces`"
     )]
     Empty {
-        /// Number of rows read, as `12 rows`.
+        /// Number of rows read, for example `12 rows`.
         rows: String,
         /// Number of dropped questions and traces for each reason.
         dropped: String,
     },
 }
 
-/// Why a row cannot be read at all. A row that can be read but is of no use is dropped and counted instead.
+/// A fault of a row. A row that is valid but has no usable content is dropped and counted instead.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RowFault {
-    /// The line holds no row.
+    /// The line is not valid JSON, not UTF-8 or too long.
     #[error(transparent)]
     Line(LineFault),
-    /// JSON, but not an object.
+    /// A JSON value that is not an object.
     #[error("not a JSON object; put one row, an object with its columns, on each line")]
     NotObject,
-    /// A column that the layout is made of is not there.
-    #[error("no column {column}; the layout {layout} needs it, so check --layout")]
+    /// A required column is missing.
+    #[error("no column {column}; the layout {layout} needs it, so check `layout`")]
     NoColumn {
-        /// The column, or what may stand in its place.
+        /// The column, or its alternatives.
         column: String,
         /// The layout's name.
         layout: &'static str,
     },
-    /// A column holds something else than the layout says.
-    #[error("column {column} holds {found} in place of {expected}; check --layout")]
+    /// A column has the wrong type.
+    #[error("column {column} holds {found} in place of {expected}; check `layout`")]
     WrongType {
         /// The column's name.
         column: String,
-        /// What it holds.
+        /// Type of its content.
         found: &'static str,
-        /// What it should hold.
+        /// Type that the layout requires.
         expected: &'static str,
     },
 }
 
 impl RowFault {
-    /// `found` is not the `expected` content of `column`.
+    /// The fault of `column` with content `found` in place of `expected`.
     pub(crate) fn wrong_type(column: &str, found: &Value, expected: &'static str) -> Self {
         Self::WrongType { column: column.to_owned(), found: kind(found), expected }
     }
 }
 
+/// The type of a JSON value in words.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",

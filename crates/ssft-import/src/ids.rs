@@ -1,18 +1,18 @@
-//! Ids that no two records of a file share.
+//! Record ids, unique within the output file.
 
 use std::collections::HashSet;
 
-/// The ids that the first row of a question suggests.
+/// Candidate ids of a question, from its first row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RowId {
-    /// The row's own.
+    /// The id in the row itself.
     pub(super) own: Option<String>,
-    /// One made of its file and number.
+    /// The id made of file name and row number.
     pub(super) made: String,
 }
 
 impl RowId {
-    /// An id that is no shorter than the one that will be given.
+    /// An id at least as long as the one that [`Ids::give`] will return.
     pub(super) fn longest(&self) -> String {
         let own = self.own.as_deref().unwrap_or_default();
         let numbered = format!("{}-{}", self.made, u64::MAX);
@@ -20,14 +20,15 @@ impl RowId {
     }
 }
 
-/// The ids that are taken.
+/// The set of used ids.
 #[derive(Debug, Default)]
 pub(super) struct Ids {
     taken: HashSet<String>,
 }
 
 impl Ids {
-    /// The row's own id, or the one made for it if another record has that, or else the latter with a number.
+    /// Returns the first unused of: the row's own id, the made id, the made id with a number (`train-7-2`); marks it as
+    /// used.
     pub(super) fn give(&mut self, id: RowId) -> String {
         let numbered = (2..).map(|number: u64| format!("{}-{number}", id.made));
         let suggestions = id.own.into_iter().chain([id.made.clone()]).chain(numbered);

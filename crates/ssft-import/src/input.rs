@@ -1,4 +1,4 @@
-//! One file to import: what it is, what its layout is, and its rows.
+//! One input file: format, layout, rows.
 
 use crate::error::ImportError;
 use crate::jsonl_file;
@@ -8,9 +8,10 @@ use crate::row::{Columns, Row};
 use ssft_data::error::DataError;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Most columns that a message lists.
+/// Most column names in a message.
 const LISTED_COLUMNS: usize = 12;
 
 /// A file of rows.
@@ -19,7 +20,7 @@ pub(super) struct Input {
     path: PathBuf,
     format: Format,
     line_bytes: usize,
-    /// What its columns mean.
+    /// Layout of the columns.
     pub(super) layout: Layout,
 }
 
@@ -30,7 +31,7 @@ enum Format {
 }
 
 impl Input {
-    /// The file at `path`, whose layout is as given or else as its columns say.
+    /// Opens the file at `path`, with the given layout or else the one detected from its columns.
     pub(super) fn open(path: &Path, layout: Option<Layout>, line_bytes: usize) -> Result<Self, ImportError> {
         require_file(path)?;
         let format = format(path)?;
@@ -43,7 +44,7 @@ impl Input {
         Ok(Self { path: path.to_owned(), format, line_bytes, layout })
     }
 
-    /// Hands every row, as much of it as `scope` says, with its number to `each`.
+    /// Calls `each` with the number and the columns in `scope` of every row.
     pub(super) fn each_row(
         &self,
         scope: Scope,
@@ -53,14 +54,14 @@ impl Input {
         let mut row = |number, columns| each(number, Row::new(columns, self.layout.name()));
         match self.format {
             Format::Jsonl => {
-                let mut row = |number, columns| row(number, columns).map(|()| true);
+                let mut row = |number, columns| row(number, columns).map(ControlFlow::Continue);
                 jsonl_file::each_row(&self.path, self.line_bytes, &wants, &mut row)
             }
             Format::Parquet => parquet_file::each_row(&self.path, &wants, &mut row),
         }
     }
 
-    /// Where the row of that number is, for a message.
+    /// The place of row `number`, for a message.
     pub(super) fn place(&self, number: usize) -> String {
         match self.format {
             Format::Jsonl => format!("{}:{number}", self.path.display()),
@@ -68,13 +69,13 @@ impl Input {
         }
     }
 
-    /// An id for the question whose first row has that number.
+    /// A generated id for the question whose first row is `number`.
     pub(super) fn id(&self, number: usize) -> String {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         format!("{stem}-{number}")
     }
 
-    /// The error of a file whose rows were other ones when they were counted.
+    /// The error of a file that changed between the passes.
     pub(super) fn changed(&self) -> ImportError {
         let reason = "changed while it was read".to_owned();
         refused(&self.path, reason, "import it again when nothing writes to it")
@@ -86,12 +87,12 @@ impl Input {
     }
 }
 
-/// The error of the file at `path` that cannot be imported for `reason`.
+/// The error of the file at `path` with this reason and remedy.
 pub(super) fn refused(path: &Path, reason: String, remedy: &str) -> ImportError {
     ImportError::File { file: path.display().to_string(), reason, remedy: remedy.to_owned() }
 }
 
-/// A pipe can be read once, and an import reads twice.
+/// Refuses pipes and devices, since an import reads each file twice.
 fn require_file(path: &Path) -> Result<(), ImportError> {
     let reading = |error: io::Error| DataError::reading(path.display().to_string(), &error);
     if fs::metadata(path).map_err(reading)?.is_file() {
@@ -112,7 +113,7 @@ fn format(path: &Path) -> Result<Format, ImportError> {
     }
 }
 
-/// The columns of the first row.
+/// The column names of the first row.
 fn columns(path: &Path, format: Format, line_bytes: usize) -> Result<Vec<String>, ImportError> {
     let first = match format {
         Format::Jsonl => first_line(path, line_bytes)?,
@@ -125,7 +126,7 @@ fn first_line(path: &Path, line_bytes: usize) -> Result<Option<Vec<String>>, Imp
     let mut first = None;
     let mut take = |_, columns: Columns| {
         first = Some(columns.keys().cloned().collect());
-        Ok(false)
+        Ok(ControlFlow::Break(()))
     };
     jsonl_file::each_row(path, line_bytes, &|_| true, &mut take)?;
     Ok(first)
@@ -136,11 +137,13 @@ fn parquet_columns(path: &Path) -> Result<Option<Vec<String>>, ImportError> {
     Ok((rows > 0).then_some(columns))
 }
 
+/// Whether the columns are those of a [`Record`](ssft_data::record::Record).
 fn is_ours(columns: &[String]) -> bool {
     let has = |column: &str| columns.iter().any(|name| name == column);
     has("traces") && (has("question") || has("messages"))
 }
 
+/// The error of a file whose columns match no layout.
 fn unknown(path: &Path, columns: &[String]) -> ImportError {
     let names = Layout::all().map(Layout::name).join(", ");
     let mut listed = columns.iter().take(LISTED_COLUMNS).map(String::as_str).collect::<Vec<_>>().join(", ");

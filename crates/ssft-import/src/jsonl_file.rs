@@ -1,7 +1,6 @@
 //! Rows of a JSONL file.
 
-use crate::error::ImportError;
-use crate::error::RowFault;
+use crate::error::{ImportError, RowFault};
 use crate::row::Columns;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
@@ -10,15 +9,16 @@ use ssft_data::lines::{Lines, is_object, json_reason};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Hands the rows of the file at `path` to `each`, with their line numbers, until it says no. A row has those columns
-/// that are wanted.
+/// Calls `each` with the line number and the wanted columns of every row of the file at `path`, until it returns
+/// [`ControlFlow::Break`].
 pub(super) fn each_row(
     path: &Path,
     line_bytes: usize,
     wants: &dyn Fn(&str) -> bool,
-    each: &mut dyn FnMut(usize, Columns) -> Result<bool, ImportError>,
+    each: &mut dyn FnMut(usize, Columns) -> Result<ControlFlow<()>, ImportError>,
 ) -> Result<(), ImportError> {
     let name = path.display().to_string();
     let reading = |error| DataError::reading(name.clone(), &error);
@@ -29,14 +29,14 @@ pub(super) fn each_row(
         let columns = line.text.map_err(RowFault::Line).and_then(|text| columns(text, wants));
         let faulty = |fault| ImportError::Row { place: format!("{name}:{}", line.number), fault };
         let Some(columns) = columns.map_err(faulty)? else { continue };
-        if !each(line.number, columns)? {
+        if each(line.number, columns)?.is_break() {
             break;
         }
     }
     Ok(())
 }
 
-/// Looks at the first bytes only: an array is usually one line that is longer than any limit.
+/// Refuses a file that starts as a JSON array, which is usually a single line beyond the line limit.
 fn refuse_array(name: &str, start: &[u8]) -> Result<(), ImportError> {
     let start = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start);
     if start.trim_ascii_start().first() != Some(&b'[') {
@@ -49,7 +49,7 @@ fn refuse_array(name: &str, start: &[u8]) -> Result<(), ImportError> {
     })
 }
 
-/// The wanted columns of a line, or nothing if the line is blank.
+/// The wanted columns of a line; `None` for a blank line.
 fn columns(text: &str, wants: &dyn Fn(&str) -> bool) -> Result<Option<Columns>, RowFault> {
     if text.trim().is_empty() {
         return Ok(None);
@@ -62,7 +62,7 @@ fn columns(text: &str, wants: &dyn Fn(&str) -> bool) -> Result<Option<Columns>, 
     })
 }
 
-/// Reads an object and skips what is not wanted, which costs far less than a copy of it.
+/// Deserializer of an object that skips unwanted entries without copying them.
 struct Wanted<'a>(&'a dyn Fn(&str) -> bool);
 
 impl<'de> DeserializeSeed<'de> for Wanted<'_> {

@@ -1,10 +1,10 @@
-//! The layouts of datasets that can be imported.
+//! Supported layouts: names and meaning of the columns of a dataset.
 
 use crate::reading::{NoReading, Prompt, Reading};
 use crate::row::Row;
 use crate::{chat, openr1, openthoughts, s1k};
 
-/// What the columns of a dataset are called and mean.
+/// Names and meaning of the columns of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// simplescaling/s1K and s1K-1.1: `question`, `solution`, and `thinking_trajectories` with `attempt` or, for each
@@ -15,20 +15,21 @@ pub enum Layout {
     /// open-thoughts/OpenThoughts-114k and OpenThoughts3-1.2M: `conversations`, or in the config `metadata`
     /// `problem`, `deepseek_reasoning` and `deepseek_solution`.
     OpenThoughts,
-    /// `messages` of role and content, or `conversations` of from and value; the last reply is the trace.
+    /// Plain chats: `messages` with `role` and `content`, or `conversations` with `from` and `value`. The last reply is
+    /// the trace.
     Chat,
 }
 
-/// How much of a row is to be read.
+/// The columns to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// The question only, to tell which rows belong together.
+    /// Columns of the prompt.
     Prompt,
-    /// All that makes a record.
+    /// All columns of a record.
     Record,
 }
 
-/// The columns that may hold an id, the first of them that does.
+/// Columns that may contain an id; the first one with content counts.
 pub(super) const IDS: [&str; 2] = ["id", "uuid"];
 
 impl Layout {
@@ -37,7 +38,7 @@ impl Layout {
         [Self::S1k, Self::OpenR1, Self::OpenThoughts, Self::Chat]
     }
 
-    /// What the layout is called on the command line.
+    /// Name of the layout, the value of the setting `layout`.
     pub fn name(self) -> &'static str {
         match self {
             Self::S1k => "s1k",
@@ -47,11 +48,11 @@ impl Layout {
         }
     }
 
-    /// The layout of a file with these columns.
+    /// The layout of a file with these columns, if it is a supported one.
     pub(super) fn detect(columns: &[String]) -> Option<Self> {
         let has = |column: &str| columns.iter().any(|name| name == column);
         let taught = has(s1k::LIST) || columns.iter().any(|column| s1k::teacher(column).is_some());
-        // OpenR1's rows hold a copy as `messages`, so chats come last.
+        // Rows of OpenR1 also have `messages`, so plain chats are tested last.
         if has("question") && taught {
             Some(Self::S1k)
         } else if has("problem") && has(openr1::GENERATIONS) {
@@ -64,7 +65,7 @@ impl Layout {
         }
     }
 
-    /// Whether anything is read from `column`; the others need not be decoded.
+    /// Whether `column` is read in `scope`; other columns are not decoded.
     pub(super) fn wants(self, column: &str, scope: Scope) -> bool {
         let is = |names: &[&str]| names.contains(&column);
         let turns = || is(&chat::TURNS) || is(&[chat::SYSTEM]);
@@ -90,7 +91,7 @@ impl Layout {
         }
     }
 
-    /// The question of a row of which at least [`Scope::Prompt`] is there.
+    /// The prompt of a row with at least the columns of [`Scope::Prompt`].
     pub(super) fn prompt(self, row: &mut Row) -> Result<Prompt, NoReading> {
         match self {
             Self::S1k => s1k::prompt(row),
@@ -100,7 +101,7 @@ impl Layout {
         }
     }
 
-    /// Everything that a row says.
+    /// The complete content of a row with the columns of [`Scope::Record`].
     pub(super) fn reading(self, row: &mut Row) -> Result<Reading, NoReading> {
         match self {
             Self::S1k => s1k::reading(row),

@@ -1,12 +1,38 @@
-//! Known reasoning datasets, as JSONL or Parquet files, become [`Record`](ssft_data::record::Record)s.
+//! Import of published reasoning datasets (JSONL, Parquet) as [`Record`](ssft_data::record::Record)s.
 //!
 //! ```text
-//! first pass:  file -> Row (its question only) -> Prompt -> rows a question
-//! second pass: file -> Row -> Reading (question, traces or why not, answer) -> Questions -> Record -> file
+//! pass 1: file -> Row (question columns only) -> Prompt -> number of rows per question
+//! pass 2: file -> Row -> Reading (prompt, traces, answer) -> Questions -> Record -> output file
 //! ```
 //!
-//! A layout says what the columns of a dataset mean. Rows about the same question become one record; it is written
-//! when its last row was seen, so only questions of which rows are still to come are in memory.
+//! Rows with the same question become one record, written after the last of them. Only questions with rows still to come
+//! are in memory.
+//!
+//! Reading order:
+//!
+//! | files | subject |
+//! |---|---|
+//! | `lib.rs`, `settings.rs`, `counts.rs`, `error.rs` | [`import`]: both passes, settings, counts, errors |
+//! | `input.rs`, `jsonl_file.rs`, `parquet_file.rs` | input files and their rows |
+//! | `parquet_footer.rs`, `parquet_pages.rs`, `thrift.rs` | checks of a Parquet file before the library reads it |
+//! | `row.rs`, `layout.rs`, `s1k.rs`, `openr1.rs`, `openthoughts.rs`, `chat.rs`, `answer.rs` | [`Layout`]: columns of each dataset |
+//! | `reading.rs`, `questions.rs`, `ids.rs` | content of a row, grouping by question, record ids |
+//!
+//! ```
+//! use ssft_import::{ImportSettings, import};
+//! use std::fs;
+//!
+//! let folder = std::env::temp_dir().join(format!("import-{}", std::process::id()));
+//! fs::create_dir_all(&folder)?;
+//! let (input, output) = (folder.join("rows.jsonl"), folder.join("data.jsonl"));
+//! fs::write(&input, r#"{"problem":"1+1?","answer":"2","generations":["So 2.","It is 2."]}"#)?;
+//!
+//! let counts = import(&[input], &output, &ImportSettings::default(), &mut |_| {})?;
+//! assert_eq!((counts.questions, counts.traces), (1, 2));
+//! assert!(fs::read_to_string(&output)?.starts_with(r#"{"id":"rows-1","question":"1+1?""#));
+//! # fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answer;
 mod chat;
@@ -33,34 +59,31 @@ pub use error::{ImportError, RowFault};
 pub use layout::Layout;
 pub use settings::ImportSettings;
 
-use crate::error::ImportError;
 use ids::RowId;
 use input::{Input, refused};
 use layout::{IDS, Scope};
 use questions::Questions;
 use reading::NoReading;
 use row::Row;
-use ssft_data::dataset::Limits;
-use ssft_data::error::DataError;
 use ssft_data::words::counted;
 use ssft_data::writer::RecordWriter;
 use std::path::{Path, PathBuf};
 
-/// How far an import is.
+/// Progress of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Rows read in this pass.
     pub rows: usize,
-    /// Rows in all, which the second pass knows.
+    /// Total number of rows; `None` in pass 1.
     pub total: Option<usize>,
 }
 
-/// Imports the files `inputs` into a file of records at `output`, which is written whole or not at all. Tells
-/// `progress` about every row of both passes.
+/// Imports the files `inputs` into a JSONL file of records at `output`, which is replaced in one step. Calls `progress`
+/// for every row of both passes.
 ///
 /// # Errors
-/// A file cannot be read or written, is damaged or of no known layout, a row is not what the layout says, or no record
-/// would be left.
+/// [`ImportError`]: a file cannot be read or written, is damaged or has an unknown layout, a row does not match its
+/// layout, or no question is left.
 pub fn import(
     inputs: &[PathBuf],
     output: &Path,
@@ -72,7 +95,7 @@ pub fn import(
     if inputs.iter().any(|input| input.is_at(output)) {
         return Err(refused(output, "one of the files to import".to_owned(), "write to another one"));
     }
-    // A folder that cannot be written to is told before the files are read.
+    // Opened first, so that an output folder without write permission is reported before the files are read.
     let mut writer = RecordWriter::create(output)?;
     let mut questions = Questions::new(settings);
     let total = count_rows(&inputs, &mut questions, progress)?;
@@ -86,7 +109,7 @@ pub fn import(
     }
 }
 
-/// The first pass: how many rows there are, in all and of each question.
+/// Pass 1: counts the rows of each question. Returns the total number of rows.
 fn count_rows(
     inputs: &[Input],
     questions: &mut Questions<'_>,
@@ -108,7 +131,7 @@ fn count_rows(
     Ok(rows)
 }
 
-/// The second pass, over one file.
+/// Pass 2 over one file.
 fn write_rows(
     input: &Input,
     questions: &mut Questions<'_>,
@@ -134,6 +157,7 @@ fn write_rows(
     })
 }
 
+/// The id in the row itself.
 fn own_id(row: &mut Row) -> Option<String> {
     IDS.into_iter().find_map(|column| row.word(column))
 }
@@ -142,7 +166,10 @@ fn faulty(input: &Input, number: usize, fault: RowFault) -> ImportError {
     ImportError::Row { place: input.place(number), fault }
 }
 
-/// Puts the file in its place, unless it is empty.
+/// Moves the output file to its path.
+///
+/// # Errors
+/// [`ImportError::Empty`] if no question is left.
 fn finish(writer: RecordWriter, counts: Counts) -> Result<Counts, ImportError> {
     if counts.questions == 0 {
         let rows = counted(counts.rows, "row");

@@ -1,23 +1,23 @@
-//! open-thoughts/OpenThoughts-114k and OpenThoughts3-1.2M: chats, or the columns that they were made of.
+//! Layout of open-thoughts/OpenThoughts-114k and OpenThoughts3-1.2M: chats, or the columns of the config `metadata`.
 
 use crate::answer::reference;
 use crate::chat;
 use crate::reading::{Candidate, NoReading, Prompt, Reading};
 use crate::row::Row;
 
-/// What the teacher thought, in the config `metadata`.
+/// Column with the teacher's reasoning.
 pub(super) const REASONING: &str = "deepseek_reasoning";
-/// What the teacher answered.
+/// Column with the teacher's answer.
 pub(super) const SOLUTION: &str = "deepseek_solution";
-/// The solution of the source that the problem comes from.
+/// Column with the reference solution.
 pub(super) const TRUTH: &str = "ground_truth_solution";
 
-/// Whether the row is a chat, or one of no use in a file of chats only.
+/// Whether the row is read as a chat: it contains one, or has a null column for one and no `problem`.
 fn is_chat(row: &Row) -> bool {
     chat::has_turns(row) || chat::has_place(row) && !row.has("problem")
 }
 
-/// The question of a row.
+/// The prompt of a row.
 pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
     if is_chat(row) {
         return chat::reading(row).map(|reading| reading.prompt);
@@ -28,7 +28,7 @@ pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
     Prompt::plain(row.text("problem")?)
 }
 
-/// Everything that a row says.
+/// The complete content of a row.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     if is_chat(row) {
         return chat::reading(row);

@@ -1,7 +1,7 @@
 //! Rows of a Parquet file.
 //!
-//! The file may be damaged or made to do harm. What is asked for is checked against the file's length before
-//! there is memory for it, and should the library panic all the same, that is an error like any other.
+//! The file is untrusted. Lengths in it are checked against the file size before memory is allocated, and panics of the
+//! library become errors.
 
 use crate::error::ImportError;
 use crate::parquet_footer::is_sound;
@@ -23,12 +23,17 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Longest message of the library that is passed on, in characters: it quotes whole cells.
+/// Longest reported message of the library, in characters; it may quote whole cells.
 const REASON_CHARS: usize = 160;
+
+/// Length in bytes of the footer's length at the end of a file.
+const LENGTH_BYTES: usize = 4;
+/// Length in bytes of the magic number at the end of a file.
+const MAGIC_BYTES: u64 = 4;
 
 type Reader = SerializedFileReader<Chunks>;
 
-/// The names of the columns of the file at `path`, and how many rows it says that it has.
+/// Column names of the file at `path`, and the number of rows in its metadata.
 pub(super) fn columns(path: &Path) -> Result<(Vec<String>, i64), ImportError> {
     let name = path.display().to_string();
     let reader = open(path, &name)?;
@@ -37,8 +42,8 @@ pub(super) fn columns(path: &Path) -> Result<(Vec<String>, i64), ImportError> {
     Ok((columns.collect(), metadata.num_rows()))
 }
 
-/// Hands the rows of the file at `path` to `each`, with their numbers from 1. A row has those columns that are
-/// wanted; the others are not decoded.
+/// Calls `each` with the number (from 1) and the wanted columns of every row of the file at `path`. Other columns are not
+/// decoded.
 pub(super) fn each_row(
     path: &Path,
     wants: &dyn Fn(&str) -> bool,
@@ -87,17 +92,17 @@ fn open(path: &Path, name: &str) -> Result<Reader, ImportError> {
     }
 }
 
-/// The codec without its level.
+/// Name of a codec without its level.
 fn name_of(codec: Compression) -> String {
     format!("{codec:?}").split('(').next().unwrap_or_default().to_owned()
 }
 
-/// Those codecs that stop when a page becomes longer than it said, and that published datasets are written with.
+/// Whether a codec is supported: common in published datasets, and its decoder stops at the page size of the header.
 fn is_read(codec: &Compression) -> bool {
     matches!(codec, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::ZSTD(_))
 }
 
-/// The schema of the wanted columns, if there are any.
+/// The schema of the wanted columns; `None` without any.
 fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Type>, String> {
     let schema = reader.metadata().file_metadata().schema();
     let wanted = schema.get_fields().iter().filter(|field| wants(field.name())).cloned().collect::<Vec<_>>();
@@ -107,7 +112,7 @@ fn projection(reader: &Reader, wants: &dyn Fn(&str) -> bool) -> Result<Option<Ty
     guarded(|| Type::group_type_builder(schema.name()).with_fields(wanted).build()).map(Some)
 }
 
-/// What the pages of the wanted columns of a row group say about themselves.
+/// The page headers of the wanted columns of a row group.
 fn pages(
     file: &Chunks,
     group: &RowGroupMetaData,
@@ -121,7 +126,7 @@ fn pages(
     Ok(pages)
 }
 
-/// A file without a wanted column: its first row says what is missing.
+/// Handles a file without wanted columns: one empty row makes `each` report the missing column.
 fn no_columns(
     reader: &Reader,
     each: &mut dyn FnMut(usize, Columns) -> Result<(), ImportError>,
@@ -129,10 +134,10 @@ fn no_columns(
     if reader.metadata().file_metadata().num_rows() > 0 { each(1, Columns::new()) } else { Ok(()) }
 }
 
-/// Runs the library: what it returns, or what went wrong.
+/// Calls the library; errors and panics become messages.
 fn guarded<T>(run: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, String> {
-    // The library panics on some damaged files, in sums of offsets and in run lengths for example. What that leaves half
-    // done is dropped with the reader: nothing of it is used again. How loud a panic is, is the program's business.
+    // The library panics on some damaged files, for example at sums of offsets and run lengths. Unwind safety: the
+    // reader is not used after a panic.
     let result = catch_unwind(AssertUnwindSafe(run));
     match result {
         Ok(Ok(value)) => Ok(value),
@@ -154,7 +159,7 @@ fn json(row: Row) -> Columns {
     row.into_columns().into_iter().map(|(name, field)| (name, value(field))).collect()
 }
 
-/// A cell as JSON. Dates, decimals and the like, which no layout reads, become text.
+/// A cell as JSON. Types that no layout reads, such as dates and decimals, become text.
 fn value(field: Field) -> Value {
     match field {
         Field::Null => Value::Null,
@@ -170,7 +175,7 @@ fn value(field: Field) -> Value {
         Field::Float(number) => float(f64::from(number)),
         Field::Double(number) => float(number),
         Field::Str(text) => Value::String(text),
-        // Some writers do not say that a text is one.
+        // Some writers omit the annotation of strings.
         Field::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes.data()).into_owned()),
         Field::Group(row) => Value::Object(json(row)),
         Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
@@ -189,8 +194,7 @@ fn float(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
-/// A file that answers a request for more than it holds with an error, where the library's own would ask for the
-/// memory first.
+/// A file reader that checks lengths against the file size; the library's own allocates memory first.
 struct Chunks {
     file: File,
     length: u64,
@@ -203,10 +207,10 @@ impl Chunks {
         Ok(Self { file, length })
     }
 
-    /// The footer, if there is one: before the last eight bytes, of which the first four are its length.
+    /// The footer. The file ends with the footer, its length and a magic number.
     fn footer(&self) -> Option<Bytes> {
-        let end = self.length.checked_sub(8)?;
-        let length = self.get_bytes(end, 4).ok()?;
+        let end = self.length.checked_sub(LENGTH_BYTES as u64 + MAGIC_BYTES)?;
+        let length = self.get_bytes(end, LENGTH_BYTES).ok()?;
         let length = u32::from_le_bytes(length.as_ref().try_into().ok()?);
         self.get_bytes(end.checked_sub(u64::from(length))?, length as usize).ok()
     }

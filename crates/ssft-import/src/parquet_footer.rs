@@ -1,26 +1,27 @@
-//! A look at the schema in the footer of a Parquet file before the library reads it.
+//! Check of the schema in the footer of a Parquet file before the library reads it.
 //!
-//! The library goes down the schema by recursion and asks for the memory of as many children as an element claims to
-//! have. Made to do harm, that ends the process, which no error handling can prevent. So a footer
-//! that cannot be one of rows is refused here. The footer is a struct in Thrift.
+//! The library recurses into the schema and allocates memory for as many children as an element claims. A malicious
+//! footer can thereby abort the process. Footers with an invalid schema are therefore refused. The footer is a Thrift
+//! struct.
 
 use crate::thrift::{LIST, LONG, NUMBER, STRUCT, TEXT, Thrift};
 
-/// Deepest schema that is read. A list of structs needs four levels.
+/// Deepest accepted schema. A list of structs needs four levels.
 const MOST_LEVELS: usize = 64;
-/// The field of the footer that lists the elements of the schema, parents before their children.
+/// Field of the footer with the list of schema elements, in depth-first order.
 const SCHEMA: i16 = 2;
-/// The field of an element that says how many children it has.
+/// Field of a schema element with its number of children.
 const CHILDREN: i16 = 5;
 
-/// Whether `footer` can be handed to the library.
+/// Whether the library can read `footer` safely.
 pub(super) fn is_sound(footer: &[u8]) -> bool {
     Thrift::new(footer).footer() == Some(true)
 }
 
-/// Whether elements with so many children each nest no deeper than allowed, and none claims more than there are.
+/// Whether the schema, given as the number of children of each element, is within [`MOST_LEVELS`], and no element claims
+/// more children than there are elements.
 fn nests(elements: &[i32]) -> bool {
-    // How many children each element above the next one still waits for.
+    // Number of missing children of each open ancestor.
     let mut waiting: Vec<i32> = Vec::new();
     for &children in elements {
         if let Some(left) = waiting.last_mut() {
@@ -38,13 +39,13 @@ fn nests(elements: &[i32]) -> bool {
 }
 
 impl Thrift<'_> {
-    /// Whether every schema in the footer nests as it should; there is one, unless somebody wants to do harm.
+    /// Whether every schema in the footer is valid. A regular footer has one.
     fn footer(&mut self) -> Option<bool> {
         let (mut field, mut nest) = (0, true);
         while let Some(kind) = self.field(&mut field)? {
             match (field, kind) {
                 (SCHEMA, LIST) => nest &= nests(&self.elements()?),
-                // The library reads the kind that it expects, and so something else than what is read here.
+                // The library assumes these types without a check; other types would shift its position.
                 (1, NUMBER) | (3, LONG) | (4 | 5 | 7, LIST) | (6 | 9, TEXT) | (8, STRUCT) | (10.., _) => {
                     self.pass_over(kind, 0)?;
                 }
@@ -57,10 +58,11 @@ impl Thrift<'_> {
     /// The number of children of every element of the schema.
     fn elements(&mut self) -> Option<Vec<i32>> {
         let (count, _) = self.list()?;
-        // Not reserved: the count may be anything.
+        // No memory is reserved, since the count is untrusted.
         (0..count).map(|_| self.element()).collect()
     }
 
+    /// The number of children of one element.
     fn element(&mut self) -> Option<i32> {
         let (mut field, mut children) = (0, 0);
         while let Some(kind) = self.field(&mut field)? {

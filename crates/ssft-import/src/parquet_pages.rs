@@ -1,42 +1,49 @@
-//! A look at the headers of pages before the library unpacks them.
+//! Check of page headers before the library decompresses the pages.
 //!
-//! The library takes a header's word: it asks for as much memory as a page says that it unpacks to, for as many values as
-//! it says that it holds, and it keeps a row's pages while it puts the row together. A file of some hundred bytes can ask
-//! for all the memory that there is, which ends the process.
+//! The library trusts a header: it allocates memory for the uncompressed size and the number of values that the header
+//! claims, and keeps the pages of a row while it assembles the row. A file of some hundred bytes can thereby exhaust
+//! memory, which aborts the process.
 
 use crate::thrift::{NUMBER, STRUCT, Thrift};
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
-/// Longest page that is unpacked, in bytes. Writers aim at 1 MiB, but put a thousand texts into one, however long.
+/// Largest uncompressed page, in bytes. Writers aim at 1 MiB, but put at least a thousand texts into a page.
 const LONGEST_PAGE: u64 = 512 << 20;
-/// Beyond what one page may be, a row group unpacks to at most so many times the file; texts come to about ten.
+/// Largest ratio of a row group's uncompressed size, beyond one page, to the file size; about 10 for text.
 const MOST_UNPACKED: u64 = 32;
-/// Most values of a column in a row group: one list of so many takes 3 GiB on its way to a row. A million rows, as many as
-/// writers put into a group, may be chats of sixteen turns.
+/// Most values of a column in a row group. One list of this length takes 3 GiB in memory; a row group of a million chats
+/// can have sixteen turns a chat.
 const MOST_VALUES: u64 = 16 << 20;
-/// The encodings in which a value is about as long as what stands for it, or a part of the dictionary. Published datasets
-/// are written with these.
+/// Supported encodings, those of published datasets: the size of the values is bounded by the size of the page and the
+/// dictionary.
 const READ: [Encoding; 4] =
     [Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY, Encoding::PLAIN_DICTIONARY];
-/// Longest header of a page: it may quote the least and the largest text of its page.
+/// Longest page header in bytes; it may contain the smallest and the largest text of the page.
 const LONGEST_HEADER: usize = 1 << 20;
-/// What is read for a header at first.
+/// Bytes first read for a page header.
 const USUAL_HEADER: usize = 4 << 10;
+/// Growth of the number of bytes read, if a header is longer.
+const HEADER_GROWTH: usize = 16;
 
-/// What the pages of the wanted columns of a row group come to.
+/// Totals over the page headers of the wanted columns of a row group.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
+    /// File size in bytes.
     file: u64,
+    /// Largest uncompressed page in bytes.
     longest: u64,
+    /// Sum of the uncompressed pages in bytes.
     unpacked: u64,
+    /// Most values of any column.
     values: u64,
+    /// The first unsupported encoding.
     unread: Option<u64>,
 }
 
 impl Pages {
-    /// Adds the pages at `start .. start + length` of `file`.
+    /// Adds the pages of one column, at `start .. start + length` of `file`.
     pub(super) fn add(
         &mut self,
         file: &impl ChunkReader,
@@ -57,7 +64,7 @@ impl Pages {
         Ok(())
     }
 
-    /// Why the pages are not unpacked, if they are not, and what to do.
+    /// The reason not to read the pages and its remedy, if there is one.
     pub(super) fn refusal(&self) -> Option<(String, &'static str)> {
         let most = LONGEST_PAGE.saturating_add(self.file.saturating_mul(MOST_UNPACKED));
         let reason = if let Some(encoding) = self.unread {
@@ -85,19 +92,20 @@ fn name_of(encoding: u64) -> String {
     known.map_or_else(|| format!("encoding {encoding}"), Encoding::to_string)
 }
 
-/// What a header says about its page.
+/// The content of a page header.
 #[derive(Debug, Default)]
 struct Page {
-    /// How long the page is unpacked, in bytes.
+    /// Uncompressed size in bytes.
     unpacked: u64,
-    /// How long it is as it lies there.
+    /// Compressed size in bytes.
     packed: u64,
+    /// Number of values.
     values: u64,
-    /// An encoding that is not read.
+    /// The encoding, if it is unsupported.
     unread: Option<u64>,
 }
 
-/// The page at `at`, of which the file has at most `room` bytes, behind the length of its header.
+/// Length and content of the page header at offset `at`; header and page have at most `room` bytes.
 fn page(file: &impl ChunkReader, at: u64, room: u64) -> Result<(u64, Page), ParquetError> {
     let mut size = USUAL_HEADER;
     loop {
@@ -109,11 +117,11 @@ fn page(file: &impl ChunkReader, at: u64, room: u64) -> Result<(u64, Page), Parq
         if bytes.len() as u64 == room || size >= LONGEST_HEADER {
             return Err(ParquetError::General(format!("no page where there should be one, at {at}")));
         }
-        size *= 16;
+        size *= HEADER_GROWTH;
     }
 }
 
-/// The fields of a header.
+// Fields of a page header.
 const UNPACKED: i16 = 2;
 const PACKED: i16 = 3;
 const DATA: i16 = 5;
@@ -122,8 +130,8 @@ const DICTIONARY: i16 = 7;
 const DATA_V2: i16 = 8;
 
 impl Thrift<'_> {
-    /// The page of a header; nothing comes of half of one. Nor of one with another kind in a field that the library
-    /// knows: it reads the kind that it expects, and so something else than what is read here.
+    /// Reads a page header; `None` if it is incomplete, or a field has another type than the library assumes without a
+    /// check.
     fn page(&mut self) -> Option<Page> {
         let (mut field, mut page) = (0, Page::default());
         let (mut unpacked, mut packed) = (None, None);
@@ -131,7 +139,7 @@ impl Thrift<'_> {
             match (field, kind) {
                 (UNPACKED, NUMBER) => unpacked = Some(self.count()?),
                 (PACKED, NUMBER) => packed = Some(self.count()?),
-                // How many of the part's first fields are numbers, and which of them is the encoding.
+                // Arguments: number of leading integer fields of the part, and which of them is the encoding.
                 (DATA, STRUCT) => self.part(4, 2, &mut page)?,
                 (DICTIONARY, STRUCT) => self.part(2, 2, &mut page)?,
                 (DATA_V2, STRUCT) => self.part(6, 4, &mut page)?,
@@ -143,7 +151,8 @@ impl Thrift<'_> {
         Some(page)
     }
 
-    /// The part of a header that depends on what kind of page it is.
+    /// Reads the part of a header that depends on the page type. Its first `numbers` fields are integers; field
+    /// `encoding` is the encoding.
     fn part(&mut self, numbers: i16, encoding: i16, page: &mut Page) -> Option<()> {
         let mut field = 0;
         while let Some(kind) = self.field(&mut field)? {
@@ -162,7 +171,7 @@ impl Thrift<'_> {
         Some(())
     }
 
-    /// A number that is not negative.
+    /// Reads a non-negative integer.
     fn count(&mut self) -> Option<u64> {
         u64::try_from(self.number()?).ok()
     }
@@ -178,19 +187,19 @@ mod tests {
         varint(value << 1)
     }
 
-    /// The length of a page, unpacked and as it lies there.
+    /// The fields of the uncompressed and the compressed size.
     fn lengths(unpacked: u64) -> Vec<u8> {
         [&[0x15, 0, 0x15][..], &number(unpacked), &[0x15], &number(4)].concat()
     }
 
-    /// A page of four bytes and one value that claims to unpack to `unpacked`, behind a statistic as long as `quoted`.
+    /// A page of four bytes and one value with the uncompressed size `unpacked`, and a statistic of `quoted` bytes.
     fn page(unpacked: u64, quoted: usize) -> Vec<u8> {
         let text = [varint(quoted as u64), vec![b'x'; quoted]].concat();
         let part = [&[0x2c, 0x15, 2, 0x15, 0, 0x15, 6, 0x15, 6, 0x1c, 0x18][..], &text, &[0, 0]].concat();
         [&*lengths(unpacked), &part, &[0], b"page"].concat()
     }
 
-    /// A page with something in place of what depends on its kind.
+    /// A page with `part` in place of the part that depends on its type.
     fn with(part: &[u8]) -> Vec<u8> {
         [&*lengths(4), part, &[0], b"page"].concat()
     }
@@ -202,7 +211,7 @@ mod tests {
         found.add(&bytes, (4, length)).map(|()| found).map_err(|error| error.to_string())
     }
 
-    /// The reason for which these are not unpacked.
+    /// The reason not to read these pages.
     fn reason(these: &[Vec<u8>]) -> Option<String> {
         pages(these).unwrap().refusal().map(|(reason, _)| reason)
     }
@@ -218,7 +227,7 @@ mod tests {
         assert_eq!(reason(&[page(LONGEST_PAGE, 0)]), None);
         let longer = "a page of 513 MiB, of which at most 512 MiB are read";
         assert_eq!(reason(&[page(7, 0), page(LONGEST_PAGE + 1, 0)]).as_deref(), Some(longer));
-        // Beside a page of the longest there is room for 32 times the file.
+        // Beyond one largest page the limit is 32 times the file size.
         let two = |second| [page(LONGEST_PAGE, 1_000_000), page(second, 0)];
         let room = 32 * (4 + two(1 << 20).concat().len() as u64);
         assert_eq!(reason(&two(room)), None);
@@ -265,19 +274,19 @@ mod tests {
         }
     }
 
-    /// The library does not look at the kinds of the fields that it knows.
+    /// The library does not check the types of known fields.
     #[test]
     fn what_the_library_would_read_as_something_else_is_refused() {
         let huge = number(0x7fff_ffff);
         assert!(pages(&[with(&[])]).is_ok());
         for part in [
-            // The unpacked length once more as a number of 64 bits, the page's kind as a truth value.
+            // The uncompressed size again as a 64-bit integer; the page type as a truth value.
             [&[0x06, 4][..], &huge].concat(),
             vec![0x01, 2],
-            // The number of values as one of 16 bits, and as one below zero.
+            // The number of values as a 16-bit integer; a negative number of values.
             vec![0x2c, 0x14, 2, 0x15, 0, 0x15, 6, 0x15, 6, 0],
             vec![0x2c, 0x15, 1, 0x15, 0, 0x15, 6, 0x15, 6, 0],
-            // Of truth values in a list the library passes over none.
+            // The library skips no bytes for truth values in a list.
             vec![0x6c, 0x19, 0x11, 1, 0],
         ] {
             let error = pages(&[with(&part)]).unwrap_err();

@@ -1,4 +1,4 @@
-//! Rows of one question become one record, as soon as the last of them was seen.
+//! Grouping of rows by question: one record per question, complete with its last row.
 
 use crate::counts::{Counts, QuestionDrop, TraceDrop};
 use crate::ids::{Ids, RowId};
@@ -10,24 +10,24 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::mem;
 
-/// The questions of an import. The first pass counts the rows of each, so that the second holds a question only from
-/// its first row to its last.
+/// The questions of an import. Pass 1 counts the rows of each, so that pass 2 keeps a question in memory only from its
+/// first row to its last.
 #[derive(Debug)]
 pub(super) struct Questions<'a> {
     settings: &'a ImportSettings,
-    /// Rows to come, by [`Prompt::key`].
+    /// Number of rows still to come, by [`Prompt::key`].
     to_come: HashMap<u128, usize>,
     open: HashMap<u128, Open>,
     ids: Ids,
-    /// What became of the rows so far.
+    /// Counts of the rows so far.
     pub(super) counts: Counts,
 }
 
-/// A row that the first pass did not count: the file has changed.
+/// A row that pass 1 did not count, since the file has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Uncounted;
 
-/// A question of which rows are still to come.
+/// A question with rows still to come.
 #[derive(Debug)]
 struct Open {
     id: RowId,
@@ -37,19 +37,18 @@ struct Open {
 }
 
 impl<'a> Questions<'a> {
-    /// No questions yet.
+    /// An empty set of questions.
     pub(super) fn new(settings: &'a ImportSettings) -> Self {
         let (to_come, open, ids, counts) = Default::default();
         Self { settings, to_come, open, ids, counts }
     }
 
-    /// Counts a row, in the first pass.
+    /// Counts a row, in pass 1.
     pub(super) fn expect(&mut self, prompt: &Prompt) {
         *self.to_come.entry(prompt.key()).or_default() += 1;
     }
 
-    /// Takes a row, in the second pass, and returns the record of its question if this was the last row of it and
-    /// the question is kept.
+    /// Adds a row, in pass 2. Returns the record of its question if this is the last row and the question is kept.
     pub(super) fn take(&mut self, id: RowId, reading: Reading) -> Result<Option<Record>, Uncounted> {
         let key = reading.prompt.key();
         let to_come = self.to_come.get_mut(&key).ok_or(Uncounted)?;
@@ -74,7 +73,7 @@ impl<'a> Questions<'a> {
         Ok(None)
     }
 
-    /// Whether every row that was counted has been taken.
+    /// Whether all counted rows have been added.
     pub(super) fn is_done(&self) -> bool {
         self.to_come.is_empty()
     }
@@ -100,7 +99,7 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// The record of a question whose rows are all there.
+    /// The record of a complete question; `None` if it is dropped.
     fn close(&mut self, open: Open) -> Option<Record> {
         let (question, messages) = match open.prompt {
             Prompt::Question(text) => (Some(text), None),
@@ -125,14 +124,14 @@ impl<'a> Questions<'a> {
     }
 }
 
-/// Drops the last traces of a record whose line would be longer than `most` bytes and so could not be read again.
-/// Returns how many.
+/// Removes the last traces of a record, so that its line has at most `most` bytes and can be read again. Returns the
+/// number of removed traces.
 fn shorten(record: &mut Record, most: usize) -> usize {
     let before = record.traces.len();
     let traces = mem::take(&mut record.traces);
     let mut length = json_length(record);
     for trace in traces {
-        // And the comma.
+        // The trace and a comma.
         length = length.saturating_add(json_length(&trace)).saturating_add(1);
         if length > most {
             break;
@@ -142,13 +141,13 @@ fn shorten(record: &mut Record, most: usize) -> usize {
     before - record.traces.len()
 }
 
-/// How many bytes `value` is as JSON; the most there are if it is none.
+/// Length of `value` as JSON in bytes; `usize::MAX` if it cannot be serialized.
 fn json_length(value: &impl Serialize) -> usize {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, value).map_or(usize::MAX, |()| length.0)
 }
 
-/// Counts what is written to it.
+/// A writer that counts bytes.
 struct Length(usize);
 
 impl Write for Length {

@@ -1,10 +1,10 @@
-//! What a layout reads out of a row.
+//! Content of a row as its layout reads it.
 
 use crate::counts::{QuestionDrop, TraceDrop};
 use crate::error::RowFault;
 use ssft_data::record::Message;
 
-/// A question as it is asked. Rows with the same prompt are about the same question.
+/// The prompt of a question. Rows with equal prompts belong to the same question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Prompt {
     /// A plain text.
@@ -13,32 +13,32 @@ pub(super) enum Prompt {
     Messages(Vec<Message>),
 }
 
-/// One trace of a row: its text, or why it is dropped.
+/// One trace of a row: its text, or the reason to drop it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// Where the layout says the trace comes from; nothing stands for its position within the question.
+    /// Source of the trace; `None` derives one from its position within the question.
     pub(super) source: Option<String>,
-    /// The text without white space around it.
+    /// Trimmed text.
     pub(super) text: Result<String, TraceDrop>,
 }
 
-/// Everything that one row says about its question.
+/// The complete content of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reading {
-    /// The question.
+    /// The prompt.
     pub(super) prompt: Prompt,
-    /// Its traces in this row.
+    /// The traces of this row.
     pub(super) traces: Vec<Candidate>,
     /// The reference answer.
     pub(super) answer: Option<String>,
 }
 
-/// Why there is nothing to read in a row.
+/// Reason for a row without content.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoReading {
-    /// The row is not what the layout says: the import stops.
+    /// The row does not match its layout; the import stops.
     Faulty(RowFault),
-    /// The row is in order but of no use: it is dropped and counted.
+    /// The row is valid but not usable; it is dropped and counted.
     Unusable(QuestionDrop),
 }
 
@@ -49,7 +49,7 @@ impl From<RowFault> for NoReading {
 }
 
 impl Prompt {
-    /// The prompt that is the text `question`.
+    /// The prompt of a plain question.
     pub(super) fn plain(question: String) -> Result<Self, NoReading> {
         if question.trim().is_empty() {
             return Err(NoReading::Unusable(QuestionDrop::NoQuestion));
@@ -57,7 +57,7 @@ impl Prompt {
         Ok(Self::Question(question))
     }
 
-    /// The prompt that is the chat `messages`; a single message of the user is a plain question.
+    /// The prompt of a chat; a single user message is a plain question.
     pub(super) fn chat(mut messages: Vec<Message>) -> Result<Self, NoReading> {
         let asks = |message: &Message| message.role == "user" && !message.content.trim().is_empty();
         if !messages.iter().any(asks) {
@@ -69,13 +69,13 @@ impl Prompt {
         }
     }
 
-    /// A number that tells prompts apart: FNV-1a of 128 bits, the same on every machine and in every version. Two
-    /// prompts of a dataset share one by chance about as often as never (1e-26 among a million).
+    /// Hash of the prompt: FNV-1a with 128 bits, the same on every machine and in every version. The probability of a
+    /// collision among a million prompts is about 1e-26.
     pub(super) fn key(&self) -> u128 {
         match self {
             Self::Question(text) => fnv(fnv(FNV_START, b"question"), text.as_bytes()),
             Self::Messages(messages) => messages.iter().fold(fnv(FNV_START, b"messages"), |hash, message| {
-                // The length keeps the end of one text apart from the start of the next.
+                // The length marks the end of the text.
                 let length = (message.content.len() as u64).to_le_bytes();
                 [message.role.as_bytes(), &length, message.content.as_bytes()].into_iter().fold(hash, fnv)
             }),
@@ -84,7 +84,7 @@ impl Prompt {
 }
 
 impl Candidate {
-    /// A trace of thinking and the answer that follows, kept if `verdict` has nothing against it.
+    /// A trace of reasoning and final answer, joined by a blank line; dropped for the reason in `verdict`, if any.
     pub(super) fn new(
         source: Option<String>,
         thinking: &str,
@@ -100,7 +100,9 @@ impl Candidate {
     }
 }
 
+/// Offset basis of FNV-1a with 128 bits.
 const FNV_START: u128 = 0x6c62272e07bb014262b821756295c58d;
+/// Prime of FNV-1a with 128 bits.
 const FNV_PRIME: u128 = (1 << 88) + 0x13b;
 
 fn fnv(hash: u128, bytes: &[u8]) -> u128 {
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_that_of_the_books() {
+    fn the_hash_equals_published_vectors() {
         // Published test vectors of FNV-1a with 128 bits.
         assert_eq!(fnv(FNV_START, b""), 0x6c62272e07bb014262b821756295c58d);
         assert_eq!(fnv(FNV_START, b"a"), 0xd228cb696f1a8caf78912b704e4a8964);

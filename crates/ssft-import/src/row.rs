@@ -1,12 +1,12 @@
-//! One row of a dataset, whatever file it comes from.
+//! One row of a dataset, independent of the file format.
 
 use crate::error::RowFault;
 use serde_json::{Map, Value};
 
-/// The columns of a row by name, in the order of the file.
+/// Columns of a row by name, in file order.
 pub(super) type Columns = Map<String, Value>;
 
-/// A row whose columns are taken out one by one.
+/// A row. Reading a column moves its content out.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     columns: Columns,
@@ -14,22 +14,22 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The row `columns` of a file in the layout of that name.
+    /// A row with these columns; `layout` is the name of the layout in errors.
     pub(super) fn new(columns: Columns, layout: &'static str) -> Self {
         Self { columns, layout }
     }
 
-    /// Whether there is such a column, even if it holds nothing.
+    /// Whether the column exists; it may be null.
     pub(super) fn has(&self, column: &str) -> bool {
         self.columns.contains_key(column)
     }
 
-    /// Whether there is such a column, and something in it.
+    /// Whether the column exists and is not null.
     pub(super) fn holds(&self, column: &str) -> bool {
         self.columns.get(column).is_some_and(|value| !value.is_null())
     }
 
-    /// The names of the columns in the order of the file.
+    /// Column names, in file order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.keys().map(String::as_str)
     }
@@ -39,17 +39,17 @@ impl Row {
         RowFault::NoColumn { column: column.to_owned(), layout: self.layout }
     }
 
-    /// The text of a column that must be there; empty if it holds nothing.
+    /// The text of a required column; empty if null.
     pub(super) fn text(&mut self, column: &str) -> Result<String, RowFault> {
         if self.has(column) { self.text_if_any(column) } else { Err(self.lacks(column)) }
     }
 
-    /// The text of a column; empty if it is not there or holds nothing.
+    /// The text of an optional column; empty if missing or null.
     pub(super) fn text_if_any(&mut self, column: &str) -> Result<String, RowFault> {
         text(column, self.take(column), "text")
     }
 
-    /// What a column that must be there lists; nothing listed if it holds nothing.
+    /// The list in a required column; empty if null.
     pub(super) fn list(&mut self, column: &str) -> Result<Vec<Value>, RowFault> {
         if !self.has(column) {
             return Err(self.lacks(column));
@@ -57,7 +57,7 @@ impl Row {
         Ok(self.list_if_any(column)?.unwrap_or_default())
     }
 
-    /// What a column lists, if it is there and holds anything.
+    /// The list in an optional column; `None` if missing or null.
     pub(super) fn list_if_any(&mut self, column: &str) -> Result<Option<Vec<Value>>, RowFault> {
         match self.take(column) {
             Value::Null => Ok(None),
@@ -66,13 +66,13 @@ impl Row {
         }
     }
 
-    /// The texts that a column lists, an empty one in the place of nothing.
+    /// The list of texts in a required column; null items are empty texts.
     pub(super) fn texts(&mut self, column: &str) -> Result<Vec<String>, RowFault> {
         let values = self.list(column)?;
         values.into_iter().map(|value| text(column, value, "a list of texts")).collect()
     }
 
-    /// The truth values that a column lists, if it is there and holds anything.
+    /// The list of truth values in an optional column; `None` if missing or null, and for null items.
     pub(super) fn flags(&mut self, column: &str) -> Result<Option<Vec<Option<bool>>>, RowFault> {
         let flag = |value| match value {
             Value::Null => Ok(None),
@@ -82,7 +82,8 @@ impl Row {
         self.list_if_any(column)?.map(|values| values.into_iter().map(flag).collect()).transpose()
     }
 
-    /// The text, number or truth value of a column that may also be there in vain: an id, a grade, an answer.
+    /// The text, number or truth value of an optional column (id, grade, answer) as trimmed text; `None` if there is
+    /// none or the text is empty.
     pub(super) fn word(&mut self, column: &str) -> Option<String> {
         let word = match self.take(column) {
             Value::String(text) => text.trim().to_owned(),
@@ -93,13 +94,13 @@ impl Row {
         (!word.is_empty()).then_some(word)
     }
 
-    /// Takes the content out, which for a long text is cheaper than a copy.
+    /// Moves the content of a column out, which avoids a copy of long texts.
     fn take(&mut self, column: &str) -> Value {
         self.columns.get_mut(column).map(Value::take).unwrap_or_default()
     }
 }
 
-/// The text in `value`, part of `column`, which is to hold what `expected` says.
+/// The text in `value`, a part of `column`; empty if null. `expected` names the required type in the error.
 pub(super) fn text(column: &str, value: Value, expected: &'static str) -> Result<String, RowFault> {
     match value {
         Value::Null => Ok(String::new()),

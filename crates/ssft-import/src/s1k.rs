@@ -1,4 +1,4 @@
-//! simplescaling/s1K and s1K-1.1: a question, a worked solution, and what teachers thought and answered.
+//! Layout of simplescaling/s1K and s1K-1.1: a question, a solution, and reasoning and answers of teacher models.
 
 use crate::answer::reference;
 use crate::counts::TraceDrop;
@@ -6,23 +6,23 @@ use crate::error::RowFault;
 use crate::reading::{Candidate, NoReading, Prompt, Reading};
 use crate::row::Row;
 
-/// The end of the name of a column that holds what a teacher thought.
+/// Suffix of a column with the reasoning of a teacher.
 pub(super) const THINKING: &str = "_thinking_trajectory";
-/// The end of the name of a column that holds what a teacher answered.
+/// Suffix of a column with the answer of a teacher.
 pub(super) const ATTEMPT: &str = "_attempt";
-/// The end of the name of a column that says whether the answer was right.
+/// Suffix of a column with the grade of a teacher's answer.
 pub(super) const GRADE: &str = "_grade";
-/// Grades of what is right: as published, as truth values, and as pandas writes those where some are missing.
+/// Positive grades: as published, as truth values, and as pandas writes truth values of a column with gaps.
 const YES: [&str; 4] = ["yes", "true", "1", "1.0"];
-/// The column of s1K that lists thoughts, all of one teacher.
+/// Column of s1K with a list of reasoning texts of one teacher.
 pub(super) const LIST: &str = "thinking_trajectories";
 
-/// The question of a row.
+/// The prompt of a row.
 pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
     Prompt::plain(row.text("question")?)
 }
 
-/// Everything that a row says.
+/// The complete content of a row.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let prompt = prompt(row)?;
     let answer = reference(&row.text_if_any("solution")?);
@@ -37,12 +37,12 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     Ok(Reading { prompt, traces, answer })
 }
 
-/// The teacher that a column of thoughts is named after.
+/// The teacher in the name of a column of reasoning.
 pub(super) fn teacher(column: &str) -> Option<&str> {
     column.strip_suffix(THINKING).filter(|teacher| !teacher.is_empty())
 }
 
-/// The traces of the list, each with the one attempt that there is.
+/// The traces of the list, each with the one answer of the row.
 fn listed(row: &mut Row) -> Result<Vec<Candidate>, RowFault> {
     if !row.has(LIST) {
         return Ok(Vec::new());

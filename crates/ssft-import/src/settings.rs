@@ -1,18 +1,18 @@
-//! What an import is told.
+//! Settings of an import.
 
 use crate::layout::Layout;
 use ssft_data::dataset::Limits;
 
-/// What to import.
+/// Settings of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportSettings {
-    /// The layout of every file; nothing stands for the one that a file's columns say.
+    /// Layout of all files; `None` detects the layout of each file from its columns.
     pub layout: Option<Layout>,
-    /// Most traces of a question, the first ones; nothing stands for all.
+    /// Most traces per question, of which the first are kept; `None` for no limit.
     pub max_traces: Option<usize>,
-    /// Fewest traces of a question that is kept; at least 1.
+    /// Fewest traces of a question that is kept; 0 counts as 1.
     pub min_traces: usize,
-    /// How long a line may be.
+    /// Bounds on the reading of JSONL files.
     pub limits: Limits,
 }
 

@@ -1,19 +1,37 @@
-//! Values in Thrift's compact protocol, in which Parquet files describe themselves.
+//! Reader of Thrift's compact protocol, the encoding of Parquet's metadata.
+//!
+//! Source: <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>.
 
-/// Deepest nesting of structs and lists; Parquet knows about six.
+/// Deepest nesting of structs and lists; Parquet uses about six levels.
 const MOST_NESTING: usize = 32;
-/// The kind of a number of 32 bits.
+/// Type code of `true` (without a value of its own in a struct).
+const TRUE: u8 = 1;
+/// Type code of `false`, and of a list of truth values.
+const FALSE: u8 = 2;
+/// Type code of an 8-bit integer.
+const BYTE: u8 = 3;
+/// Type code of a 16-bit integer.
+const SHORT: u8 = 4;
+/// Type code of a 32-bit integer.
 pub(super) const NUMBER: u8 = 5;
-/// The kind of a number of 64 bits.
+/// Type code of a 64-bit integer.
 pub(super) const LONG: u8 = 6;
-/// The kind of a text.
+/// Type code of a 64-bit float.
+const DOUBLE: u8 = 7;
+/// Length of a 64-bit float, in bytes.
+const DOUBLE_BYTES: usize = 8;
+/// Type code of a string.
 pub(super) const TEXT: u8 = 8;
-/// The kind of a list.
+/// Type code of a list.
 pub(super) const LIST: u8 = 9;
-/// The kind of a struct.
+/// Type code of a set, encoded as a list.
+const SET: u8 = 10;
+/// Type code of a struct.
 pub(super) const STRUCT: u8 = 12;
+/// Length of a short list from which on the length follows as a varint.
+const LONG_LIST: u8 = 15;
 
-/// Reads values off the front; nothing comes of bytes that are none.
+/// Reader of values from the front of a byte slice. Methods return `None` for invalid or missing bytes.
 pub(super) struct Thrift<'a> {
     bytes: &'a [u8],
 }
@@ -23,12 +41,13 @@ impl<'a> Thrift<'a> {
         Self { bytes }
     }
 
-    /// How many bytes have not been read.
+    /// Number of unread bytes.
     pub(super) fn rest(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Moves to the next field of a struct: its kind, or that the struct ends here.
+    /// Reads the header of the next field of a struct and updates `id`: its type code, or `Some(None)` at the end of the
+    /// struct.
     pub(super) fn field(&mut self, id: &mut i16) -> Option<Option<u8>> {
         let header = self.take(1)?[0];
         if header == 0 {
@@ -41,28 +60,28 @@ impl<'a> Thrift<'a> {
         Some(Some(header & 15))
     }
 
-    /// The length of a list and the kind of its elements.
+    /// Reads the header of a list: its length and the type code of its elements.
     pub(super) fn list(&mut self) -> Option<(u64, u8)> {
         let header = self.take(1)?[0];
-        let count = if header >> 4 == 15 { self.varint()? } else { u64::from(header >> 4) };
+        let count = if header >> 4 == LONG_LIST { self.varint()? } else { u64::from(header >> 4) };
         Some((count, header & 15))
     }
 
-    /// Reads a value of that kind, which lies `nesting` levels deep, for nothing.
+    /// Skips a value with type code `kind`, `nesting` levels deep.
     pub(super) fn pass_over(&mut self, kind: u8, nesting: usize) -> Option<()> {
         if nesting > MOST_NESTING {
             return None;
         }
         match kind {
-            1 | 2 => Some(()),
-            3 => self.take(1).map(drop),
-            4 | NUMBER | LONG => self.varint().map(drop),
-            7 => self.take(8).map(drop),
+            TRUE | FALSE => Some(()),
+            BYTE => self.take(1).map(drop),
+            SHORT | NUMBER | LONG => self.varint().map(drop),
+            DOUBLE => self.take(DOUBLE_BYTES).map(drop),
             TEXT => self.varint().and_then(|length| self.take(usize::try_from(length).ok()?)).map(drop),
-            LIST | 10 => {
+            LIST | SET => {
                 let (count, kind) = self.list()?;
-                // Of truth values, which take a byte each, the library passes over none: it would go on elsewhere.
-                if count > 0 && kind <= 2 {
+                // Truth values in a list take one byte each, but the library skips none and would lose its position.
+                if count > 0 && kind <= FALSE {
                     return None;
                 }
                 (0..count).try_for_each(|_| self.pass_over(kind, nesting + 1))
@@ -74,17 +93,18 @@ impl<'a> Thrift<'a> {
                 }
                 Some(())
             }
-            // Maps and the like, which the format has none of.
+            // Maps and others do not occur in Parquet's metadata.
             _ => None,
         }
     }
 
-    /// A number with its sign.
+    /// Reads a signed integer (zigzag varint).
     pub(super) fn number(&mut self) -> Option<i64> {
         let folded = self.varint()?;
         Some((folded >> 1) as i64 ^ -((folded & 1) as i64))
     }
 
+    /// Reads an unsigned integer: 7 bits a byte, the lowest first.
     fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
@@ -104,7 +124,7 @@ impl<'a> Thrift<'a> {
     }
 }
 
-/// The bytes of a number without a sign; one with a sign is doubled first.
+/// The varint encoding of an unsigned integer; the zigzag encoding of n >= 0 is that of 2 n.
 #[cfg(test)]
 pub(super) fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

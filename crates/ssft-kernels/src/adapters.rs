@@ -1,49 +1,49 @@
-//! Which adapters wgpu sees, and which device a run takes.
+//! Graphics adapters that wgpu finds, and how one becomes a device of burn.
 
-use crate::source::{LaneTile, UnknownLaneTile};
+use crate::lane_tile::{LaneTile, UnknownLaneTile};
 use burn::tensor::wgpu::WgpuBackend;
 use burn::tensor::{Device, DeviceKind};
 use thiserror::Error;
 
-/// An adapter of this machine.
+/// A graphics adapter of this machine: a card, or a driver that computes on the CPU.
 #[derive(Debug, Clone)]
 pub struct Adapter {
-    /// The driver's name for it.
+    /// Name that the driver gives it.
     pub name: String,
-    /// The graphics API it is reached through.
+    /// Graphics API through which it is used.
     pub api: wgpu::Backend,
-    /// What the driver says it is.
+    /// Type that the driver reports.
     pub kind: wgpu::DeviceType,
-    /// The driver and its version.
+    /// Name and version of the driver.
     pub driver: String,
-    /// What it allows.
+    /// Its limits, for example the largest buffer.
     pub limits: wgpu::Limits,
     /// Optional features of wgpu that it supports.
     pub features: wgpu::Features,
-    /// Numbers of the vendor and of the device, on PCI where the API tells them; 0 where it does not.
+    /// PCI numbers of vendor and device; 0 where the API does not report them.
     pub ids: [u32; 2],
-    /// Smallest and largest subgroup, in invocations.
+    /// Smallest and largest size of a subgroup, in invocations.
     pub subgroup: [u32; 2],
     /// Cooperative-matrix shapes that WGSL can use; empty if none.
     pub cooperative_matrices: Vec<wgpu::CooperativeMatrixProperties>,
-    /// Its number among the adapters of its kind and API.
+    /// Index among the adapters of the same type and API.
     index: usize,
 }
 
-/// No adapter to run on.
+/// No adapter can be used.
 #[derive(Debug, Error)]
 pub enum AdapterError {
-    /// wgpu sees none at all.
+    /// wgpu finds none.
     #[error(
-        "no graphics adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers) or use --device cpu"
+        "no graphics adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers) or set `device` to cpu"
     )]
     None,
-    /// The one that was chosen does not start.
-    #[error("the adapter {name} does not start: {what}; try --device cpu")]
+    /// The selected adapter does not start.
+    #[error("the adapter {name} does not start: {what}; try `device` cpu")]
     Start {
-        /// The adapter.
+        /// Name of the adapter.
         name: String,
-        /// The driver's own words.
+        /// Message of the driver.
         what: String,
     },
     /// `SSFT_LANE_TILE` has an unknown value.
@@ -51,16 +51,16 @@ pub enum AdapterError {
     LaneTile(#[from] UnknownLaneTile),
 }
 
-/// The APIs that carry our shaders, in the order in which burn prefers them.
+/// APIs that run WGSL through wgpu, in the order in which burn prefers them.
 const APIS: [wgpu::Backend; 3] = [wgpu::Backend::Vulkan, wgpu::Backend::Metal, wgpu::Backend::Dx12];
 
 impl Adapter {
-    /// True for hardware; false for a program that plays one, like lavapipe or SwiftShader.
+    /// False for an adapter that computes on the CPU, such as lavapipe or SwiftShader.
     pub fn is_hardware(&self) -> bool {
         self.device_kind().is_some_and(|kind| !matches!(kind, DeviceKind::Cpu))
     }
 
-    /// One line for people.
+    /// Name, API and, for an adapter without hardware, the word `software`: `llvmpipe (Vulkan, software)`.
     pub fn describe(&self) -> String {
         let kind = if self.is_hardware() { "" } else { ", software" };
         format!("{} ({:?}{kind})", self.name, self.api)
@@ -79,7 +79,7 @@ impl Adapter {
     /// Starts the adapter as a device of burn.
     ///
     /// # Errors
-    /// [`AdapterError::Start`] with the driver's words; [`AdapterError::LaneTile`].
+    /// [`AdapterError::Start`] if the driver refuses; [`AdapterError::LaneTile`].
     pub async fn start(&self) -> Result<Device, AdapterError> {
         LaneTile::from_environment()?;
         let failed = |what: String| AdapterError::Start { name: self.name.clone(), what };
@@ -94,7 +94,16 @@ impl Adapter {
     }
 }
 
-/// Every adapter of the first API that has hardware, or else of the first that has any; the best first.
+/// The adapters of the first API that has hardware, else of the first API that has any adapter; the preferred one first.
+///
+/// # Examples
+/// ```
+/// let adapters = pollster::block_on(ssft_kernels::adapters::adapters());
+/// for adapter in &adapters {
+///     assert!(adapter.describe().starts_with(&adapter.name));
+///     assert_eq!(adapter.api, adapters[0].api);
+/// }
+/// ```
 pub async fn adapters() -> Vec<Adapter> {
     let mut software = Vec::new();
     for api in APIS {
@@ -134,7 +143,7 @@ async fn adapters_of(api: wgpu::Backend) -> Vec<Adapter> {
     adapters
 }
 
-/// Lower is better; a discrete card has memory of its own.
+/// Rank of an adapter type, lower first. A discrete card has memory of its own, so it comes first.
 fn preference(kind: wgpu::DeviceType) -> u8 {
     match kind {
         wgpu::DeviceType::DiscreteGpu => 0,

@@ -1,4 +1,4 @@
-//! The operations as an extension of burn: one trait that the rest of burn calls, one that a device implements.
+//! The operations as an extension of burn: a trait that burn's dispatch calls, and a trait that each device implements.
 
 use crate::forest::Forest;
 use crate::targets::Targets;
@@ -6,7 +6,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
 use burn_wgpu::CubeBackend;
 
-/// What the rest of burn calls.
+/// The operations as burn's dispatch calls them, for a device or for autodiff over it.
 #[backend_extension(Cube, Flex, Autodiff)]
 pub trait KernelOps: Backend {
     /// See [`crate::linear_nll`].
@@ -47,7 +47,7 @@ pub trait KernelOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What a device has to bring: the passes themselves. Shapes are those of the operations of the same name.
+/// Forward and backward passes, implemented by each device. Shapes are those of the operations of the same name.
 pub trait Kernels: Backend {
     /// Negative log-likelihood and log-sum-exp, each `[targets]`.
     fn nll_forward(
@@ -56,17 +56,17 @@ pub trait Kernels: Backend {
         targets: Targets,
     ) -> [FloatTensor<Self>; 2];
 
-    /// The wanted gradients of hidden states and weight.
+    /// The wanted gradients of hidden states (the input) and weight.
     fn nll_backward(
         saved: SavedNll<Self>,
         upstream: FloatTensor<Self>,
-        wanted: [bool; 2],
+        wanted: Wanted,
     ) -> [Option<FloatTensor<Self>>; 2];
 
     /// `input weight^T`.
     fn linear_forward(input: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// The same matrix, laid out as [`Kernels::linear_forward`] reads it fastest.
+    /// The same matrix in the layout that [`Kernels::linear_forward`] reads fastest.
     fn prepared(weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// `residual + input weight^T`.
@@ -80,7 +80,7 @@ pub trait Kernels: Backend {
     fn linear_backward(
         inputs: [FloatTensor<Self>; 2],
         upstream: FloatTensor<Self>,
-        wanted: [bool; 2],
+        wanted: Wanted,
     ) -> [Option<FloatTensor<Self>>; 2];
 
     /// The normalised input.
@@ -97,8 +97,8 @@ pub trait Kernels: Backend {
         upstream: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2];
 
-    /// Turns every pair by its angle, or back.
-    fn turn(input: FloatTensor<Self>, angles: FloatTensor<Self>, back: bool) -> FloatTensor<Self>;
+    /// Rotates every pair by its angle, or by the opposite angle.
+    fn rotate(input: FloatTensor<Self>, angles: FloatTensor<Self>, rotation: Rotation) -> FloatTensor<Self>;
 
     /// `silu(gate) * up`.
     fn swiglu_forward(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -120,9 +120,37 @@ pub trait Kernels: Backend {
     -> [FloatTensor<Self>; 3];
 }
 
-/// What the backward pass of `linear_nll` needs of the forward pass: its inputs, and one number a target.
+/// The inputs of a product whose gradients are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The gradient of the left operand: input or hidden states.
+    pub input: bool,
+    /// The gradient of the weight.
+    pub weight: bool,
+}
+
+/// Direction of a rotary embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// By the angles: the forward pass.
+    Forward,
+    /// By the opposite angles: the backward pass.
+    Inverse,
+}
+
+impl Rotation {
+    /// Factor of the sines.
+    pub fn sign(self) -> f32 {
+        match self {
+            Self::Forward => 1.0,
+            Self::Inverse => -1.0,
+        }
+    }
+}
+
+/// What the backward pass of `linear_nll` needs: the inputs of the forward pass, and one number per target.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)] // the fields are named as in the operation
+#[allow(missing_docs, reason = "the fields have the names of the operation")]
 pub struct SavedNll<B: Backend> {
     pub hidden: FloatTensor<B>,
     pub weight: FloatTensor<B>,
@@ -130,10 +158,10 @@ pub struct SavedNll<B: Backend> {
     pub lse: FloatTensor<B>,
 }
 
-/// What the backward pass of `tree_attention` needs of the forward pass: its inputs, its output, and one number for
-/// each query and head.
+/// What the backward pass of `tree_attention` needs: inputs and output of the forward pass, and one number per query and
+/// head.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)] // the fields are named as in the operation
+#[allow(missing_docs, reason = "the fields have the names of the operation")]
 pub struct SavedAttention<B: Backend> {
     pub query: FloatTensor<B>,
     pub key: FloatTensor<B>,
@@ -143,7 +171,7 @@ pub struct SavedAttention<B: Backend> {
     pub lse: FloatTensor<B>,
 }
 
-/// A device by itself runs the forward pass and forgets what only a backward pass would need.
+/// The operations of a device without autodiff: the forward pass alone.
 macro_rules! forward_only {
     ($($device:ty),*) => {$(
         impl KernelOps for $device {
@@ -181,7 +209,7 @@ macro_rules! forward_only {
             }
 
             fn rotary(input: FloatTensor<Self>, angles: FloatTensor<Self>) -> FloatTensor<Self> {
-                Self::turn(input, angles, false)
+                Self::rotate(input, angles, Rotation::Forward)
             }
 
             fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {

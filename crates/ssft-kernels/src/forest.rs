@@ -1,51 +1,67 @@
 //! Which keys a query sees: trees of runs of tokens.
 
-use crate::wgpu::plan::Plans;
+use crate::plan_cache::PlanCache;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A run of tokens that continues another one: a prompt, a fork's lead, a trace, or a piece of one.
+/// A run of tokens that continues another run: a prompt, a fork's tokens, a trace, or a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
-    /// The run that this one continues, an earlier node; a node without one starts a tree.
+    /// Index of the run that this one continues, an earlier node; `None` for the root of a tree.
     pub parent: Option<usize>,
-    /// Its tokens, each of which is a key.
+    /// Number of its tokens, each of which is a key.
     pub length: usize,
-    /// How many of them, the last ones, are queries. The others are known from an earlier pass.
+    /// Number of its queries: the last `new` of its tokens. The keys and values of the others come from an earlier pass.
     pub new: usize,
 }
 
 /// A [`Node`] with its place in the lists of keys and queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// The run that this one continues.
+    /// Index of the run that this one continues.
     pub parent: Option<usize>,
-    /// First of its keys.
+    /// Row of its first key.
     pub key_start: usize,
     /// Number of its keys.
     pub length: usize,
-    /// First of its queries.
+    /// Row of its first query.
     pub query_start: usize,
-    /// Number of its queries; they are its last tokens.
+    /// Number of its queries, which are its last tokens.
     pub new: usize,
 }
 
-/// Trees of runs. A token sees all tokens of the runs that its own run continues, of its own run those up to
-/// itself, and nothing else: never a sibling, never another tree.
+/// Trees of runs of tokens, which say what each token sees in [`crate::tree_attention`].
 ///
-/// Queries stand in the order of the nodes, and so do keys unless they were placed otherwise. Cloning is free.
+/// A token sees all tokens of the runs that its own run continues, and those of its own run up to itself. It does not see
+/// sibling runs or other trees. Queries are in the order of the nodes; so are keys, unless [`Forest::placed`] sets
+/// their rows. Cloning copies two pointers.
+///
+/// # Examples
+/// ```
+/// use ssft_kernels::{Forest, Node};
+///
+/// // A prompt of 5 tokens, whose keys are in a cache, and two traces that continue it.
+/// let forest = Forest::new(&[
+///     Node { parent: None, length: 5, new: 0 },
+///     Node { parent: Some(0), length: 3, new: 3 },
+///     Node { parent: Some(0), length: 2, new: 2 },
+/// ]);
+/// assert_eq!((forest.keys(), forest.queries()), (10, 5));
+/// // The second trace sees the prompt, and its own tokens from row 8 on.
+/// assert_eq!(forest.ancestors(2), [0..5]);
+/// assert_eq!(forest.runs()[2].key_start, 8);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Forest {
     runs: Arc<[Run]>,
-    /// What GPUs were told of it.
-    plans: Arc<Plans>,
+    plans: Arc<PlanCache>,
 }
 
 impl Forest {
-    /// Lays out `nodes` one after the other.
+    /// A forest whose keys are in the order of `nodes`, without gaps.
     ///
     /// # Panics
-    /// If there is no query, a node is empty or has more new tokens than tokens, or its parent is not an earlier node.
+    /// If there is no query, a node has no token or more new tokens than tokens, or its parent is not an earlier node.
     pub fn new(nodes: &[Node]) -> Self {
         let starts = nodes.iter().scan(0, |next, node| {
             *next += node.length;
@@ -54,8 +70,10 @@ impl Forest {
         Self::placed(nodes, starts)
     }
 
-    /// Has the keys of each node begin at its number of `key_starts`, so that a cache may leave room behind them. They
-    /// must not overlap; what lies between them is not read. Such a forest carries no gradients.
+    /// A forest in which the keys of each node begin at the row that `key_starts` gives, so that a cache can have room
+    /// behind them.
+    ///
+    /// The rows of different nodes must not overlap; rows between them are not read. Such a forest supports no gradients.
     ///
     /// # Panics
     /// As [`Forest::new`], and if there are fewer starts than nodes.
@@ -78,12 +96,12 @@ impl Forest {
         Self { runs, plans: Arc::default() }
     }
 
-    /// Every run, in order.
+    /// All runs, in the order of the nodes.
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }
 
-    /// Rows of keys that the forest reaches over: their number, if none was placed elsewhere.
+    /// Number of rows that a list of keys needs: the largest row of a key plus 1. Without gaps, the number of keys.
     pub fn keys(&self) -> usize {
         self.runs.iter().map(|run| run.key_start + run.length).max().unwrap_or(0)
     }
@@ -93,7 +111,10 @@ impl Forest {
         self.runs.last().map_or(0, |run| run.query_start + run.new)
     }
 
-    /// The keys of the runs that `run` continues, outermost first. Its own keys are not among them.
+    /// Rows of the keys of each run that `run` continues, from the root on. The keys of `run` itself are not included.
+    ///
+    /// # Panics
+    /// If there is no such run.
     pub fn ancestors(&self, run: usize) -> Vec<Range<usize>> {
         let parent = |&run: &usize| self.runs[run].parent;
         let mut chain: Vec<_> = std::iter::successors(parent(&run), parent)
@@ -103,12 +124,13 @@ impl Forest {
         chain
     }
 
-    pub(crate) fn plans(&self) -> &Plans {
+    /// The plans of this forest that devices hold.
+    pub(crate) fn plans(&self) -> &PlanCache {
         &self.plans
     }
 
-    /// The runs of each tree, if no tree is interrupted by runs of another and keys stand one after the other; what is to
-    /// have gradients is packed so.
+    /// Indices of the runs of each tree. `None` if the runs of two trees alternate or keys have gaps between them; then
+    /// there are no gradients.
     pub fn trees(&self) -> Option<Vec<Range<usize>>> {
         let follows = |pair: &[Run]| pair[1].key_start == pair[0].key_start + pair[0].length;
         if self.runs[0].key_start > 0 || !self.runs.windows(2).all(follows) {
@@ -118,17 +140,17 @@ impl Forest {
         // A tree ends where the next one starts.
         let ends = roots[1..].iter().copied().chain([self.runs.len()]);
         let trees: Vec<_> = roots.iter().copied().zip(ends).map(|(from, to)| from..to).collect();
-        let whole = |tree: &Range<usize>| {
+        let is_whole = |tree: &Range<usize>| {
             self.runs[tree.start + 1..tree.end]
                 .iter()
                 .all(|run| run.parent.is_some_and(|parent| parent >= tree.start))
         };
-        trees.iter().all(whole).then_some(trees)
+        trees.iter().all(is_whole).then_some(trees)
     }
 }
 
 impl Run {
-    /// How many of the run's keys stand before its first query.
+    /// Number of its keys before its first query.
     pub fn known(&self) -> usize {
         self.length - self.new
     }
@@ -143,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_placed_one_after_the_other() {
+    fn runs_are_placed_without_gaps() {
         let forest =
             Forest::new(&[node(None, 5, 0), node(Some(0), 3, 2), node(Some(1), 4, 4), node(None, 2, 1)]);
         let starts: Vec<_> = forest.runs().iter().map(|run| (run.key_start, run.query_start)).collect();
@@ -155,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_may_be_interrupted() {
+    fn runs_of_two_trees_may_alternate() {
         let forest = Forest::new(&[node(None, 1, 1), node(None, 1, 1), node(Some(0), 1, 1)]);
         assert_eq!(forest.trees(), None);
         assert_eq!(forest.ancestors(2).first(), Some(&(0..1)));
     }
 
     #[test]
-    fn keys_may_be_placed_with_room_between_them() {
+    fn keys_may_have_gaps_between_them() {
         let nodes = [node(None, 2, 0), node(Some(0), 3, 1), node(Some(0), 1, 1)];
         let forest = Forest::placed(&nodes, [4, 8, 0]);
         assert_eq!((forest.keys(), forest.queries(), forest.trees()), (11, 2, None));
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a forest without a query")]
-    fn nothing_to_ask_is_refused() {
+    fn a_forest_without_queries_is_refused() {
         Forest::new(&[node(None, 3, 0)]);
     }
 }

@@ -1,6 +1,6 @@
-//! Gradients of the operations, over any device: burn's Autodiff, with backward passes of our own.
+//! Gradients of the operations on any device: burn's autodiff with the backward passes of this crate.
 
-use crate::extension::{KernelOps, Kernels, SavedAttention, SavedNll};
+use crate::extension::{KernelOps, Kernels, Rotation, SavedAttention, SavedNll, Wanted};
 use crate::forest::Forest;
 use crate::targets::Targets;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -40,7 +40,7 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         }
     }
 
-    /// A weight under way to the next update stays as it is.
+    /// A tracked weight keeps its layout, because the next update changes it.
     fn column_major(weight: FloatTensor<Self>) -> FloatTensor<Self> {
         weight
     }
@@ -76,10 +76,12 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
         let angles = angles.into_primitive();
         match RotaryBackward.prepare::<C>([input.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
-                let output = B::turn(input.into_primitive(), angles.clone(), false);
+                let output = B::rotate(input.into_primitive(), angles.clone(), Rotation::Forward);
                 prepared.finish(angles, output)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(B::turn(input.into_primitive(), angles, false)),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(B::rotate(input.into_primitive(), angles, Rotation::Forward))
+            }
         }
     }
 
@@ -114,7 +116,8 @@ impl<B: Kernels, C: CheckpointStrategy> KernelOps for Autodiff<B, C> {
     }
 }
 
-/// Takes what has arrived at an operation, and hands each of its inputs that is tracked what `work` finds for it.
+/// Consumes the gradient of an operation's result and registers the gradients that `work` computes, each for its input.
+/// `work` is told which inputs are tracked.
 fn pass_back<B: Backend, S, const N: usize>(
     ops: Ops<S, N>,
     gradients: &mut Gradients,
@@ -130,7 +133,7 @@ fn pass_back<B: Backend, S, const N: usize>(
     }
 }
 
-/// A backward pass of `$inputs` inputs: what it keeps, and what it does.
+/// A backward pass of an operation with `$inputs` inputs, from the saved `$state`.
 macro_rules! backward {
     ($name:ident, $inputs:literal, $state:ty, $work:expr) => {
         #[derive(Debug)]
@@ -151,16 +154,22 @@ macro_rules! backward {
     };
 }
 
-backward!(NllBackward, 2, SavedNll<B>, B::nll_backward);
-backward!(LinearBackward, 2, [FloatTensor<B>; 2], B::linear_backward);
+backward!(NllBackward, 2, SavedNll<B>, |saved, upstream, [input, weight]| {
+    B::nll_backward(saved, upstream, Wanted { input, weight })
+});
+backward!(LinearBackward, 2, [FloatTensor<B>; 2], |inputs, upstream, [input, weight]| {
+    B::linear_backward(inputs, upstream, Wanted { input, weight })
+});
 backward!(LinearOntoBackward, 3, [FloatTensor<B>; 2], |inputs, upstream, [input, weight, residual]| {
-    let [of_input, of_weight] = B::linear_backward(inputs, upstream.clone(), [input, weight]);
+    let [of_input, of_weight] = B::linear_backward(inputs, upstream.clone(), Wanted { input, weight });
     [of_input, of_weight, residual.then_some(upstream)]
 });
 backward!(NormBackward, 2, ([FloatTensor<B>; 2], f64), |(inputs, epsilon), upstream, _| {
     B::rms_norm_backward(inputs, epsilon, upstream).map(Some)
 });
-backward!(RotaryBackward, 1, FloatTensor<B>, |angles, upstream, _| [Some(B::turn(upstream, angles, true))]);
+backward!(RotaryBackward, 1, FloatTensor<B>, |angles, upstream, _| {
+    [Some(B::rotate(upstream, angles, Rotation::Inverse))]
+});
 backward!(SwigluBackward, 2, [FloatTensor<B>; 2], |inputs, upstream, _| {
     B::swiglu_backward(inputs, upstream).map(Some)
 });

@@ -1,4 +1,4 @@
-//! Which kernels a piece of work starts on a GPU, and how long each takes there.
+//! Kernels that a piece of work launches on a GPU: their number, and the time of each.
 
 use burn::cubecl::config::{TypeNameFormatLevel, type_name_format};
 use burn::cubecl::logging::{Duration, LaunchObservation, LaunchObserver, TimingMethod, TimingRequest};
@@ -11,22 +11,23 @@ use std::thread::{self, ThreadId};
 /// Time of all launches of one kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelTime {
-    /// A shader of ours by the name of its file, a kernel of CubeCL by the name of its type.
+    /// File name of a shader of this crate, or type name of a kernel of CubeCL.
     pub name: String,
     /// Number of launches.
     pub launches: u64,
-    /// Milliseconds of all of them together.
+    /// Total time of these launches, in milliseconds.
     pub ms: f64,
 }
 
-/// What [`profile`] found.
+/// Times of kernels, from [`profile`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
-    /// Every kernel, the one that took longest first.
+    /// All kernels, by descending time.
     pub kernels: Vec<KernelTime>,
-    /// Launches issued; more than those of `kernels` if some could not be timed.
+    /// Number of launches; more than in `kernels` if some could not be timed.
     pub launched: u64,
-    /// Launches timed by the device's clock. The others are timed by the host's, which includes submission and waiting.
+    /// Number of launches timed by the device's clock. The others are timed by the host's, which includes submission and
+    /// waiting.
     pub by_device_clock: u64,
 }
 
@@ -37,14 +38,14 @@ struct Counter {
 
 impl LaunchObserver for Counter {
     fn launched(&self, _kernel: &'static str) {
-        // There is one observer a process; what other threads start is not ours.
+        // One observer serves the whole process; launches of other threads do not belong to the work.
         if thread::current().id() == self.thread {
             self.launches.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-/// The launches that `work` issues from the thread that it is called on; 0 on the CPU. Copies between buffers are none.
+/// Number of launches that `work` issues from the calling thread; 0 on the CPU. Copies between buffers do not count.
 pub fn count(work: impl FnOnce()) -> u64 {
     let counter = Arc::new(Counter { thread: thread::current().id(), launches: AtomicU64::new(0) });
     let observation = LaunchObservation::new(counter.clone());
@@ -67,10 +68,10 @@ struct Found {
 }
 
 impl Timer {
-    /// What was found so far; `None` on a thread whose launches are not ours.
+    /// The results so far; `None` on a thread other than that of the work.
     fn found(&self) -> Option<MutexGuard<'_, Found>> {
-        let ours = thread::current().id() == self.thread;
-        ours.then(|| self.found.lock().unwrap_or_else(PoisonError::into_inner))
+        let is_thread_of_work = thread::current().id() == self.thread;
+        is_thread_of_work.then(|| self.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -81,8 +82,8 @@ impl LaunchObserver for Timer {
         }
     }
 
-    /// One launch at a time, so that each kernel's own cost is measured. Metal holds at most 28 unread measurements,
-    /// and a step has thousands of launches.
+    /// Each launch is timed and read before the next one starts, so that the times do not overlap. Metal holds at most 28
+    /// unread times, and a training step has thousands of launches.
     fn timing(&self) -> TimingRequest {
         TimingRequest::Resolved
     }
@@ -97,8 +98,8 @@ impl LaunchObserver for Timer {
     }
 }
 
-/// Shortens the path of a type to `KernelBinop | AddOp`. A matrix product has dozens of type parameters, so only its first
-/// word is kept.
+/// Short form of a type name, for example `KernelBinop | AddOp`. Of a type with many parameters, such as a matrix product,
+/// only the first word.
 fn name_of(kernel: &str) -> String {
     const MOST_WORDS: usize = 3;
     let name = type_name_format(kernel, TypeNameFormatLevel::Balanced);
@@ -108,8 +109,8 @@ fn name_of(kernel: &str) -> String {
     }
 }
 
-/// Times every kernel that `work` starts from the thread that it is called on; empty on the CPU. Kernels run one at a
-/// time meanwhile, so `work` takes longer than it does by itself.
+/// Times of all kernels that `work` launches from the calling thread; empty on the CPU. Kernels run one at a time, so
+/// `work` takes longer than without profiling.
 pub fn profile(work: impl FnOnce()) -> Profile {
     let timer = Arc::new(Timer { thread: thread::current().id(), found: Mutex::default() });
     let observation = LaunchObservation::new(timer.clone());
@@ -126,7 +127,7 @@ pub fn profile(work: impl FnOnce()) -> Profile {
 }
 
 thread_local! {
-    /// The shader of ours that this thread is starting. CubeCL knows all of them by the one type that carries their text.
+    /// The shader of this crate that the thread is launching. For CubeCL all of them have the same type name.
     static SHADER: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 

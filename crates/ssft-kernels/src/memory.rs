@@ -1,25 +1,24 @@
-//! How much memory a piece of work takes on a GPU.
+//! Device memory that a piece of work needs on a GPU.
 
 use burn::backend::DispatchDevice;
 use burn::cubecl::MemoryScope;
 use burn::cubecl::client::Client;
 use burn::tensor::Device;
 
-/// The bytes of device memory that `work` needs at a time, beyond what was there before it: what it leaves behind and
-/// what it only used. `None` on the CPU, where `work` is not run: a global allocator sees that.
+/// Most bytes of device memory that `work` needs at one time, in addition to what was allocated before it. `None` on the
+/// CPU, where `work` does not run; a global allocator can measure that.
 ///
-/// CubeCL's pools do not tell. They keep no mark of the bytes that were in use at most, and what they hold says more
-/// about their pages (as large as the largest allocation so far, or one of a few dozen sizes) than about the work. So
-/// `work` runs with all allocations directed to the persistent pool, which was made for weights: a buffer of exactly
-/// the size asked for, up to the device's alignment (32 bytes on the software adapter, at most 256), that is reused
-/// only by an allocation of the same size and never returned. What that pool holds in the end is therefore, for
-/// each size, the most buffers that were needed at a time. It is the peak if those happened at the same time, as
-/// they do where one size outweighs the others, and more than the peak otherwise; it is never less. Host and device
-/// are not in step, so a buffer counts as needed until the host let go of it and the device has started what uses it.
+/// `work` has to allocate from the thread that calls this function.
 ///
-/// Not counted are the uniform buffers of the launches, a few dozen bytes each, and the staging buffers of reads.
+/// CubeCL's pools do not record their peak, and what they reserve depends more on their page sizes than on the work. So
+/// `work` runs with all allocations in the persistent pool, which is meant for weights. A buffer there has exactly the
+/// requested size, rounded up to the device's alignment (32 bytes on the software adapter, at most 256). It is reused
+/// only for the same size and never returned. At the end the pool therefore holds, for each size, the most buffers that
+/// were needed at one time. This is the peak if those times coincide, as they do where one size dominates, and more
+/// than the peak otherwise; it is never less. A buffer counts as needed until the host has dropped it and the device has
+/// started the work that uses it.
 ///
-/// `work` has to allocate from the thread that it is called on.
+/// Not counted: the uniform buffers of launches, a few dozen bytes each, and the staging buffers of reads.
 pub fn peak_bytes(device: &Device, work: impl FnOnce() + Send) -> Option<u64> {
     let client = client(device)?;
     device.memory_cleanup();
@@ -30,7 +29,7 @@ pub fn peak_bytes(device: &Device, work: impl FnOnce() + Send) -> Option<u64> {
     Some(after.saturating_sub(before))
 }
 
-/// Bytes of device memory that the pools of a GPU hold now, in use or not. `None` on the CPU.
+/// Bytes of device memory that the pools of a GPU reserve now, in use or not. `None` on the CPU.
 pub fn reserved_bytes(device: &Device) -> Option<u64> {
     Some(client(device)?.memory_report(MemoryScope::Device).usage().bytes_reserved)
 }

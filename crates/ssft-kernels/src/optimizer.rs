@@ -1,75 +1,12 @@
-//! The update of a parameter, in one pass over it. Nothing here is tracked: an update has no gradient.
+//! Update of a parameter in one pass over it, and the sum of squares that a gradient norm needs. Neither has a gradient.
 
+use crate::adamw_rule::{AdamW, Coefficients, Moments};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_wgpu::CubeBackend;
 
-/// One AdamW update of a parameter `p` with gradient `g` and moments `m`, `v`. Source: arXiv 1711.05101.
-///
-/// ```text
-/// g' = scale g        m = beta1 m + (1 - beta1) g'        v = beta2 v + (1 - beta2) g'^2
-/// p = (1 - rate decay) p - rate (m / (1 - beta1^time)) / (sqrt(v / (1 - beta2^time)) + epsilon)
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AdamW {
-    /// Learning rate.
-    pub rate: f32,
-    /// Decay of the first moment.
-    pub beta1: f32,
-    /// Decay of the second moment.
-    pub beta2: f32,
-    /// Added to the root of the second moment.
-    pub epsilon: f32,
-    /// Decay of the parameter, times the learning rate.
-    pub weight_decay: f32,
-    /// What the gradient is multiplied with: clipping.
-    pub scale: f32,
-    /// Number of this update, from 1.
-    pub time: usize,
-}
-
-/// Running means of a parameter's gradient and of its square, of the parameter's shape.
-#[derive(Debug, Clone)]
-pub struct Moments<const D: usize> {
-    /// Of the gradient.
-    pub first: Tensor<D>,
-    /// Of its square.
-    pub second: Tensor<D>,
-}
-
-/// The numbers of an update that are the same for all elements.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Coefficients {
-    pub beta1: f32,
-    pub beta2: f32,
-    pub epsilon: f32,
-    pub scale: f32,
-    /// `1 - rate decay`.
-    pub keep: f32,
-    /// `rate / (1 - beta1^time)`.
-    pub rate: f32,
-    /// `1 / (1 - beta2^time)`.
-    pub unbias: f32,
-}
-
-impl AdamW {
-    /// Computed once in f64: the powers of the betas lose digits in f32.
-    pub(crate) fn coefficients(&self) -> Coefficients {
-        let unbias = |beta: f32| 1.0 / (1.0 - f64::from(beta).powf(self.time as f64));
-        Coefficients {
-            beta1: self.beta1,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-            scale: self.scale,
-            keep: (1.0 - f64::from(self.rate) * f64::from(self.weight_decay)) as f32,
-            rate: (f64::from(self.rate) * unbias(self.beta1)) as f32,
-            unbias: unbias(self.beta2) as f32,
-        }
-    }
-}
-
-/// What the rest of burn calls.
+/// The operations as burn's dispatch calls them.
 #[backend_extension(Cube, Flex)]
 pub trait OptimizerOps: Backend {
     /// Parameter, first and second moment after an update.
@@ -81,7 +18,7 @@ pub trait OptimizerOps: Backend {
         coefficients: Coefficients,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// `[1]`: sum of the squares of all elements.
+    /// Sum of the squares of all elements, `[1]`.
     fn sum_of_squares(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
@@ -117,10 +54,32 @@ impl OptimizerOps for Flex {
     }
 }
 
-/// One update of a parameter and its moments, in place where nobody else holds them. See [`AdamW`].
+/// One update of a parameter and its moments, see [`AdamW`]. It is done in place if no other tensor shares their memory.
 ///
 /// # Panics
 /// If the shapes differ, or a tensor is tracked by autodiff.
+///
+/// # Examples
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use ssft_kernels::{AdamW, Moments, adamw, sum_of_squares};
+///
+/// let device = Device::flex();
+/// let parameter = Tensor::<1>::from_data([1.0f32, 1.0], &device);
+/// let gradient = Tensor::<1>::from_data([3.0f32, -4.0], &device);
+/// let norm: Vec<f32> = sum_of_squares(gradient.clone()).sqrt().into_data().try_to_vec().unwrap();
+/// assert_eq!(norm, [5.0]);
+///
+/// let zeros = || Tensor::<1>::zeros([2], &device);
+/// let moments = Moments { first: zeros(), second: zeros() };
+/// let rule = AdamW {
+///     rate: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.0, scale: 1.0 / norm[0], time: 1,
+/// };
+/// let (parameter, _) = adamw(parameter, gradient, moments, &rule);
+/// // The first update moves every number by the learning rate, against the sign of its gradient.
+/// let parameter: Vec<f32> = parameter.into_data().try_to_vec().unwrap();
+/// assert!((parameter[0] - 0.9).abs() < 1e-6 && (parameter[1] - 1.1).abs() < 1e-6);
+/// ```
 pub fn adamw<const D: usize>(
     parameter: Tensor<D>,
     gradient: Tensor<D>,
@@ -142,7 +101,7 @@ pub fn adamw<const D: usize>(
     (Tensor::from_dispatch(parameter), moments)
 }
 
-/// `[1]`: the sum of the squares of all elements.
+/// Sum of the squares of all elements, `[1]`.
 pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     Tensor::from_dispatch(Dispatch::sum_of_squares(tensor.into_dispatch()))
 }

@@ -1,15 +1,18 @@
-//! Every operation in plain tensors: what the kernels have to equal, and what they have to beat.
+//! Every operation in plain tensors, with the same signature. Tests compare the kernels with it, benches time them beside it.
 
-use crate::{
-    AdamW, Forest, Moments, Targets, check_linear, check_linear_nll, check_residual, check_rms_norm,
-    check_rotary, check_swiglu, check_tree_attention,
+use crate::adamw_rule::{AdamW, Moments};
+use crate::checks::{
+    check_linear, check_linear_nll, check_residual, check_rms_norm, check_rotary, check_swiglu,
+    check_tree_attention,
 };
+use crate::forest::Forest;
+use crate::targets::Targets;
 use burn::tensor::activation::{log_softmax, silu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
 
-/// As [`crate::linear_nll`], with all logits in memory: the largest intermediate is `targets * vocab` numbers, and
-/// gradients keep several of them.
+/// As [`crate::linear_nll`], with all logits in memory: the largest intermediate has `[targets, vocab]` numbers, and
+/// gradients keep several of that size.
 ///
 /// # Shapes, panics
 /// As [`crate::linear_nll`].
@@ -86,7 +89,7 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest: &Forest) -> Tensor<3> {
     check_tree_attention(&query, &key, &value, forest);
     let ([_, heads, head_dim], device) = (query.dims(), query.device());
-    // [tokens, heads, head_dim] to [heads, tokens, head_dim], key heads repeated for the queries that share them.
+    // [tokens, heads, head_dim] to [heads, tokens, head_dim]; each key head is repeated for the query heads that share it.
     let by_head = |tensor: Tensor<3>| tensor.swap_dims(0, 1);
     let repeated = |tensor: Tensor<3>| {
         let [kv_heads, keys, _] = tensor.dims();
@@ -95,7 +98,7 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
             .expand([kv_heads, heads / kv_heads, keys, head_dim])
             .reshape([heads, keys, head_dim])
     };
-    // Trees that interrupt each other, or keys placed anywhere, are one rectangle, most of it hidden.
+    // Without contiguous trees, all runs are one rectangle of queries and keys, most of it masked.
     let packed = forest.trees().is_some();
     let trees = forest.trees().unwrap_or_else(|| std::iter::once(0..forest.runs().len()).collect());
     let of_tree = |tree: Range<usize>| {
@@ -107,23 +110,26 @@ pub fn tree_attention(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, forest
         (queries > 0).then(|| {
             let query = cut(&query, first.query_start, queries) / (head_dim as f64).sqrt();
             let [key, value] = [&key, &value].map(|tensor| repeated(cut(tensor, first_key, keys)));
-            let hidden = hidden(forest, tree, first_key..first_key + keys, &device);
-            let scores = query.matmul(key.swap_dims(1, 2)) + hidden;
+            let mask = mask(forest, tree, first_key..first_key + keys, &device);
+            let scores = query.matmul(key.swap_dims(1, 2)) + mask;
             by_head(softmax(scores, 2).matmul(value))
         })
     };
     Tensor::cat(trees.into_iter().filter_map(of_tree).collect(), 0)
 }
 
-/// `[1, queries, keys]` of a tree: 0 where a query sees a key, and so little that its weight is 0 elsewhere.
-fn hidden(forest: &Forest, tree: Range<usize>, keys: Range<usize>, device: &Device) -> Tensor<3> {
+/// Score of a key that a query does not see: its weight underflows to 0.
+const UNSEEN: f32 = -1e30;
+
+/// Terms of the scores of a tree, `[1, queries, keys]`: 0 where a query sees a key, [`UNSEEN`] elsewhere.
+fn mask(forest: &Forest, tree: Range<usize>, keys: Range<usize>, device: &Device) -> Tensor<3> {
     let mut mask = Vec::new();
     for index in tree {
         let (run, ancestors) = (forest.runs()[index], forest.ancestors(index));
         for offset in run.known()..run.length {
             let own = run.key_start..=run.key_start + offset;
             let sees = |key: usize| own.contains(&key) || ancestors.iter().any(|range| range.contains(&key));
-            mask.extend(keys.clone().map(|key| if sees(key) { 0.0 } else { -1e30f32 }));
+            mask.extend(keys.clone().map(|key| if sees(key) { 0.0 } else { UNSEEN }));
         }
     }
     let queries = mask.len() / keys.len();

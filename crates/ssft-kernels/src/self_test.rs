@@ -1,53 +1,53 @@
-//! Every operation once, on a device that nobody has tested: does it compute what plain tensors on the CPU do?
+//! Test of a device: each operation once, compared with plain tensors on the CPU.
 //!
-//! A browser skips a shader that it refuses, and what is read then is whatever the buffer held before: plausible wrong
-//! numbers (cubecl#1641). So a page asks first.
+//! A browser that rejects a shader skips its launch, and a later read returns the previous content of the buffer, which can
+//! look plausible (cubecl#1641). The page therefore runs this test before it uses WebGPU.
 
 use crate::{AdamW, Forest, Moments, Node, Targets, reference};
 use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
-/// A device that does not compute.
+/// A device that failed the test.
 #[derive(Debug, Error)]
 pub enum SelfTestError {
-    /// An operation gives other numbers than its reference.
+    /// The result of an operation differs from its reference.
     #[error(
         "{operation} gives wrong numbers ({what} is off by {error:.1e}, at most {tolerance:.1e} would be rounding)"
     )]
     Wrong {
-        /// Its name.
+        /// Name of the operation.
         operation: &'static str,
-        /// Its result, or the gradient of one of its inputs.
+        /// The result, or the gradient of one of the inputs.
         what: String,
-        /// Largest distance to the reference.
+        /// Largest difference from the reference.
         error: f32,
-        /// Largest that rounding explains.
+        /// Largest difference that rounding explains.
         tolerance: f32,
     },
-    /// A readback failed.
+    /// A result could not be read.
     #[error("{operation}: the device stopped answering: {what}")]
     Device {
-        /// What was tried.
+        /// Name of the operation.
         operation: &'static str,
-        /// The device's own words.
+        /// Message of the device.
         what: String,
     },
 }
 
-/// An operation over flat inputs, with a flat result.
+/// An operation with flat inputs and a flat result.
 type Operation = Box<dyn Fn(&[Tensor<1>]) -> Tensor<1>>;
 
 struct Case {
     name: &'static str,
-    /// Numbers of each input.
+    /// Length of each input.
     sizes: Vec<usize>,
-    /// It has gradients; an update of the optimizer has none.
+    /// True if gradients are compared as well; an optimizer's update has none.
     tracked: bool,
     ours: Operation,
     reference: Operation,
 }
 
-/// Shapes at which every tail of the kernels is hit: none a multiple of a workgroup, a tile or a quad.
+/// Shapes that reach the end of every tile: none is a multiple of a workgroup, a tile or a quad.
 const ROWS: usize = 67;
 const WIDTH: usize = 37;
 const VOCAB: usize = 131;
@@ -58,7 +58,7 @@ const HEAD_DIM: usize = 10;
 /// Runs every operation of this crate, forward and backward, on `device` and in plain tensors on the CPU.
 ///
 /// # Errors
-/// [`SelfTestError`] names the first operation that gives other numbers.
+/// [`SelfTestError`] for the first operation that differs.
 pub async fn self_test(device: &Device) -> Result<(), SelfTestError> {
     for case in cases() {
         let ours = outcome(&case, &case.ours, &device.clone().autodiff()).await?;
@@ -73,7 +73,7 @@ pub async fn self_test(device: &Device) -> Result<(), SelfTestError> {
     Ok(())
 }
 
-/// The result and the gradient of each input that has one.
+/// The result, and the gradient of each input that has one, each with a name.
 async fn outcome(
     case: &Case,
     operation: &Operation,
@@ -88,7 +88,7 @@ async fn outcome(
     if !case.tracked {
         return Ok(vec![("the result".to_owned(), read(case.name, result).await?)]);
     }
-    let upstream = Tensor::from_data(TensorData::new(draw(99, size), [size]), device);
+    let upstream = Tensor::from_data(TensorData::new(draw(UPSTREAM, size), [size]), device);
     let gradients = (result.clone() * upstream).sum().backward();
     let mut outcome = vec![("the result".to_owned(), read(case.name, result.inner()).await?)];
     for (number, input) in inputs.iter().enumerate() {
@@ -105,9 +105,12 @@ async fn read(operation: &'static str, tensor: Tensor<1>) -> Result<Vec<f32>, Se
     data.try_to_vec().map_err(|error| failed(error.to_string()))
 }
 
-/// Sums of at most a few hundred terms round to far less than this share of the largest number; a wrong kernel is off by
-/// as much as the numbers themselves.
+/// Largest difference that counts as rounding, relative to the largest number. Sums of a few hundred terms stay far below
+/// it; a wrong kernel is off by the size of the numbers.
 const ROUNDING: f32 = 1e-4;
+
+/// Lower bound of the largest number in [`ROUNDING`], for results that are 0 or nearly so.
+const LEAST_SCALE: f32 = 1e-2;
 
 fn compare(
     operation: &'static str,
@@ -116,7 +119,7 @@ fn compare(
     reference: &[f32],
 ) -> Result<(), SelfTestError> {
     let largest = reference.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let tolerance = ROUNDING * largest.max(1e-2);
+    let tolerance = ROUNDING * largest.max(LEAST_SCALE);
     let error = match ours.len() == reference.len() && ours.iter().all(|value| value.is_finite()) {
         true => ours.iter().zip(reference).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
         false => f32::INFINITY,
@@ -127,7 +130,11 @@ fn compare(
     Err(SelfTestError::Wrong { operation, what: what.to_owned(), error, tolerance })
 }
 
-/// Numbers between -1 and 1, the same everywhere (xorshift32, Marsaglia 2003).
+/// Streams of [`draw`] beside those of the inputs, which count from 0.
+const UPSTREAM: u32 = 99;
+const ANGLES: u32 = 50;
+
+/// Pseudorandom numbers between -1 and 1, equal on every platform: xorshift32 (Marsaglia 2003).
 fn draw(stream: u32, count: usize) -> Vec<f32> {
     let mut state = 0x9e37_79b9 ^ (stream + 1).wrapping_mul(0x85eb_ca6b);
     let mut next = || {
@@ -154,13 +161,13 @@ fn case(
     }
 }
 
-/// A matrix out of a flat input.
+/// A flat input as a matrix.
 fn matrix(flat: &Tensor<1>, rows: usize) -> Tensor<2> {
     let [size] = flat.dims();
     flat.clone().reshape([rows, size / rows])
 }
 
-/// `[rows, heads, HEAD_DIM]` out of a flat input.
+/// A flat input as `[rows, heads, HEAD_DIM]`.
 fn heads(flat: &Tensor<1>, heads: usize) -> Tensor<3> {
     let [size] = flat.dims();
     flat.clone().reshape([size / heads / HEAD_DIM, heads, HEAD_DIM])
@@ -170,7 +177,7 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     tensor.flatten(0, D - 1)
 }
 
-/// One case with the kernel, one with its reference: both have the same signature.
+/// The case of an operation whose kernel and reference have the same name and signature.
 macro_rules! case {
     ($operation:ident, $sizes:expr, |$inputs:ident| $($argument:expr),+) => {
         case(
@@ -189,7 +196,7 @@ fn cases() -> Vec<Case> {
     let again = forest.clone();
     vec![
         case!(linear, [square, weight], |x| matrix(&x[0], ROWS), matrix(&x[1], VOCAB)),
-        // A row alone: what every token of decoding is.
+        // One row, as in decoding.
         case!(linear, [WIDTH, weight], |x| matrix(&x[0], 1), matrix(&x[1], VOCAB)),
         case!(
             linear_onto,
@@ -203,7 +210,7 @@ fn cases() -> Vec<Case> {
         case!(rms_norm, [WIDTH, WIDTH], |x| matrix(&x[0], 1), x[1].clone(), 1e-5),
         case!(swiglu, [square, square], |x| matrix(&x[0], ROWS), matrix(&x[1], ROWS)),
         case!(swiglu, [WIDTH, WIDTH], |x| matrix(&x[0], 1), matrix(&x[1], 1)),
-        // Its angles are constants.
+        // The angles are constants.
         case!(rotary, [ROWS * HEADS * HEAD_DIM], |x| heads(&x[0], HEADS), angles(&x[0])),
         case(
             "tree_attention",
@@ -226,12 +233,12 @@ fn attention(operation: Attention, forest: Forest) -> impl Fn(&[Tensor<1>]) -> T
     move |x| flat(operation(heads(&x[0], HEADS), heads(&x[1], KEY_HEADS), heads(&x[2], KEY_HEADS), &forest))
 }
 
-/// Numbers of the queries of a forest, and of its keys.
+/// Lengths of the queries and of the keys of a forest.
 fn sizes(forest: &Forest) -> (usize, usize) {
     (forest.queries() * HEADS * HEAD_DIM, forest.keys() * KEY_HEADS * HEAD_DIM)
 }
 
-/// One new token of each of two branches, all before it known: what a step of decoding asks.
+/// A step of decoding: one new token in each of two branches, with known tokens before it.
 fn decoding(name: &'static str, ours: Attention, reference: Attention) -> Case {
     let node = |parent, length, new| Node { parent, length, new };
     let forest = Forest::new(&[node(None, 21, 0), node(Some(0), 9, 1), node(Some(0), 34, 1)]);
@@ -243,7 +250,7 @@ fn decoding(name: &'static str, ours: Attention, reference: Attention) -> Case {
     Case { tracked: false, ..case(name, [queries, keys, keys], ours, reference) }
 }
 
-/// A prompt of odd length with three branches, one of which goes on in two.
+/// A prompt with two branches, the second of which has two branches of its own.
 fn forest() -> Forest {
     let node = |parent, length| Node { parent, length, new: length };
     Forest::new(&[node(None, 21), node(Some(0), 9), node(Some(0), 13), node(Some(2), 5), node(Some(2), 1)])
@@ -256,13 +263,13 @@ fn targets() -> Targets {
 }
 
 fn angles(like: &Tensor<1>) -> Tensor<2> {
-    let values = TensorData::new(draw(50, ROWS * HEAD_DIM), [ROWS, HEAD_DIM]);
+    let values = TensorData::new(draw(ANGLES, ROWS * HEAD_DIM), [ROWS, HEAD_DIM]);
     Tensor::from_data(values, &like.device().inner())
 }
 
 type Update = fn(Tensor<1>, Tensor<1>, Moments<1>, &AdamW) -> (Tensor<1>, Moments<1>);
 
-/// A parameter and its moments after an update, side by side.
+/// A parameter and its moments after an update, concatenated.
 fn updated(inputs: &[Tensor<1>], update: Update) -> Tensor<1> {
     let [parameter, gradient, first, second] = [0, 1, 2, 3].map(|number| inputs[number].clone().inner());
     let rule =
@@ -277,13 +284,13 @@ mod tests {
 
     #[test]
     fn the_cpu_passes() {
-        pollster::block_on(self_test(&Device::flex())).expect("kernels that equal their references");
+        pollster::block_on(self_test(&Device::flex())).expect("kernels equal their references");
     }
 
     #[test]
-    fn what_a_skipped_shader_leaves_is_seen() {
+    fn the_content_of_an_unwritten_buffer_fails() {
         let zeros = compare("rotary", "the result", &[0.0, 0.0], &[0.3, -0.4]);
-        let message = zeros.expect_err("a buffer that nobody wrote").to_string();
+        let message = zeros.expect_err("a buffer that was not written").to_string();
         assert_eq!(
             message,
             "rotary gives wrong numbers (the result is off by 4.0e-1, at most 4.0e-5 would be rounding)"

@@ -1,16 +1,27 @@
-//! Which rows have to predict which token.
+//! Which rows of hidden states predict which tokens.
 
 use std::sync::Arc;
 
-/// Rows of a hidden state, and the token that each has to predict.
+/// Pairs of a row of hidden states and the token that it predicts, ordered by row.
 ///
-/// A row that is not listed has no target: it is never computed, and nothing flows back to it. A row may be listed
-/// several times, for tokens that it has to predict in different futures; then no gradient is to be had.
+/// A row without a target is not read and gets no gradient. A row can have several targets, for example the last token of
+/// a prompt that is followed by several traces; then there is no gradient. Cloning copies a pointer.
+///
+/// # Examples
+/// ```
+/// use ssft_kernels::Targets;
+///
+/// // Rows 4, 5 and 6 predict the tokens 17, 2 and 9; rows 0 to 3 are a prompt.
+/// let targets = Targets::new(&[4, 5, 6], &[17, 2, 9]);
+/// assert_eq!(targets.len(), 3);
+/// assert_eq!(targets.pairs()[0], [4, 17]);
+/// assert_eq!(Targets::every_row(&[17, 2]), Targets::new(&[0, 1], &[17, 2]));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Targets(Arc<[[u32; 2]]>);
 
 impl Targets {
-    /// `tokens[i]` is what row `rows[i]` has to predict.
+    /// Row `rows[i]` predicts `tokens[i]`.
     ///
     /// # Panics
     /// If the numbers of rows and tokens differ, or the rows descend.
@@ -20,7 +31,7 @@ impl Targets {
         Self(rows.iter().zip(tokens).map(|(&row, &token)| [row as u32, token as u32]).collect())
     }
 
-    /// Row i has to predict `tokens[i]`.
+    /// Row i predicts `tokens[i]`.
     pub fn every_row(tokens: &[i32]) -> Self {
         Self::new(&(0..tokens.len() as i32).collect::<Vec<_>>(), tokens)
     }
@@ -30,7 +41,7 @@ impl Targets {
         self.0.len()
     }
 
-    /// True if nothing has to be predicted.
+    /// True if there is no target.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -40,18 +51,18 @@ impl Targets {
         &self.0
     }
 
-    /// Stops where two gradients would be written to one row.
+    /// Panics if a row has several targets: their gradients would be written to the same place.
     pub(crate) fn assert_one_a_row(&self) {
         let ascend = self.0.is_sorted_by(|a, b| a[0] < b[0]);
         assert!(ascend, "linear_nll: a gradient takes one target a row");
     }
 
-    /// True if the targets `from..to` belong to rows that stand side by side, one target each.
-    pub(crate) fn are_side_by_side(&self, from: usize, to: usize) -> bool {
+    /// True if the targets `from..to` belong to consecutive rows, one target each.
+    pub(crate) fn are_consecutive(&self, from: usize, to: usize) -> bool {
         self.0[from..to].windows(2).all(|pair| pair[1][0] == pair[0][0] + 1)
     }
 
-    /// Stops what would read beyond a matrix. Negative numbers have become very large ones.
+    /// Panics if a row or a token is out of range. A negative number became a very large one.
     pub(crate) fn check(&self, rows: usize, vocab: usize) {
         for &[row, token] in self.pairs() {
             assert!((row as usize) < rows, "a target for row {row} of {rows}");

@@ -1,70 +1,81 @@
-//! Rows of the embedding and the head for tokens that a model has not seen yet.
+//! Initial rows of the embedding and the head for tokens that are added to a model.
 
 use crate::config::DecoderConfig;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use ssft_data::random::{Stream, generator};
 
-/// Largest number that rows are rounded up to a multiple of; what matrix units like.
+/// Largest multiple that the number of rows is rounded up to; larger ones gain no speed in matrix units.
 const LARGEST_MULTIPLE: usize = 128;
 
-/// How far a new row is from the one that it is copied from: deviation of its noise, times the root mean square of that
-/// row. Enough that no two forks are the same to a matching, little enough that each still means what the token meant.
+/// Standard deviation of the noise on a new row, relative to the root mean square of the row that it is copied from. Large
+/// enough that the costs of two forks differ, small enough that a new token acts like the copied one.
 const NOISE: f64 = 0.1;
 
-/// Tokens to make rows for while a model is loaded.
+/// Tokens that get new rows while a model is loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedTokens {
-    /// Their ids. A row that is there already, as padding of the vocabulary, is overwritten.
+    /// Ids of the tokens. An existing row, part of the padding of the vocabulary, is overwritten.
     pub ids: Vec<u32>,
-    /// The token whose rows they start from.
+    /// Id of the token whose rows are copied.
     pub like: u32,
-    /// Rows that the tables must have.
+    /// Number of rows of both tables afterwards.
     pub rows: usize,
-    /// Of the noise.
+    /// Seed of the noise.
     pub seed: u64,
 }
 
+/// A table with one row per token. The number is the stream of random numbers that its noise is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Table {
+    Embedding = 0,
+    Head = 1,
+}
+
 impl AddedTokens {
-    /// Tokens `ids`, which start as `like`, in a model of this shape with a vocabulary of `tokens` afterwards.
+    /// Tokens `ids` as copies of the token `like`, in a model of shape `config` whose tokenizer has `tokens` tokens
+    /// afterwards.
     ///
-    /// Rows are added only where the padding of the vocabulary does not suffice, and then up to the multiple that the number
-    /// of rows was of: the largest power of two that divides it, at most 128.
+    /// Rows are added only if the padding of the vocabulary does not suffice. Their number is then rounded up to a multiple
+    /// of the largest power of two, at most 128, that divides the current number of rows.
     pub fn new(config: &DecoderConfig, ids: &[u32], like: u32, tokens: usize, seed: u64) -> Self {
-        let there = config.vocab_size;
-        let multiple = (1 << there.trailing_zeros()).min(LARGEST_MULTIPLE);
-        let rows = if tokens <= there { there } else { tokens.next_multiple_of(multiple) };
+        let old_rows = config.vocab_size;
+        let multiple = (1 << old_rows.trailing_zeros()).min(LARGEST_MULTIPLE);
+        let rows = if tokens <= old_rows { old_rows } else { tokens.next_multiple_of(multiple) };
         Self { ids: ids.to_vec(), like, rows, seed }
     }
 
-    /// Grows a table `[rows there, width]` to `[rows, width]`: rows of the tokens from that of `like` with noise, the padding
-    /// behind them from the mean of all rows there, which is as unlikely as a token is on average. Tables of different
-    /// `number` have noise that is independent.
+    /// Grows a table `[old rows, width]` to `[rows, width]`. A row of an added token is the row of `like` plus noise, which
+    /// is independent for the two tables; a row of padding is the mean of the old rows, so that its logit is that of an
+    /// average token.
     ///
     /// # Panics
     /// If the row of `like` is not finite.
-    pub(crate) fn grow(&self, table: &mut Vec<f32>, width: usize, number: u64) {
-        let there = table.len() / width;
-        let like = table[self.like as usize * width..][..width].to_vec();
-        let mut mean = vec![0f64; width];
-        for row in table.chunks_exact(width) {
-            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-        }
-        let mean: Vec<f32> = mean.iter().map(|sum| (sum / there as f64) as f32).collect();
-        for _ in there..self.rows {
-            table.extend_from_slice(&mean);
+    pub(crate) fn grow(&self, values: &mut Vec<f32>, width: usize, table: Table) {
+        let like = values[self.like as usize * width..][..width].to_vec();
+        let (old_rows, mean) = (values.len() / width, mean_row(values, width));
+        for _ in old_rows..self.rows {
+            values.extend_from_slice(&mean);
         }
         let squares: f64 = like.iter().map(|&value| f64::from(value).powi(2)).sum();
         let deviation = NOISE * (squares / width as f64).sqrt();
         let noise = Normal::new(0.0, deviation)
             .unwrap_or_else(|_| panic!("token {} has a row that is not finite", self.like));
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(number);
+        let mut rng = generator(self.seed, Stream::AddedRows { table: table as u32 });
         for &id in &self.ids {
-            let row = &mut table[id as usize * width..][..width];
+            let row = &mut values[id as usize * width..][..width];
             row.iter_mut().zip(&like).for_each(|(new, &old)| *new = old + noise.sample(&mut rng) as f32);
         }
     }
+}
+
+/// Mean of all rows, summed in f64.
+fn mean_row(values: &[f32], width: usize) -> Vec<f32> {
+    let rows = values.len() / width;
+    let mut sums = vec![0f64; width];
+    for row in values.chunks_exact(width) {
+        sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    sums.iter().map(|sum| (sum / rows as f64) as f32).collect()
 }
 
 #[cfg(test)]
@@ -77,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_keep_the_multiple_that_they_had() {
+    fn the_number_of_rows_keeps_its_multiple() {
         // SmolLM2, TinyLlama, Qwen2.5 (room for more), an odd vocabulary.
         for (there, tokens, rows) in [
             (49_152, 49_158, 49_280),
@@ -96,7 +107,7 @@ mod tests {
         let table: Vec<f32> = (0..10 * width).map(|index| (index as f32).sin()).collect();
         let added = AddedTokens { ids: vec![9, 10], like: 3, rows: 12, seed: 5 };
         let mut grown = table.clone();
-        added.grow(&mut grown, width, 0);
+        added.grow(&mut grown, width, Table::Embedding);
         let row = |index: usize| &grown[index * width..][..width];
         assert_eq!(grown[..9 * width], table[..9 * width], "other rows stay");
         assert_eq!(grown.len(), 12 * width);
@@ -110,12 +121,12 @@ mod tests {
         }
         assert!(apart(row(9), row(10)) > 0.0);
         let mean: f32 = table.chunks(width).map(|row| row[0]).sum::<f32>() / 10.0;
-        assert!((row(11)[0] - mean).abs() < 1e-6, "padding is the mean of the rows that were there");
+        assert!((row(11)[0] - mean).abs() < 1e-6, "padding is the mean of the old rows");
         let mut again = table.clone();
-        added.grow(&mut again, width, 0);
+        added.grow(&mut again, width, Table::Embedding);
         assert_eq!(again, grown, "a seed gives the same rows");
         let mut other = table.clone();
-        added.grow(&mut other, width, 1);
-        assert_ne!(other[9 * width..], grown[9 * width..], "another table has noise of its own");
+        added.grow(&mut other, width, Table::Head);
+        assert_ne!(other[9 * width..], grown[9 * width..], "the tables have different noise");
     }
 }

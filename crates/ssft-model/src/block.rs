@@ -1,12 +1,16 @@
 //! One layer of the decoder.
 
-use crate::attention::{Attention, Memory};
-use crate::cache::Pass;
-use crate::{config::DecoderConfig, feed_forward::FeedForward, initializer::Initializer, norm::RmsNorm};
+use crate::attention::Attention;
+use crate::cache::{CacheAccess, Pass};
+use crate::config::DecoderConfig;
+use crate::feed_forward::FeedForward;
+use crate::initializer::Initializer;
+use crate::norm::RmsNorm;
+use crate::weight::WeightLayout;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-/// `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+/// `h = x + attention(norm(x))`, then `h + feed_forward(norm(h))`.
 #[derive(Module, Debug)]
 #[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct Block {
@@ -17,7 +21,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// A layer with its first weights.
+    /// A layer with initial weights.
     pub fn init(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
         let norm =
             |numbers: &Initializer| RmsNorm::init(config.hidden_size, config.rms_norm_eps, numbers, device);
@@ -29,6 +33,16 @@ impl Block {
         }
     }
 
+    /// The same layer with its matrices in another layout.
+    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
+        Self {
+            self_attn: self.self_attn.with_layout(layout),
+            mlp: self.mlp.with_layout(layout),
+            input_layernorm: self.input_layernorm,
+            post_attention_layernorm: self.post_attention_layernorm,
+        }
+    }
+
     /// # Shapes
     /// `x [tokens, width]` and `angles [tokens, head_dim]` for the new tokens of `pass`; returns `[tokens, width]`.
     pub(crate) fn forward(
@@ -36,11 +50,11 @@ impl Block {
         x: Tensor<2>,
         angles: &Tensor<2>,
         pass: &Pass,
-        memory: Memory<'_>,
+        cache: CacheAccess<'_>,
     ) -> Tensor<2> {
         let normed = self.input_layernorm.forward(x.clone());
-        let x = self.self_attn.onto(normed, x, angles, pass, memory);
+        let x = self.self_attn.forward_onto(normed, x, angles, pass, cache);
         let normed = self.post_attention_layernorm.forward(x.clone());
-        self.mlp.onto(normed, x)
+        self.mlp.forward_onto(normed, x)
     }
 }

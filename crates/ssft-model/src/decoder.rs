@@ -1,29 +1,47 @@
-//! The decoder: tokens to hidden states, over whole trees or after a cache.
+//! The decoder: from tokens to hidden states and logits, over whole trees or with a cache.
+//!
+//! Not here: the loss (`ssft_kernels::linear_nll` on [`Decoder::head`]) and sampling (`ssft-decode`).
 
-use crate::attention::Memory;
-use crate::cache::{Growth, Pass, TreeCache};
-use crate::initializer::Initializer;
+use crate::block::Block;
+use crate::cache::{CacheAccess, Growth, Pass, TreeCache};
+use crate::config::DecoderConfig;
+use crate::initializer::{EMBEDDING_STD, Initializer, input_std};
 use crate::linear::Linear;
+use crate::norm::RmsNorm;
 use crate::packing::PackedTrees;
 use crate::rotary::angles;
-use crate::{block::Block, config::DecoderConfig, norm::RmsNorm};
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use crate::row_index::row_index;
+use crate::weight::{Weight, WeightLayout};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use ssft_data::random::{Stream, generator};
 
-/// A Llama-family language model.
+/// A language model of one of the families of [`crate::family`].
+///
+/// ```
+/// use burn::tensor::Device;
+/// use ssft_model::config::Preset;
+/// use ssft_model::packing::{PackedTrees, Tree};
+/// use ssft_model::{Decoder, DecoderConfig};
+///
+/// let config = DecoderConfig::preset(Preset::Toy, 100);
+/// let model = Decoder::init(&config, 1, &Device::flex());
+/// let packed = PackedTrees::new(&[Tree { prompt: vec![3, 1, 4], branches: vec![] }]);
+/// let hidden = model.forward(&packed);
+/// assert_eq!(hidden.dims(), [3, config.hidden_size]);
+/// assert_eq!(model.logits(hidden).dims(), [3, 100]);
+/// ```
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// Everything but the head.
     pub model: Body,
-    /// The head, if it is not the embedding itself.
+    /// The head; `None` if it is the embedding.
     pub lm_head: Option<Linear>,
     #[module(skip)]
     config: DecoderConfig,
 }
 
-/// Everything but the head.
+/// Embedding, layers and the last norm.
 #[derive(Module, Debug)]
 #[allow(missing_docs, reason = "the fields are Hugging Face's weight names")]
 pub struct Body {
@@ -32,36 +50,37 @@ pub struct Body {
     pub norm: RmsNorm,
 }
 
-/// One row a token.
+/// Table with one row per token.
 #[derive(Module, Debug)]
 pub struct Embedding {
     /// `[vocab, width]`.
-    pub weight: Param<Tensor<2>>,
+    pub weight: Weight,
 }
 
 impl Decoder {
-    /// A model with random weights, drawn on the host from `seed`. On an autodiff device its parameters are tracked.
+    /// A model with random weights, drawn on the host from `seed`. On an autodiff device all parameters are tracked.
     pub fn init(config: &DecoderConfig, seed: u64, device: &Device) -> Self {
-        Self::build(config, &mut Initializer::Random(Box::new(ChaCha8Rng::seed_from_u64(seed))), device)
+        Self::build(config, &mut Initializer::Random(Box::new(generator(seed, Stream::Weights))), device)
     }
 
-    /// A model whose numbers come from `numbers`.
+    /// A model whose parameters have the first values of `numbers`.
     pub(crate) fn build(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
-        let shape = [config.vocab_size, config.hidden_size];
+        let table = [config.vocab_size, config.hidden_size];
         let body = Body {
-            embed_tokens: Embedding { weight: numbers.normal(shape, config.embedding_std(), device) },
+            embed_tokens: Embedding { weight: Weight::init(table, EMBEDDING_STD, numbers, device) },
             layers: (0..config.num_hidden_layers).map(|_| Block::init(config, numbers, device)).collect(),
             norm: RmsNorm::init(config.hidden_size, config.rms_norm_eps, numbers, device),
         };
         let head = (!config.tie_word_embeddings)
-            .then(|| Linear { weight: numbers.normal(shape, config.input_std(), device), bias: None });
+            .then(|| Linear { weight: Weight::init(table, input_std(config), numbers, device), bias: None });
         Self { model: body, lm_head: head, config: config.clone() }
     }
 
-    /// Moves the model out and leaves one without layers: numbers that nobody else holds can be changed where they are.
+    /// Moves the model out and leaves one without layers. The moved model is the only owner of its tensors, so that an
+    /// optimizer can update them in place.
     pub fn take(&mut self) -> Self {
         let config = DecoderConfig { vocab_size: 1, num_hidden_layers: 0, ..self.config.clone() };
-        let hollow = Self::build(&config, &mut Initializer::Later, &self.device());
+        let hollow = Self::build(&config, &mut Initializer::Deferred, &self.device());
         std::mem::replace(self, hollow)
     }
 
@@ -72,33 +91,35 @@ impl Decoder {
 
     /// The device of the weights, with autodiff if they are tracked.
     pub fn device(&self) -> Device {
-        self.model.embed_tokens.weight.val().device()
+        self.model.embed_tokens.weight.device()
     }
 
-    /// The matrix that turns hidden states into logits, `[vocab, width]`.
+    /// The matrix that maps hidden states to logits, `[vocab, width]`.
     pub fn head(&self) -> Tensor<2> {
-        match &self.lm_head {
-            Some(head) => head.weight.val(),
-            None => self.model.embed_tokens.weight.val(),
-        }
+        self.head_weight().matrix()
     }
 
-    /// What the model expects after each hidden state.
+    fn head_weight(&self) -> &Weight {
+        self.lm_head.as_ref().map_or(&self.model.embed_tokens.weight, |head| &head.weight)
+    }
+
+    /// Logits of the token after each hidden state.
     ///
     /// # Shapes
     /// `hidden [rows, width]`; returns `[rows, vocab]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        ssft_kernels::linear(hidden, self.head())
+        self.head_weight().product(hidden)
     }
 
-    /// The same model, its weights laid out for several passes without gradient ([`ssft_kernels::column_major`]).
-    pub fn prepared(mut self) -> Self {
-        let prepared = |block: Block| Block {
-            self_attn: block.self_attn.prepared(),
-            mlp: block.mlp.prepared(),
-            ..block
-        };
-        self.model.layers = self.model.layers.into_iter().map(prepared).collect();
+    /// The same model for several passes without gradient: [`WeightLayout::ColumnMajor`] in all layers.
+    pub fn prepared(self) -> Self {
+        self.with_layout(WeightLayout::ColumnMajor)
+    }
+
+    /// The same model with the matrices of its layers in another layout. Embedding and head stay as they are: their rows
+    /// are looked up.
+    pub fn with_layout(mut self, layout: WeightLayout) -> Self {
+        self.model.layers = self.model.layers.into_iter().map(|block| block.with_layout(layout)).collect();
         self
     }
 
@@ -107,58 +128,43 @@ impl Decoder {
     /// # Shapes
     /// Returns `[tokens, width]`, in the order of `packed.tokens`.
     pub fn forward(&self, packed: &PackedTrees) -> Tensor<2> {
-        let (pass, device) = (Pass::over(packed), self.device());
-        let angles = self.angles(&pass, &device);
-        let embedded = self.embed(&packed.tokens, &device);
-        let through = |x, block: &Block| block.forward(x, &angles, &pass, Memory::Forget);
-        self.model.norm.forward(self.model.layers.iter().fold(embedded, through))
+        self.pass(&packed.tokens, &Pass::over(packed), CacheAccess::Unused)
     }
 
-    /// Hidden states of all tokens of all trees, and the cache that more tokens continue from; it numbers the runs of
-    /// `packed` as they stand.
+    /// Hidden states of all tokens of all trees, and a cache that [`Decoder::extend`] continues from. Its runs have the
+    /// numbers of the runs of `packed`.
     ///
     /// # Shapes
     /// Returns `[tokens, width]`, in the order of `packed.tokens`.
     pub fn prefill(&self, packed: &PackedTrees) -> (Tensor<2>, TreeCache) {
         let mut cache = TreeCache::of(packed);
-        let pass = Pass::over(packed);
-        let device = self.device();
-        let angles = self.angles(&pass, &device);
-        let mut x = self.embed(&packed.tokens, &device);
-        for block in &self.model.layers {
-            x = block.forward(x, &angles, &pass, Memory::Keep(&mut cache.layers));
-        }
-        (self.model.norm.forward(x), cache)
+        let hidden = self.pass(&packed.tokens, &Pass::over(packed), CacheAccess::Fill(&mut cache.layers));
+        (hidden, cache)
     }
 
-    /// Hidden states of more tokens, which the cache then holds too. Growth goes from run to run in order, and the runs
-    /// that start are numbered on from [`TreeCache::runs`].
+    /// Hidden states of new tokens, whose keys and values are added to the cache. `growth` is in ascending order of runs;
+    /// the runs that start get the numbers from [`TreeCache::runs`] on.
     ///
     /// # Shapes
-    /// Returns `[tokens, width]`, in the order of `growth`.
+    /// Returns `[new tokens, width]`, in the order of `growth`.
     ///
     /// # Panics
-    /// If the order of growth is another, or there is none.
+    /// If `growth` is empty or in another order.
     pub fn extend(&self, growth: &[(Growth, &[u32])], cache: &mut TreeCache) -> Tensor<2> {
-        let device = self.device();
         let counts: Vec<(Growth, usize)> = growth.iter().map(|&(at, tokens)| (at, tokens.len())).collect();
-        let tokens: Vec<i32> =
-            growth.iter().flat_map(|(_, tokens)| tokens.iter()).map(|&token| token as i32).collect();
-        let pass = cache.grow(&counts, &device);
-        let angles = self.angles(&pass, &device);
-        let mut x = self.embed(&tokens, &device);
+        let tokens: Vec<u32> = growth.iter().flat_map(|(_, tokens)| tokens.iter().copied()).collect();
+        let pass = cache.grow(&counts, &self.device());
+        self.pass(&tokens, &pass, CacheAccess::Extend(&mut cache.layers))
+    }
+
+    /// Hidden states of the new tokens of a pass.
+    fn pass(&self, tokens: &[u32], pass: &Pass, mut cache: CacheAccess<'_>) -> Tensor<2> {
+        let device = self.device();
+        let angles = angles(&pass.positions, &self.config, &device);
+        let mut x = self.model.embed_tokens.weight.rows(row_index(tokens, &device));
         for block in &self.model.layers {
-            x = block.forward(x, &angles, &pass, Memory::Extend(&mut cache.layers));
+            x = block.forward(x, &angles, pass, cache.reborrow());
         }
         self.model.norm.forward(x)
-    }
-
-    fn angles(&self, pass: &Pass, device: &Device) -> Tensor<2> {
-        angles(&pass.positions, &self.config, device)
-    }
-
-    fn embed(&self, tokens: &[i32], device: &Device) -> Tensor<2> {
-        let index = Tensor::<1, Int>::from_data(TensorData::new(tokens.to_vec(), [tokens.len()]), device);
-        self.model.embed_tokens.weight.val().select(0, index)
     }
 }

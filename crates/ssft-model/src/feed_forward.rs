@@ -1,6 +1,9 @@
-//! The gated feed-forward network.
+//! Gated feed-forward network.
 
-use crate::{config::DecoderConfig, initializer::Initializer, linear::Linear};
+use crate::config::DecoderConfig;
+use crate::initializer::{Initializer, input_std, residual_std};
+use crate::linear::Linear;
+use crate::weight::WeightLayout;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::swiglu;
@@ -15,20 +18,22 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
-    /// A network with its first weights.
+    /// A network with initial weights.
     pub fn init(config: &DecoderConfig, numbers: &mut Initializer, device: &Device) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let bias = config.feed_forward_bias().into();
+        let (read, write) = (input_std(config), residual_std(config));
         Self {
-            gate_proj: Linear::init(width, inner, config.mlp_bias, config.input_std(), numbers, device),
-            up_proj: Linear::init(width, inner, config.mlp_bias, config.input_std(), numbers, device),
-            down_proj: Linear::init(inner, width, config.mlp_bias, config.residual_std(), numbers, device),
+            gate_proj: Linear::init([inner, width], bias, read, numbers, device),
+            up_proj: Linear::init([inner, width], bias, read, numbers, device),
+            down_proj: Linear::init([width, inner], bias, write, numbers, device),
         }
     }
 
-    /// The same map, to be read by several passes without gradient.
-    pub(crate) fn prepared(self) -> Self {
+    /// The same network with its weights in another layout.
+    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
         let [gate_proj, up_proj, down_proj] =
-            [self.gate_proj, self.up_proj, self.down_proj].map(Linear::prepared);
+            [self.gate_proj, self.up_proj, self.down_proj].map(|map| map.with_layout(layout));
         Self { gate_proj, up_proj, down_proj }
     }
 
@@ -36,8 +41,8 @@ impl FeedForward {
     ///
     /// # Shapes
     /// `x [tokens, width]`, `residual [tokens, width]`; returns the same shape.
-    pub fn onto(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
+    pub fn forward_onto(&self, x: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
         let gate = self.gate_proj.forward(x.clone());
-        self.down_proj.onto(swiglu(gate, self.up_proj.forward(x)), residual)
+        self.down_proj.forward_onto(swiglu(gate, self.up_proj.forward(x)), residual)
     }
 }

@@ -15,7 +15,7 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
-    /// A norm with weight 1.
+    /// A norm whose weights are 1.
     pub fn init(width: usize, eps: f64, numbers: &Initializer, device: &Device) -> Self {
         Self { weight: numbers.constant(width, 1.0, device), eps }
     }

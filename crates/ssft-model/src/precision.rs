@@ -1,26 +1,26 @@
-//! The types that weights are stored in. In memory they are f32.
+//! Types of the numbers in weights files. In memory, weights are f32 ([`crate::weight`]).
 
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
-/// A type of floating-point numbers in a file.
+/// A floating-point type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// IEEE 754 single.
+    /// IEEE 754 single precision.
     #[default]
     F32,
-    /// IEEE 754 half: up to 65504.
+    /// IEEE 754 half precision; largest value 65504.
     F16,
-    /// The upper half of an f32.
+    /// The upper 16 bits of an f32: same range, 8 bits of precision.
     Bf16,
 }
 
 impl Precision {
-    /// All of them.
+    /// All types.
     pub(crate) const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
 
-    /// As `dtype` of a `config.json` names it.
+    /// Value of the key `dtype` in `config.json`.
     pub fn hugging_face(self) -> &'static str {
         match self {
             Self::F32 => "float32",
@@ -29,11 +29,15 @@ impl Precision {
         }
     }
 
-    /// Bytes of one number.
+    /// Size of a number in bytes.
     pub(crate) fn bytes(self) -> usize {
-        if self == Self::F32 { 4 } else { 2 }
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
     }
 
+    /// The type in a safetensors header.
     pub(crate) fn dtype(self) -> Dtype {
         match self {
             Self::F32 => Dtype::F32,
@@ -42,11 +46,12 @@ impl Precision {
         }
     }
 
+    /// The type of this safetensors type, if it is supported.
     pub(crate) fn of(dtype: Dtype) -> Option<Self> {
         Self::ALL.into_iter().find(|precision| precision.dtype() == dtype)
     }
 
-    /// Appends the numbers in `bytes`, whole ones.
+    /// Converts `bytes`, a whole number of little-endian values, to f32 and appends them to `values`.
     pub(crate) fn widen(self, bytes: &[u8], values: &mut Vec<f32>) {
         let halves =
             |convert: fn([u8; 2]) -> f32| bytes.as_chunks::<2>().0.iter().map(move |half| convert(*half));
@@ -57,7 +62,7 @@ impl Precision {
         }
     }
 
-    /// The bytes of `values`, each rounded to the nearest; `None` if one of them is not finite afterwards.
+    /// Converts `values` to bytes, rounding to nearest; `None` if a result is not finite.
     pub(crate) fn narrow(self, values: &[f32]) -> Option<Vec<u8>> {
         let finite = |value: f32| value.is_finite().then_some(value);
         let mut bytes = Vec::with_capacity(values.len() * self.bytes());
@@ -85,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_narrowed_widens_to_the_nearest() {
+    fn narrowing_rounds_to_nearest() {
         let values = [0.0, -1.5, 3.140_625, 65504.0, 1e-7];
         for precision in [Precision::F32, Precision::F16, Precision::Bf16] {
             let mut again = Vec::new();
@@ -100,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_not_written() {
+    fn numbers_out_of_range_are_refused() {
         assert!(Precision::F16.narrow(&[70000.0]).is_none());
         assert!(Precision::Bf16.narrow(&[f32::MAX]).is_none(), "rounds up to infinity");
         assert!(Precision::F32.narrow(&[f32::NAN]).is_none());

@@ -1,10 +1,12 @@
-//! Tensors at rest: safetensors files whose headers are read at once and whose numbers when they are asked for.
+//! Reading safetensors files: headers when a file is opened, numbers when a tensor is read.
 //!
-//! Nothing is believed before it is checked, and nothing is allocated on the word of a header: offsets must lie inside the
-//! file, side by side, and be as long as the shape says. Numbers are read through small windows of the file, so that a
-//! model takes no more memory than the tensors made of it.
+//! Headers are untrusted. Offsets must lie inside the file, be adjacent, and match the shapes; nothing is allocated before
+//! that is checked. Numbers are read through small windows of the file, so that loading a model needs no more memory than
+//! the model itself.
+//!
+//! Not here: the index of models in several files (`shards`), and writing ([`crate::tensor_file`]).
 
-use crate::checkpoint::{CheckpointError, NamedTensor};
+use crate::error::CheckpointError;
 use crate::precision::Precision;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo, TensorView};
@@ -15,34 +17,58 @@ use std::io::Read;
 #[cfg(not(target_family = "wasm"))]
 use std::{fs::File, path::Path};
 
-/// The name of a file that holds all of a model.
+/// Name of the weights file of a model in one file.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 
-/// Bytes of a file that are mapped at a time; a multiple of every size of a number, and of every page.
+/// Bytes of a file that are mapped at a time: a multiple of the size of every number type and of every page size.
 #[cfg(not(target_family = "wasm"))]
 const WINDOW: usize = 16 << 20;
 
-/// Named tensors in one or more files.
+/// Bytes of the header's length, with which a file starts.
+const LENGTH_BYTES: usize = 8;
+
+/// Longest header in bytes that the `safetensors` library of Hugging Face reads.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// A named tensor on the host, in f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensor {
+    /// Name in the file.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Numbers, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Named tensors in one or more safetensors files.
+///
+/// [`crate::TensorFile`] has an example that writes a file and reads it back.
 #[derive(Debug, Default)]
 pub struct StoredTensors {
     files: Vec<StoredFile>,
     tensors: BTreeMap<String, Place>,
 }
 
-/// Where a tensor is and what it is.
+/// File, type, shape and offsets of a tensor.
 #[derive(Debug, Clone)]
 struct Place {
+    /// Index into the files.
     file: usize,
     info: TensorInfo,
 }
 
+/// One safetensors file.
 #[derive(Debug)]
 pub(crate) struct StoredFile {
     name: String,
-    /// Where the numbers start, behind the header.
+    /// Offset of the first number, after the header.
     data: usize,
     bytes: Bytes,
 }
+
+/// Tensors of one file, from its header.
+pub(crate) type Infos = BTreeMap<String, TensorInfo>;
 
 #[derive(Debug)]
 enum Bytes {
@@ -52,10 +78,10 @@ enum Bytes {
 }
 
 impl StoredTensors {
-    /// The tensors of a file that lies in memory; `name` stands for it in errors.
+    /// The tensors of a file in memory; errors call it `name`.
     ///
     /// # Errors
-    /// [`CheckpointError::Weights`] if it is no safetensors file, or not a whole one.
+    /// [`CheckpointError::Weights`] if it is not a complete safetensors file.
     pub fn in_memory(name: &str, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let (data, infos) = header(name, bytes.as_slice(), bytes.len() as u64)?;
         let mut stored = Self::default();
@@ -63,10 +89,10 @@ impl StoredTensors {
         Ok(stored)
     }
 
-    /// Tensors that lie on the host, whatever numbers they hold.
+    /// Tensors from the host. Numbers that are not finite are accepted.
     ///
     /// # Errors
-    /// [`CheckpointError::Weights`] if two have the same name, or one is not as long as its shape says.
+    /// [`CheckpointError::Weights`] if two tensors have the same name, or the number of values does not match the shape.
     pub fn of_host(tensors: &[NamedTensor]) -> Result<Self, CheckpointError> {
         const NAME: &str = "tensors in memory";
         let bytes: Vec<Vec<u8>> = tensors
@@ -84,10 +110,10 @@ impl StoredTensors {
         Self::in_memory(NAME, safetensors::serialize(views, None).map_err(failed)?)
     }
 
-    /// The tensors of one file on disk, which errors call by its name.
+    /// The tensors of one file on disk; errors call it by its file name.
     ///
     /// # Errors
-    /// [`CheckpointError::Weights`] if it cannot be read, is no safetensors file, or not a whole one.
+    /// [`CheckpointError::Weights`] if it cannot be read, or is not a complete safetensors file.
     #[cfg(not(target_family = "wasm"))]
     pub fn in_file(path: &Path) -> Result<Self, CheckpointError> {
         let mut stored = Self::default();
@@ -97,19 +123,7 @@ impl StoredTensors {
         Ok(stored)
     }
 
-    /// The tensors of the model in a Hugging Face directory: of its one file, or of all that its index names.
-    ///
-    /// # Errors
-    /// [`CheckpointError::Weights`] if there is no such file, or one is damaged; [`CheckpointError::Index`] with everything
-    /// that is wrong between the index and its files.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn in_directory(directory: &Path) -> Result<Self, CheckpointError> {
-        let single = directory.join(WEIGHTS_FILE);
-        let index = if single.exists() { None } else { crate::index::ShardIndex::read(directory)? };
-        index.map_or_else(|| Self::in_file(&single), |index| index.open(directory))
-    }
-
-    /// Names of all tensors, in order.
+    /// Names of all tensors, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
@@ -119,7 +133,7 @@ impl StoredTensors {
         self.tensors.len()
     }
 
-    /// True if there is none.
+    /// True if there is no tensor.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
@@ -129,34 +143,33 @@ impl StoredTensors {
         self.tensors.get(name).map(|place| place.info.shape.as_slice())
     }
 
-    /// The type of a tensor's numbers, or the name of one that is not read here.
+    /// Type of a tensor's numbers; `Err` has the name of a type that is not supported.
     pub(crate) fn precision_of(&self, name: &str) -> Option<Result<Precision, String>> {
         let dtype = self.tensors.get(name)?.info.dtype;
         Some(Precision::of(dtype).ok_or_else(|| format!("{dtype:?}")))
     }
 
-    /// The type that most of the bytes are of; f32 where there is nothing.
+    /// Type of the largest share of the bytes; f32 without tensors.
     pub fn precision(&self) -> Precision {
         let bytes = |precision: Precision| -> usize {
             let ours = self.tensors.values().filter(|place| place.info.dtype == precision.dtype());
             ours.map(|place| place.info.data_offsets.1 - place.info.data_offsets.0).sum()
         };
-        // Of equals the last is taken.
+        // `max_by_key` takes the last of equals; reversed, that is the first in `ALL`.
         let all = Precision::ALL.into_iter().rev();
         all.max_by_key(|&precision| bytes(precision)).unwrap_or_default()
     }
 
-    /// The file that a tensor is in.
+    /// Name of the file that contains a tensor.
     pub(crate) fn file_of(&self, name: &str) -> Option<&str> {
         self.tensors.get(name).map(|place| self.files[place.file].name.as_str())
     }
 
-    /// The numbers of a tensor, row-major, in f32, with room for `more` behind them.
+    /// Numbers of a tensor, row-major, converted to f32, in a vector with capacity for `extra` more.
     ///
     /// # Errors
-    /// [`CheckpointError::Weights`] if there is no such tensor, it is of a type that is not read here, or the file cannot be
-    /// read any more.
-    pub fn read(&self, name: &str, more: usize) -> Result<Vec<f32>, CheckpointError> {
+    /// [`CheckpointError::Weights`] if there is no such tensor, its type is not supported, or reading the file fails.
+    pub fn read(&self, name: &str, extra: usize) -> Result<Vec<f32>, CheckpointError> {
         let place = self.tensors.get(name).ok_or_else(|| self.failed(name, "is missing"))?;
         let precision = Precision::of(place.info.dtype).ok_or_else(|| {
             self.failed(
@@ -166,13 +179,13 @@ impl StoredTensors {
         })?;
         let file = &self.files[place.file];
         let (start, end) = place.info.data_offsets;
-        // The file is at least this long, which was checked against its header.
-        let mut values = Vec::with_capacity((end - start) / precision.bytes() + more);
+        // The header was checked against the length of the file, so this allocates no more than the file has.
+        let mut values = Vec::with_capacity((end - start) / precision.bytes() + extra);
         file.each_window(file.data + start..file.data + end, |bytes| precision.widen(bytes, &mut values))?;
         Ok(values)
     }
 
-    /// An error that says `what` of a tensor.
+    /// An error about a tensor; `what` continues the sentence that its name starts.
     pub(crate) fn failed(&self, name: &str, what: &str) -> CheckpointError {
         let file = self.file_of(name).or_else(|| self.files.first().map(|file| file.name.as_str()));
         CheckpointError::Weights {
@@ -181,7 +194,7 @@ impl StoredTensors {
         }
     }
 
-    /// Adds a file's tensors; names that were there before are returned.
+    /// Adds the tensors of a file; returns the names that an earlier file has, too.
     pub(crate) fn add(&mut self, file: StoredFile, infos: Infos) -> Vec<String> {
         let number = self.files.len();
         self.files.push(file);
@@ -200,7 +213,7 @@ impl StoredFile {
         CheckpointError::Weights { file: self.name.clone(), what }
     }
 
-    /// Shows the bytes of `range` piece by piece. No number is cut in two: pieces are of a multiple of their size.
+    /// Calls `see` with the bytes of `range` in consecutive windows, none of which ends inside a number.
     fn each_window(
         &self,
         range: std::ops::Range<usize>,
@@ -223,26 +236,20 @@ impl StoredFile {
     }
 }
 
-/// The tensors of one file, as its header has them.
-pub(crate) type Infos = BTreeMap<String, TensorInfo>;
-
-/// The most bytes of a header that the world's own library reads.
-const LONGEST_HEADER: u64 = 100_000_000;
-
-/// Where the numbers of a file of `length` bytes start, and what its header says about them.
+/// Reads the header of a file of `length` bytes: offset of the first number, and the tensors.
 fn header(name: &str, mut file: impl Read, length: u64) -> Result<(usize, Infos), CheckpointError> {
     let cut = |_| damaged(name, &"it ends in its header");
-    let mut size = [0; 8];
+    let mut size = [0; LENGTH_BYTES];
     file.read_exact(&mut size).map_err(cut)?;
     let size = u64::from_le_bytes(size);
-    if size > LONGEST_HEADER.min(length.saturating_sub(8)) {
+    if size > LONGEST_HEADER.min(length.saturating_sub(LENGTH_BYTES as u64)) {
         return Err(damaged(name, &format!("a header of {size} bytes in {length}")));
     }
     let mut text = vec![0; size as usize];
     file.read_exact(&mut text).map_err(cut)?;
-    // Checks that the tensors lie side by side, each as long as its shape says.
+    // Parsing checks that the tensors are adjacent and match their shapes.
     let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| damaged(name, &error))?;
-    let data = 8 + text.len();
+    let data = LENGTH_BYTES + text.len();
     let end = data.checked_add(metadata.data_len()).filter(|&end| end as u64 == length);
     end.ok_or_else(|| damaged(name, &"its tensors are not as long as the file"))?;
     let infos = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();

@@ -1,4 +1,4 @@
-//! Files of models, whole and otherwise.
+//! Loading and saving of weights files, intact and damaged ones.
 
 mod shapes;
 
@@ -24,7 +24,7 @@ fn file(model: &Decoder, precision: Precision) -> Vec<u8> {
     bytes
 }
 
-/// What the world's own library finds in a file of ours.
+/// Names of the tensors that the `safetensors` library finds in a file.
 fn names_in(bytes: &[u8]) -> Vec<String> {
     let file = safetensors::SafeTensors::deserialize(bytes).expect("a safetensors file");
     file.names().into_iter().map(str::to_owned).collect()
@@ -56,7 +56,7 @@ fn a_loaded_model_is_the_saved_one() {
     }
 }
 
-/// Writes `parts` as numbered files, and an index of what `listed` says is in which.
+/// Writes `parts` as numbered files, and an index with the pairs of tensor and file in `listed`.
 fn shard(home: &Path, parts: &[Vec<NamedTensor>], listed: &[(&str, &str)]) {
     for (number, tensors) in parts.iter().enumerate() {
         let tensors: Vec<_> = tensors
@@ -97,11 +97,11 @@ fn a_model_in_parts_is_the_whole_one() {
 }
 
 #[test]
-fn every_misfit_is_listed() {
+fn every_mismatch_is_listed() {
     let config = &shapes()[0];
     let refuse = |tensors: &[NamedTensor], config: &DecoderConfig| {
         let stored = StoredTensors::of_host(tensors).expect("a file");
-        load(config, &stored, None, &Device::flex()).expect_err("misfits").to_string()
+        load(config, &stored, None, &Device::flex()).expect_err("mismatches").to_string()
     };
     let mut saved = weights(&model(config));
     saved.retain(|tensor| tensor.name != "model.norm.weight");
@@ -118,9 +118,9 @@ fn every_misfit_is_listed() {
     );
 }
 
-/// A tied head that is stored all the same, and what old checkpoints keep of the rotary embedding.
+/// A tied head that is stored nevertheless, and the rotary frequencies of old checkpoints.
 #[test]
-fn what_says_nothing_new_may_be_stored() {
+fn redundant_tensors_are_accepted() {
     let config = &shapes()[0];
     let mut saved = weights(&model(config));
     saved.push(NamedTensor { name: "lm_head.weight".into(), ..saved[0].clone() });
@@ -130,8 +130,8 @@ fn what_says_nothing_new_may_be_stored() {
         let stored = StoredTensors::of_host(saved).expect("a file");
         load(config, &stored, None, &Device::flex()).map(|model| weights(&model))
     };
-    assert_eq!(loaded(&saved).expect("both are harmless"), saved[..saved.len() - 2]);
-    // transformers would take it, and not what is tied.
+    assert_eq!(loaded(&saved).expect("both are redundant"), saved[..saved.len() - 2]);
+    // transformers would use the stored head.
     let head = saved.iter_mut().find(|tensor| tensor.name == "lm_head.weight").expect("is there");
     head.values[7] += 1.0;
     assert_eq!(
@@ -150,7 +150,7 @@ fn weights_that_are_not_finite_are_refused() {
         let error = load(config, &stored, None, &Device::flex()).expect_err("refused").to_string();
         let name = saved[3].name.clone();
         assert_eq!(error, format!("tensors in memory: tensor {name} holds a number that is not finite"));
-        // A tied head that is stored is no other one for that.
+        // A stored copy of the embedding counts as equal, although NaN differs from NaN.
         let mut saved = weights(&model(config));
         saved[0].values[5] = value;
         saved.push(NamedTensor { name: "lm_head.weight".into(), ..saved[0].clone() });
@@ -164,12 +164,12 @@ fn weights_that_are_not_finite_are_refused() {
 }
 
 #[test]
-fn numbers_that_are_no_floats_are_refused() {
+fn integer_tensors_are_refused() {
     let config = &shapes()[0];
     let bytes = file(&model(config), Precision::F16);
     let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight")) as usize;
     let header = String::from_utf8_lossy(&bytes[8..8 + length]).into_owned();
-    // As long as before: integers of two bytes.
+    // The length is the same: integers of two bytes.
     let at = header.find("model.norm.weight").expect("is there");
     let changed = format!("{}{}", &header[..at], header[at..].replacen("\"F16\"", "\"I16\"", 1));
     let bytes = [&bytes[..8], changed.as_bytes(), &bytes[8 + length..]].concat();
@@ -202,13 +202,13 @@ fn new_tokens_get_rows_in_both_tables() {
                 assert!(row(48) != row(50) && row(48) != row(3), "{}", old.name);
             }
         }
-        // Saved and loaded, it is a model like any other.
+        // The grown model can be loaded again.
         let again = StoredTensors::of_host(&grown_weights).expect("a file");
         assert!(load(grown.config(), &again, None, &Device::flex()).is_ok());
     }
 }
 
-/// Errors of a file with these bytes, in memory and on disk.
+/// Error for a file with these bytes, which is the same in memory and on disk.
 fn damage(bytes: &[u8]) -> String {
     let home = tempfile::tempdir().expect("a directory");
     fs::write(home.path().join("model.safetensors"), bytes).expect("written");
@@ -218,7 +218,7 @@ fn damage(bytes: &[u8]) -> String {
     on_disk
 }
 
-/// A file with this header and `data` bytes behind it.
+/// A file with this header and `data` bytes after it.
 fn with_header(header: &str, data: usize) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
 }
@@ -238,7 +238,7 @@ fn a_truncated_file_is_refused_wherever_it_ends() {
 }
 
 #[test]
-fn a_header_that_lies_is_refused() {
+fn an_inconsistent_header_is_refused() {
     let tensor = |dtype: &str, shape: &str, start: u64, end: u64| {
         format!(r#"{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#)
     };
@@ -275,7 +275,7 @@ fn a_header_that_lies_is_refused() {
 }
 
 #[test]
-fn an_index_that_leads_elsewhere_is_refused() {
+fn an_index_with_paths_is_refused() {
     let home = tempfile::tempdir().expect("a directory");
     let refuse = |listed: &[(&str, &str)]| {
         shard(home.path(), &[], listed);
@@ -292,7 +292,7 @@ fn an_index_that_leads_elsewhere_is_refused() {
 }
 
 #[test]
-fn everything_between_an_index_and_its_files_is_listed() {
+fn mismatches_between_an_index_and_its_files_are_listed() {
     let home = tempfile::tempdir().expect("a directory");
     let tensor = |name: &str| NamedTensor { name: name.into(), shape: vec![1], values: vec![0.0] };
     let parts = [vec![tensor("a"), tensor("b")], vec![tensor("b"), tensor("c")]];

@@ -1,4 +1,4 @@
-//! What loading and saving take.
+//! Memory that loading and saving a model need.
 
 mod heap;
 
@@ -23,13 +23,13 @@ fn file_of(model: &Decoder, precision: Precision, path: &Path) -> usize {
 }
 
 #[test]
-fn saving_takes_the_largest_tensor() {
+fn saving_needs_the_largest_tensor_twice() {
     let (_alone, config, home) = (alone(), config(), tempfile::tempdir().expect("a directory"));
     let model = Decoder::init(&config, 1, &Device::flex());
     let table = 4 * config.vocab_size * config.hidden_size;
     for precision in [Precision::F32, Precision::Bf16] {
         let saving = file_of(&model, precision, &home.path().join("model.safetensors"));
-        // Once as it was read back and once as it is written.
+        // Two copies of the largest tensor: as read back, and as written.
         assert!(
             saving < 2 * table + (1 << 20),
             "saving {precision:?} held {saving} bytes, a table has {table}"
@@ -38,7 +38,7 @@ fn saving_takes_the_largest_tensor() {
 }
 
 #[test]
-fn a_model_is_all_that_loading_it_takes() {
+fn loading_needs_no_more_than_the_model() {
     let (_alone, config, home) = (alone(), config(), tempfile::tempdir().expect("a directory"));
     let model_bytes = 4 * config.parameters();
     let model = Decoder::init(&config, 1, &Device::flex());
@@ -56,9 +56,9 @@ fn a_model_is_all_that_loading_it_takes() {
     }
 }
 
-/// Ten gigabytes, of which a small file tells in its header.
+/// Headers of small files that claim a tensor of 10 GB, or a header of 90 MB.
 #[test]
-fn nothing_is_taken_on_the_word_of_a_header() {
+fn headers_are_checked_before_memory_is_allocated() {
     let (_alone, home) = (alone(), tempfile::tempdir().expect("a directory"));
     let path = home.path().join("model.safetensors");
     let header = r#"{"model.embed_tokens.weight":{"dtype":"F32","shape":[2500000000],"data_offsets":[0,10000000000]}}"#;
@@ -68,13 +68,13 @@ fn nothing_is_taken_on_the_word_of_a_header() {
         let (claimed, opened) = peak(|| StoredTensors::in_directory(home.path()));
         let error = opened.expect_err("not there").to_string();
         assert!(error.starts_with("model.safetensors: is damaged or no safetensors file ("), "{error}");
-        assert!(claimed < 1 << 20, "{claimed} bytes on the word of a header");
+        assert!(claimed < 1 << 20, "{claimed} bytes allocated for a header");
     }
 }
 
-/// Nothing is laid out before the files are known to fit.
+/// The tensors are compared with the shape before a model is allocated.
 #[test]
-fn nothing_is_taken_on_the_word_of_a_config() {
+fn shapes_are_checked_before_memory_is_allocated() {
     let (_alone, home) = (alone(), tempfile::tempdir().expect("a directory"));
     let empty = [&2u64.to_le_bytes()[..], b"{}"].concat();
     fs::write(home.path().join("model.safetensors"), empty).expect("written");
@@ -85,5 +85,5 @@ fn nothing_is_taken_on_the_word_of_a_config() {
     });
     let error = refused.expect_err("no tensors");
     assert!(error.contains("model.embed_tokens.weight is missing; "), "{error}");
-    assert!(claimed < 1 << 20, "{claimed} bytes on the word of a config");
+    assert!(claimed < 1 << 20, "{claimed} bytes allocated for a config");
 }

@@ -1,4 +1,4 @@
-//! Packing changes where numbers stand, never what they are.
+//! Packed trees and caches give the same hidden states as separate rows.
 
 mod shapes;
 
@@ -32,13 +32,13 @@ fn rows(tensor: Tensor<2>) -> Vec<Vec<f32>> {
     tensor.into_data().try_to_vec::<f32>().expect("f32").chunks(width).map(<[f32]>::to_vec).collect()
 }
 
-/// One plain row, the way everybody else trains: prompt and branch as one causal sequence.
+/// Hidden states of prompt and branch as one causal sequence, without packing.
 fn alone(model: &Decoder, prompt: &[u32], branch: &[u32]) -> Vec<Vec<f32>> {
     let row = Tree { prompt: [prompt, branch].concat(), branches: Vec::new() };
     rows(model.forward(&PackedTrees::new(&[row])))
 }
 
-/// Two orders of summation of the same f32 numbers of magnitude about 1, over rows of at most 11 keys.
+/// Tolerance for two orders of summation of f32 numbers of magnitude 1, over at most 11 keys.
 const TOLERANCE: f32 = 2e-5;
 
 fn assert_close(ours: &[f32], expected: &[f32], what: &str) {
@@ -82,7 +82,7 @@ fn cached_forks_equal_separate_rows() {
         let trees: Vec<Tree> =
             prompts.iter().map(|prompt| Tree { prompt: prompt.clone(), branches: vec![] }).collect();
         let (_, mut cache) = model.prefill(&PackedTrees::new(&trees));
-        // The lead of two tokens at once, then one token at a time.
+        // Both tokens of the lead in the first pass, then one token per pass.
         let mut states = vec![Vec::new(); 9];
         for chunk in [0..2, 2..3, 3..4] {
             let at = |row: usize| if chunk.start == 0 { Growth::From(row / 3) } else { Growth::On(3 + row) };

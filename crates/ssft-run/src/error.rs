@@ -3,7 +3,7 @@
 //! Messages are one line. They name a setting in backticks, in kebab-case (`` raise `context` ``): each face spells it as its users
 //! write it, with [`RunError::spelled`].
 
-use crate::settings::settings;
+use crate::settings::SETTINGS;
 use ssft_decode::DecodeError;
 use ssft_train::TrainError;
 use std::fmt::Display;
@@ -128,7 +128,6 @@ pub fn spelled(message: &str, spelling: impl Fn(&str) -> String) -> String {
     if !message.contains('`') {
         return message.to_owned();
     }
-    let settings = settings().into_iter().map(|setting| setting.key);
-    let names = settings.chain(OTHER_NAMES.map(str::to_owned));
-    names.fold(message.to_owned(), |text, name| text.replace(&format!("`{name}`"), &spelling(&name)))
+    let names = SETTINGS.iter().map(|setting| setting.key).chain(OTHER_NAMES);
+    names.fold(message.to_owned(), |text, name| text.replace(&format!("`{name}`"), &spelling(name)))
 }

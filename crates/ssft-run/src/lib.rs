@@ -20,9 +20,12 @@ pub mod encoding;
 pub mod error;
 mod fits;
 pub mod forking;
+pub mod in_memory;
 pub mod model_text;
+pub mod options;
 pub mod questions;
 pub mod settings;
+pub mod step_test;
 #[cfg(not(target_family = "wasm"))]
 pub mod store;
 pub mod training;
@@ -33,4 +36,5 @@ pub use error::{RunError, spelled};
 pub use fits::check_binding;
 pub use forking::WantedForks;
 pub use model_text::ModelText;
+pub use options::TrainOptions;
 pub use questions::{QuestionForm, Split, task};

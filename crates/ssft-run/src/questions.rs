@@ -2,9 +2,8 @@
 
 use crate::error::RunError;
 use crate::settings::Settings;
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::Record;
 use ssft_decode::{AnswerFormat, Judge};
 use ssft_tasks::{Task, TaskSpec};
@@ -58,7 +57,7 @@ impl Split {
         let judge = Judge::Reference(settings.answers);
         let judged = |&index: &usize| is_judgeable(&records[index], settings.answers);
         let mut held: Vec<usize> = (0..records.len()).filter(judged).collect();
-        held.shuffle(&mut ChaCha8Rng::seed_from_u64(settings.seed));
+        held.shuffle(&mut generator(settings.seed, Stream::HeldOut));
         held.truncate(settings.eval_questions.min(records.len() / LARGEST_SHARE));
         let held: HashSet<usize> = held.into_iter().collect();
         let (mut train, mut held_out) = (Vec::new(), Vec::new());

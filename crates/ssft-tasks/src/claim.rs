@@ -1,9 +1,9 @@
-//! The grammar that all traces share: `steps " #### " answer`.
+//! The grammar common to all traces: `steps " #### " answer`.
 
-/// What separates the steps from the answer.
+/// Separator of steps and answer.
 pub(super) const ANSWER_MARK: &str = "####";
 
-/// Splits a trace at its last answer mark into steps and claim, both trimmed; no claim without a mark.
+/// Splits a trace at its last answer mark into steps and claimed answer, both trimmed. No answer without a mark.
 pub(super) fn split_answer(trace: &str) -> (&str, Option<&str>) {
     match trace.rsplit_once(ANSWER_MARK) {
         Some((steps, claim)) => (steps.trim(), Some(claim.trim())),

@@ -1,21 +1,21 @@
-//! Numbers that no training question may lead to.
+//! Answers reserved for the test split.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// One answer is held out of each run of this many.
+/// Length of a run of consecutive numbers, of which one is held out.
 const RUN: u64 = 20;
 
-/// The answers that no training question may have: one of every 20 consecutive numbers, so that all
-/// magnitudes lose the same share.
+/// The answers that no training question may have: one number of each run of 20, so that the share is the same at all
+/// magnitudes.
 #[derive(Debug)]
 pub(super) struct HeldOutAnswers {
-    /// For the run that starts at 20 times the index: which of its numbers is held out.
+    /// `[runs]`: offset of the held-out number in the run that starts at 20 times the index.
     offsets: Vec<u64>,
 }
 
 impl HeldOutAnswers {
-    /// Draws them from the answers `0..=largest`.
+    /// Draws the held-out answers among `0..=largest`.
     pub(super) fn draw(largest: u64, rng: &mut ChaCha8Rng) -> Self {
         let offsets = (0..=largest / RUN).map(|_| rng.random_range(0..RUN)).collect();
         Self { offsets }

@@ -1,48 +1,61 @@
-//! How much of a step is in memory at a time.
+//! The memory budget of a step: sizes of its passes, in tokens.
 //!
-//! A step is cut into passes that fit a budget; the cuts change in which order sums are added up, nothing else.
+//! A step is cut into passes that fit the budget. The cuts change the order in which f32 sums are added, nothing else.
 
 use crate::matching::Assignment;
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::DecoderConfig;
 use std::ops::Range;
 
-/// Most tokens of the passes of a step.
+/// Largest numbers of tokens in the passes of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Of a pass that keeps what its backward pass needs.
+    /// Tokens of a training pass, which keeps activations for its backward pass.
     pub training_tokens: usize,
-    /// Of a pass without gradient.
+    /// Tokens of a pass without gradient.
     pub cost_tokens: usize,
-    /// That keys and values are kept for, between passes without gradient.
+    /// Tokens whose keys and values are cached between passes without gradient.
     pub cached_tokens: usize,
 }
 
-/// A trace of a question: (question, trace).
+/// A trace of a question: (question, trace), both from 0.
 pub type Row = (usize, usize);
 
+const F32_BYTES: usize = 4;
+/// Training passes may take 1 / `TRAINING_PART` of the bytes, and so on.
+const TRAINING_PART: u64 = 2;
+const COST_PART: u64 = 4;
+const CACHE_PART: u64 = 4;
+/// A cached run has room for as many tokens again ([`ssft_model::cache::TreeCache`]).
+const CACHE_ROOM: usize = 2;
+/// Layers' worth of numbers that a backward pass needs besides the saved activations: gradients of one layer and of the
+/// residual stream.
+const BACKWARD_LAYERS: usize = 2;
+/// Layers' worth of numbers of a pass without gradient: input and output of one layer.
+const FORWARD_LAYERS: usize = 2;
+
 impl Budget {
-    /// Tokens for which `bytes` of memory suffice, at least one of each kind. A pass without gradient gets no more memory
-    /// than a training pass on all traces of `batch`, so that a step's memory does not grow with the number of pairs.
+    /// Pass sizes for `bytes` of memory, at least one token each. A pass without gradient gets no more memory than one
+    /// training pass on all traces of the largest micro-batch, so that the memory of a step does not grow with the number of
+    /// pairs.
     ///
-    /// Counted are f32 numbers a token. In training every layer keeps its input, two norms, queries, keys and values
-    /// before and after turning, what attention gives, gate, up and their product, and both sums with the residual
-    /// stream; on the way back, gradients of one layer and of the stream come on top. Without gradient one layer's
-    /// worth is there at a time.
-    pub fn new(bytes: u64, config: &DecoderConfig, batch: &[&EncodedQuestion]) -> Self {
+    /// Counted are f32 numbers per token. In training every layer keeps its input, two norms, queries, keys and values
+    /// before and after rotation, the attention output, gate, up and their product, and both sums with the residual
+    /// stream.
+    pub fn new(bytes: u64, config: &DecoderConfig, batches: &[&[&EncodedQuestion]]) -> Self {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let query = config.num_attention_heads * config.head_dim;
         let kv = config.num_key_value_heads * config.head_dim;
         let layer = 5 * width + 3 * query + 3 * kv + 3 * inner;
         let cached = 2 * kv * config.num_hidden_layers;
-        let share = |part: u64, numbers: usize| ((bytes / part) as usize / (4 * numbers)).max(1);
-        let (training, cost) = ((config.num_hidden_layers + 2) * layer, 2 * layer);
-        let trained: usize =
-            batch.iter().map(|question| training_tokens(question, 0..question.traces.len())).sum();
+        let share = |part: u64, numbers: usize| ((bytes / part) as usize / (F32_BYTES * numbers)).max(1);
+        let training = (config.num_hidden_layers + BACKWARD_LAYERS) * layer;
+        let cost = FORWARD_LAYERS * layer;
+        let largest = batches.iter().map(|batch| batch_tokens(batch)).max().unwrap_or(0);
         Self {
-            training_tokens: share(2, training),
-            cost_tokens: share(4, cost).min(trained * training / cost).max(1),
-            cached_tokens: share(4, 2 * cached),
+            training_tokens: share(TRAINING_PART, training),
+            cost_tokens: share(COST_PART, cost).min(largest * training / cost).max(1),
+            cached_tokens: share(CACHE_PART, CACHE_ROOM * cached),
         }
     }
 
@@ -51,8 +64,8 @@ impl Budget {
         Self { training_tokens: usize::MAX, cost_tokens: usize::MAX, cached_tokens: usize::MAX }
     }
 
-    /// Cuts questions into runs whose caches fit, if all branches were known to their last token; a question that
-    /// does not fit by itself is one alone.
+    /// Cuts questions into groups whose caches fit even if every branch is computed to its end; a question that does not fit
+    /// by itself is a group of one.
     pub fn groups(
         &self,
         questions: &[&EncodedQuestion],
@@ -62,7 +75,8 @@ impl Budget {
         cut(&matrix_tokens(questions, leads, match_tokens), self.cached_tokens)
     }
 
-    /// Cuts questions into runs whose whole matrices fit one pass; a question that does not fit by itself is one alone.
+    /// Cuts questions into groups whose whole matrices fit one pass; a question that does not fit by itself is a group of
+    /// one.
     pub fn matrices(
         &self,
         questions: &[&EncodedQuestion],
@@ -72,18 +86,18 @@ impl Budget {
         cut(&matrix_tokens(questions, leads, match_tokens), self.cost_tokens)
     }
 
-    /// True if the whole matrices of some questions fit one pass.
+    /// True if the whole matrices of the questions fit one pass.
     pub fn takes(&self, questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> bool {
         matrix_tokens(questions, leads, match_tokens).iter().sum::<usize>() <= self.cost_tokens
     }
 
-    /// True if the caches of all of a question's branches fit.
+    /// True if the caches of all branches of a question fit.
     pub fn fits(&self, question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize) -> bool {
         question_tokens(question, leads, match_tokens) <= self.cached_tokens
     }
 
-    /// Cuts matched traces into passes. Traces of a question stay together, and share its prompt, unless they alone are
-    /// too much.
+    /// Cuts matched traces into passes. The traces of a question stay in one pass and share its prompt, unless they exceed a
+    /// pass by themselves.
     pub fn training_passes(&self, questions: &[(&EncodedQuestion, &Assignment)]) -> Vec<Vec<Row>> {
         let mut passes: Vec<Vec<Row>> = Vec::new();
         let mut room = 0usize;
@@ -109,46 +123,52 @@ impl Budget {
         passes
     }
 
-    /// True if all traces of some questions fit one training pass.
+    /// True if all traces of the questions fit one training pass.
     pub fn trains_at_once(&self, questions: &[&EncodedQuestion]) -> bool {
-        let tokens = questions.iter().map(|question| training_tokens(question, 0..question.traces.len()));
-        tokens.sum::<usize>() <= self.training_tokens
+        batch_tokens(questions) <= self.training_tokens
     }
 }
 
-/// Tokens of a prompt and of some traces behind it.
+/// Tokens of a training pass over the prompt and some traces of a question.
 fn training_tokens(question: &EncodedQuestion, traces: Range<usize>) -> usize {
     question.prompt.len() + question.traces[traces].iter().map(|trace| trace.tokens.len()).sum::<usize>()
 }
 
-/// Tokens of a prompt, all forks and all pairs.
+/// Tokens of a training pass over all traces of some questions.
+fn batch_tokens(questions: &[&EncodedQuestion]) -> usize {
+    questions.iter().map(|question| training_tokens(question, 0..question.traces.len())).sum()
+}
+
+/// Tokens of the prompt, the leads and all branches of a question.
 fn question_tokens(question: &EncodedQuestion, leads: &[Vec<u32>], match_tokens: usize) -> usize {
     let branches: usize = question.traces.iter().map(|trace| trace.tokens.len().min(match_tokens)).sum();
     question.prompt.len() + leads.iter().map(|lead| lead.len() + branches).sum::<usize>()
 }
 
-/// [`question_tokens`] of each of some questions.
+/// [`question_tokens`] of every question.
 fn matrix_tokens(questions: &[&EncodedQuestion], leads: &[Vec<u32>], match_tokens: usize) -> Vec<usize> {
     questions.iter().map(|question| question_tokens(question, leads, match_tokens)).collect()
 }
 
-/// Cuts a list of sizes into runs of at most `most` in sum, or of one that is larger.
+/// Cuts a list of sizes into ranges of at most `most` in sum; a size above `most` is a range of its own.
+///
+/// `cut(&[3, 3, 3, 9, 1, 1], 6)` is `[0..2, 2..3, 3..4, 4..6]`.
 pub fn cut(sizes: &[usize], most: usize) -> Vec<Range<usize>> {
-    let mut runs: Vec<Range<usize>> = Vec::new();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut sum = 0usize;
     for (index, &size) in sizes.iter().enumerate() {
-        match runs.last_mut() {
-            Some(run) if sum.saturating_add(size) <= most => {
-                run.end = index + 1;
+        match ranges.last_mut() {
+            Some(range) if sum.saturating_add(size) <= most => {
+                range.end = index + 1;
                 sum += size;
             }
             _ => {
-                runs.push(index..index + 1);
+                ranges.push(index..index + 1);
                 sum = size;
             }
         }
     }
-    runs
+    ranges
 }
 
 #[cfg(test)]
@@ -199,13 +219,13 @@ mod tests {
     fn a_larger_model_has_room_for_fewer_tokens() {
         use ssft_model::config::Preset;
         let question = question(100, &[1000; 40]);
-        let budget = |preset| Budget::new(1 << 30, &DecoderConfig::preset(preset, 300), &[&question]);
+        let budget = |preset| Budget::new(1 << 30, &DecoderConfig::preset(preset, 300), &[&[&question]]);
         let (tiny, small) = (budget(Preset::Tiny), budget(Preset::Small));
         assert!(
             tiny.training_tokens > 4 * small.training_tokens && small.training_tokens > 1000,
             "{small:?}"
         );
-        assert_eq!(Budget::new(0, &DecoderConfig::preset(Preset::Tiny, 300), &[&question]).cost_tokens, 1);
+        assert_eq!(Budget::new(0, &DecoderConfig::preset(Preset::Tiny, 300), &[&[&question]]).cost_tokens, 1);
     }
 
     #[test]
@@ -213,8 +233,19 @@ mod tests {
         use ssft_model::config::Preset;
         let config = DecoderConfig::preset(Preset::Tiny, 300);
         let (one, other) = (question(10, &[40, 50]), question(20, &[80]));
-        let budget = Budget::new(1 << 30, &config, &[&one, &other]);
-        // Four layers and two more for the way back, against one in and one out.
+        let budget = Budget::new(1 << 30, &config, &[&[&one, &other]]);
+        // Four layers and two more for the backward pass, against input and output of one.
         assert_eq!(budget.cost_tokens, (100 + 100) * 6 / 2);
+    }
+    #[test]
+    fn the_largest_micro_batch_sets_the_budget() {
+        use ssft_model::config::Preset;
+        let config = DecoderConfig::preset(Preset::Tiny, 300);
+        let (small, large) = (question(1, &[2]), question(20, &[400, 300]));
+        let budget = |batches: &[&[&EncodedQuestion]]| Budget::new(1 << 30, &config, batches);
+        let both = budget(&[&[&small], &[&large]]);
+        assert_eq!(both, budget(&[&[&large]]));
+        assert_eq!(both, budget(&[&[&large], &[&small]]), "in any order");
+        assert!(both.cost_tokens > budget(&[&[&small]]).cost_tokens);
     }
 }

@@ -1,27 +1,53 @@
-//! Costs on the host, as the matching takes them.
+//! The cost matrix of a question, on the host.
 
 use serde::Serialize;
 
-/// The N x M costs of one question, in nats a token.
+/// The N x M pairwise costs of one question, in nats per token.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostMatrix {
     /// N.
     pub forks: usize,
     /// M.
     pub traces: usize,
-    /// Row-major, one row a fork.
+    /// `[forks, traces]`, row-major.
     pub values: Vec<f32>,
 }
 
 impl CostMatrix {
     /// Cost of `trace` under `fork`, both from 0.
+    ///
+    /// # Panics
+    /// If the matrix has no such row or column.
     pub fn at(&self, fork: usize, trace: usize) -> f32 {
         self.values[fork * self.traces + trace]
     }
 
-    /// The first cost that is not a finite number, as (fork, trace).
+    /// Position (fork, trace), from 0, of the first cost that is NaN or infinite.
     pub fn not_finite(&self) -> Option<(usize, usize)> {
         let index = self.values.iter().position(|value| !value.is_finite())?;
         Some((index / self.traces, index % self.traces))
+    }
+}
+
+/// Number of trace tokens behind the cost matrices of a step: needed for whole matrices, and computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CostTokens {
+    /// Sum over all pairs of `min(L, T_j)`.
+    pub whole: usize,
+    /// Tokens that went through the model without gradient, prompts excluded.
+    pub computed: usize,
+}
+
+impl CostTokens {
+    /// Share of `whole` that was not computed. Below 0 if the tokens of the leads outweigh what was saved.
+    pub fn saved(&self) -> f64 {
+        1.0 - self.computed as f64 / self.whole.max(1) as f64
+    }
+}
+
+impl std::ops::AddAssign for CostTokens {
+    fn add_assign(&mut self, other: Self) {
+        self.whole += other.whole;
+        self.computed += other.computed;
     }
 }

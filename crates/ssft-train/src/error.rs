@@ -1,14 +1,14 @@
-//! Why a training step stops.
+//! Errors of a training step.
 
 use ssft_model::CheckpointError;
 use thiserror::Error;
 
-/// What can go wrong while training. Messages are one line.
+/// Why a training step failed. Messages are one line and name settings in backticks.
 #[derive(Debug, Error)]
 pub enum TrainError {
-    /// A pairwise cost is not a number, so no matching is better than another.
+    /// A pairwise cost is NaN or infinite, so that no optimal matching is defined.
     #[error(
-        "step {step}: the cost of trace {trace} of question {question} under fork {fork} is {value}; try a lower --lr"
+        "step {step}: the cost of trace {trace} of question {question} under fork {fork} is {value}; try a lower `lr`"
     )]
     Cost {
         /// Optimizer step, from 1.
@@ -19,11 +19,11 @@ pub enum TrainError {
         fork: usize,
         /// Trace, from 1.
         trace: usize,
-        /// NaN or infinite.
+        /// The cost: NaN or infinite.
         value: f32,
     },
-    /// The loss or the gradient is not a number; the weights were not touched.
-    #[error("step {step}: {what} is {value}; try a lower --lr")]
+    /// The loss or the gradient norm is NaN or infinite; the weights are unchanged.
+    #[error("step {step}: {what} is {value}; try a lower `lr`")]
     NotFinite {
         /// Optimizer step, from 1.
         step: usize,
@@ -32,9 +32,9 @@ pub enum TrainError {
         /// NaN or infinite.
         value: f32,
     },
-    /// More traces than forks.
+    /// A question has more traces than there are forks (M > N), so that no injective map exists.
     #[error(
-        "question {question} has {traces} traces but there are only {forks} forks; raise --forks or drop traces"
+        "question {question} has {traces} traces but there are only {forks} forks; raise `forks` or drop traces"
     )]
     TooManyTraces {
         /// Id of the question.
@@ -49,13 +49,13 @@ pub enum TrainError {
     Device {
         /// Optimizer step, from 1.
         step: usize,
-        /// The device's own words.
+        /// Message of the device.
         what: String,
     },
-    /// The saved state of a run does not fit the run.
+    /// The saved state of a run is damaged or belongs to another run.
     #[error("trainer state: {what}")]
     State {
-        /// What is wrong and what to do.
+        /// The difference or damage, and the remedy.
         what: String,
     },
     /// The model cannot be read or written.

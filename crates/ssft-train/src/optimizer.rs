@@ -1,35 +1,35 @@
-//! AdamW over all parameters of a model, with its state kept by parameter name.
+//! AdamW over the parameters of a model; its state is kept by parameter name.
 //!
-//! One pass over each parameter ([`ssft_kernels::adamw`]), gradients clipped by the norm of all of them together, and
-//! a state that survives a restart: names are stable, burn's parameter ids are not.
+//! Each parameter is updated in one pass ([`ssft_kernels::adamw`]). A parameter without gradient, because it is not trained,
+//! stays as it is and has no state. Names survive a restart; burn's parameter ids do not.
 
 use crate::error::TrainError;
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use ssft_kernels::{AdamW, Moments, adamw, sum_of_squares};
-use ssft_model::parameters::{Replace, Visit, replace, shapes, visit};
+use ssft_kernels::{AdamW, Moments, adamw};
+use ssft_model::parameters::{Replace, replace, shapes};
 use ssft_model::{Decoder, Precision, StoredTensors, TensorFile};
 use std::collections::BTreeMap;
 
-/// What AdamW needs besides a learning rate. Source: arXiv 1711.05101.
+/// Settings of AdamW and of gradient clipping, besides the learning rate. Source: arXiv 1711.05101.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamWSettings {
     /// Decay of the first moment.
     pub beta1: f64,
     /// Decay of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
-    /// Decay of matrices, times the learning rate; norms and biases do not decay.
+    /// Weight decay of matrices, times the learning rate; norms and biases do not decay.
     pub weight_decay: f64,
-    /// Largest norm of all gradients together; 0 leaves them as they are.
+    /// Largest Euclidean norm of all gradients together; 0 turns clipping off.
     pub clip_norm: f64,
 }
 
 impl Default for AdamWSettings {
-    /// What small decoders are usually trained with.
+    /// Common values for small decoders.
     fn default() -> Self {
         Self { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.01, clip_norm: 1.0 }
     }
@@ -39,9 +39,9 @@ impl Default for AdamWSettings {
 #[derive(Clone)]
 pub struct Optimizer {
     settings: AdamWSettings,
-    /// Updates done.
+    /// Number of updates so far.
     updates: usize,
-    /// By parameter name, each flat.
+    /// By parameter name, flat.
     moments: BTreeMap<String, Moments<1>>,
 }
 
@@ -52,30 +52,34 @@ impl std::fmt::Debug for Optimizer {
     }
 }
 
+/// Names of the moments in the state file, as in PyTorch.
+const FIRST: &str = "exp_avg";
+const SECOND: &str = "exp_avg_sq";
+
 impl Optimizer {
-    /// An optimizer without moments yet.
+    /// An optimizer before its first update.
     pub fn new(settings: &AdamWSettings) -> Self {
         Self { settings: *settings, updates: 0, moments: BTreeMap::new() }
     }
 
-    /// One update. `norm` is the [`gradient_norm`] of `gradients`, read back by the caller.
-    pub fn update(&mut self, model: Decoder, gradients: GradientsParams, norm: f64, rate: f64) -> Decoder {
+    /// One update with learning rate `rate`. Gradients are multiplied by `clip`, the
+    /// [`clip_factor`](crate::gradients::clip_factor) of the step.
+    pub fn update(&mut self, model: Decoder, gradients: GradientsParams, clip: f32, rate: f64) -> Decoder {
         self.updates += 1;
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay, clip_norm } = self.settings;
-        let clipped = clip_norm > 0.0 && norm > clip_norm;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay, clip_norm: _ } = self.settings;
         let rule = AdamW {
             rate: rate as f32,
             beta1: beta1 as f32,
             beta2: beta2 as f32,
             epsilon: epsilon as f32,
             weight_decay: weight_decay as f32,
-            scale: if clipped { (clip_norm / norm) as f32 } else { 1.0 },
+            scale: clip,
             time: self.updates,
         };
         replace(model, &mut Update { moments: &mut self.moments, gradients, rule })
     }
 
-    /// The moments as a file, with the number of updates they have seen.
+    /// The moments as a file, and the number of updates behind them.
     pub fn save(&self) -> (TensorFile, usize) {
         let mut file = TensorFile::new(Precision::F32);
         for (name, moments) in &self.moments {
@@ -85,11 +89,11 @@ impl Optimizer {
         (file, self.updates)
     }
 
-    /// Takes up the moments of a saved run.
+    /// Replaces the moments by those of a saved run.
     ///
     /// # Errors
     /// [`TrainError::State`] if a parameter of `model` has no moments of its size; [`TrainError::Checkpoint`] if the file
-    /// cannot be read any more.
+    /// cannot be read.
     pub fn restore(
         &mut self,
         model: &Decoder,
@@ -118,28 +122,6 @@ impl Optimizer {
     }
 }
 
-/// Names of the moments in the state file, as PyTorch calls them.
-const FIRST: &str = "exp_avg";
-const SECOND: &str = "exp_avg_sq";
-
-/// Euclidean norm of all gradients together, still on the device, `[1]`.
-pub fn gradient_norm(model: &Decoder, gradients: &GradientsParams) -> Tensor<1> {
-    let mut squares = Squares { gradients, sums: Vec::new() };
-    visit(model, &mut squares);
-    Tensor::cat(squares.sums, 0).sum().sqrt()
-}
-
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sums: Vec<Tensor<1>>,
-}
-
-impl Visit for Squares<'_> {
-    fn visit<const D: usize>(&mut self, _name: String, param: &Param<Tensor<D>>) {
-        self.sums.extend(self.gradients.get::<D>(param.id).map(sum_of_squares));
-    }
-}
-
 struct Update<'a> {
     moments: &'a mut BTreeMap<String, Moments<1>>,
     gradients: GradientsParams,
@@ -148,6 +130,7 @@ struct Update<'a> {
 
 impl Replace for Update<'_> {
     fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // Not trained: no gradient, no change.
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let (id, value, mapper) = param.consume();
         let (shape, value) = (value.shape(), value.inner().flatten::<1>(0, D - 1));

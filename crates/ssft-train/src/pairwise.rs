@@ -1,153 +1,139 @@
-//! Losses of pairs: traces under forks, without gradient.
+//! 1. Pairwise losses, without gradient: every trace under every fork.
 //!
 //! `C[i, j] = -(1/l) * sum_{t=1..l} log p(r_{j,t} | x, g_i, r_{j,<t})`, `l = min(L, T_j)` (arXiv 2510.05132, section 3).
-//! A question is one tree: its prompt is encoded once, what stands in front of a trace once a fork, and a branch holds
-//! no more than the tokens that count.
+//!
+//! # Example: 2 forks, 2 traces of 3 tokens
+//!
+//! A question with prompt `x`, forks `g1`, `g2` and traces `a b c`, `d e f` is one tree. Each run of tokens below is
+//! computed once; `->` names the tokens that it predicts:
 //!
 //! ```text
-//! prompt ─┬─ <think1> ─┬─ trace 1 ..       the last token of <think1> predicts the first of every trace,
-//!         │            └─ trace 2 ..       so that N rows give the first loss of all N x M pairs
-//!         └─ <think2> ─┬─ trace 1 ..
-//!                      └─ ..
+//! x ─┬─ g1        -> a and d    first losses of (1, 1) and (1, 2)
+//!    │  ├─ a b    -> b c        the other losses of (1, 1)
+//!    │  └─ d e    -> e f        the other losses of (1, 2)
+//!    └─ g2        -> a and d    first losses of (2, 1) and (2, 2)
+//!       ├─ a b    -> b c
+//!       └─ d e    -> e f
 //! ```
+//!
+//! That is the prompt and 2 + 4 x 2 = 10 tokens, where four separate rows would take 4 prompts and 4 x 3 = 12 tokens. If the
+//! losses of (1, 1) are 0.2, 0.1 and 0.3 nats, `C[1, 1]` is 0.2. A pass may also compute only a part of the tree:
+//! [`Pairs::start`] computes `x`, `g1` and `g2`, which gives 4 of the 12 losses; [`Pairs::extend`] continues branches from
+//! the key/value cache. Traces that begin alike (`a b c` and `a b d`) share the run `a b` in such a pass.
 
+use crate::bounds::CostBounds;
+use crate::cost::CostTokens;
 use crate::error::TrainError;
-use crate::search::{Extension, PartialCosts};
+use crate::extension::Extension;
+use crate::nll::{read_back, target_nll};
 use burn::tensor::Tensor;
 use ssft_data::encode::EncodedQuestion;
 use ssft_kernels::{Targets, linear_nll};
 use ssft_model::Decoder;
 use ssft_model::cache::{Growth, TreeCache};
-use ssft_model::packing::PackedTrees;
+use ssft_model::packing::{self, PackedTrees};
 use std::collections::HashMap;
 
-/// Some questions, all pairs of which are known a bit further with every pass.
+/// The pairwise losses of a group of questions, in part on the device; every pass adds some.
 #[derive(Debug)]
 pub struct Pairs<'a> {
     model: &'a Decoder,
     questions: &'a [&'a EncodedQuestion],
-    /// What is known of each question.
-    pub costs: Vec<PartialCosts>,
+    /// `[questions]`: the losses that were read back.
+    pub bounds: Vec<CostBounds>,
     cache: TreeCache,
-    /// `[questions][forks]`: the run that a branch starts from.
+    /// `[questions][forks]`: the cached run of the lead of each fork, from which its branches start.
     leads: Vec<Vec<usize>>,
-    /// `[questions][forks * traces]`: the last run of a branch, once it has started. Each pass adds one that continues it:
-    /// what a pass finds is put behind what is there, and nothing moves.
+    /// `[questions][forks * traces]`: the last cached run of a branch; `None` before its first extension. Every extension adds
+    /// a run that continues it.
     branches: Vec<Vec<Option<usize>>>,
-    /// Losses that are still on the device.
+    /// Losses that were not read back yet, pass by pass.
     unread: Vec<Losses>,
-    /// Tokens that went through the model, prompts apart.
+    /// Tokens computed so far, prompts excluded.
     computed: usize,
 }
 
-/// Losses that a pass found, run by run.
+/// Losses of a pass, on the device.
 #[derive(Debug)]
 struct Losses {
+    /// `[losses]`, run by run; within a run token by token, within a token pair by pair.
     nll: Tensor<1>,
-    of: Vec<Owners>,
+    runs: Vec<PairsOfRun>,
 }
 
-/// Whose losses those of a run are: of each of its tokens in turn, one for each pair.
+/// The pairs that the losses of a run belong to.
 #[derive(Debug)]
-struct Owners {
+struct PairsOfRun {
+    /// Tokens of the run that predict.
     tokens: usize,
-    /// (question, fork, trace); several where traces begin alike.
+    /// (question, fork, trace); several if traces share the run. Each of the tokens has one loss per pair.
     pairs: Vec<(usize, usize, usize)>,
 }
 
-/// Pairs laid out for one pass.
-struct Packed {
-    packed: PackedTrees,
-    /// Whose losses the targets are.
-    of: Vec<Owners>,
-    /// Tokens, prompts apart.
-    computed: usize,
-}
-
-impl Packed {
-    /// Every trace under every fork, up to its token `most`.
-    fn new(questions: &[&EncodedQuestion], leads: &[Vec<u32>], most: usize) -> Self {
-        let (mut packed, mut of, mut computed) = (PackedTrees::default(), Vec::new(), 0);
-        for (index, question) in questions.iter().enumerate() {
-            let prompt = packed.push(None, &question.prompt);
-            for (fork, lead) in leads.iter().enumerate() {
-                let from = packed.push(Some(prompt), lead);
-                computed += lead.len();
-                question.traces.iter().for_each(|trace| packed.expect_next(from, trace.tokens[0]));
-                let pairs = (0..question.traces.len()).map(|trace| (index, fork, trace)).collect();
-                of.push(Owners { tokens: 1, pairs });
-                for (trace, encoded) in question.traces.iter().enumerate() {
-                    let length = encoded.tokens.len().min(most);
-                    if length > 1 {
-                        let row = packed.tokens.len();
-                        packed.push(Some(from), &encoded.tokens[..length - 1]);
-                        packed.expect(row, &encoded.tokens[1..length]);
-                        of.push(Owners { tokens: length - 1, pairs: vec![(index, fork, trace)] });
-                        computed += length - 1;
-                    }
-                }
-            }
-        }
-        Self { packed, of, computed }
-    }
+/// What becomes of the keys and values of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeysAndValues {
+    /// They stay in the cache, so that a later pass can continue the branches.
+    Keep,
+    /// They are dropped with the pass: memory does not grow with the number of branches.
+    Drop,
 }
 
 impl<'a> Pairs<'a> {
-    /// Encodes prompts and forks, which gives the first loss of every pair.
+    /// Computes prompts and leads, which gives the first loss of every pair.
     ///
-    /// `leads[i]` is what stands between prompt and trace for fork i: its forking token, and what follows it by rule.
+    /// `leads[i]` stands between prompt and trace for fork i: its forking token and the fixed tokens after it.
     pub fn start(
         model: &'a Decoder,
         questions: &'a [&'a EncodedQuestion],
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Self {
-        // No further than what the forks themselves predict.
-        let Packed { packed, of, computed } = Packed::new(questions, leads, 1);
+        let WholePass { packed, runs, computed } = WholePass::new(questions, leads, 1);
         let (hidden, cache) = model.prefill(&packed);
-        let nll = linear_nll(hidden, model.head(), &Targets::new(&packed.target_rows, &packed.targets));
-        // A question has one run for its prompt and one for each fork.
-        let runs = 1 + leads.len();
-        let lead_runs = |question: usize| (question * runs + 1..(question + 1) * runs).collect();
+        let nll = linear_nll(hidden, model.head(), &packed.targets());
+        // Runs of a question in this pass: its prompt, then one per fork.
+        let runs_of_question = 1 + leads.len();
+        let lead_runs =
+            |question: usize| (question * runs_of_question + 1..(question + 1) * runs_of_question).collect();
         Self {
             cache,
             leads: (0..questions.len()).map(lead_runs).collect(),
-            unread: vec![Losses { nll, of }],
+            unread: vec![Losses { nll, runs }],
             computed,
             ..Self::empty(model, questions, leads.len(), match_tokens)
         }
     }
 
-    /// Computes the whole matrix of every question in one pass, which keeps nothing but losses.
+    /// Computes all losses of every question in one pass; nothing is cached.
     pub fn whole(
         model: &'a Decoder,
         questions: &'a [&'a EncodedQuestion],
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Self {
-        let Packed { packed, of, computed } = Packed::new(questions, leads, match_tokens);
+        let WholePass { packed, runs, computed } = WholePass::new(questions, leads, match_tokens);
         Self {
-            unread: vec![Losses { nll: target_nll(model, &packed), of }],
+            unread: vec![Losses { nll: target_nll(model, &packed), runs }],
             computed,
             ..Self::empty(model, questions, leads.len(), match_tokens)
         }
     }
 
-    /// Nothing computed yet, nothing to go on from.
     fn empty(
         model: &'a Decoder,
         questions: &'a [&'a EncodedQuestion],
         forks: usize,
         match_tokens: usize,
     ) -> Self {
-        let costs = |question: &&EncodedQuestion| {
+        let bounds = |question: &&EncodedQuestion| {
             let traces: Vec<&[u32]> = question.traces.iter().map(|trace| trace.tokens.as_slice()).collect();
-            PartialCosts::new(forks, &traces, match_tokens)
+            CostBounds::new(forks, &traces, match_tokens)
         };
         Self {
             model,
             questions,
-            costs: questions.iter().map(costs).collect(),
+            bounds: questions.iter().map(bounds).collect(),
             cache: TreeCache::default(),
             leads: Vec::new(),
             branches: questions.iter().map(|question| vec![None; forks * question.traces.len()]).collect(),
@@ -156,73 +142,49 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// A question, by its place.
+    /// Question `index` of the group.
     pub fn question(&self, index: usize) -> &'a EncodedQuestion {
         self.questions[index]
     }
 
-    /// Tokens that went through the model so far, prompts apart.
-    pub fn computed(&self) -> usize {
-        self.computed
+    /// Tokens of the whole matrices of the group, and tokens computed so far.
+    pub fn cost_tokens(&self) -> CostTokens {
+        CostTokens { whole: self.bounds.iter().map(CostBounds::tokens).sum(), computed: self.computed }
     }
 
-    /// Lets go of keys and values; nothing can be extended any more.
-    pub fn forget_past(&mut self) {
+    /// Drops the key/value cache; no branch can be extended afterwards.
+    pub fn drop_cache(&mut self) {
         self.cache = TreeCache::default();
     }
 
-    /// Computes more of some branches, given as (question, branch), and keeps what they need to go on from there.
+    /// Extends branches, given as (question, extension), in one pass, and caches their keys and values.
     pub fn extend(&mut self, wanted: &[(usize, Extension)]) {
         let mut cache = std::mem::take(&mut self.cache);
-        self.pass(wanted, &mut cache, true);
+        self.pass(wanted, &mut cache, KeysAndValues::Keep);
         self.cache = cache;
     }
 
-    /// Computes the rest of some branches and keeps nothing but the losses: memory does not grow with their number.
+    /// Extends branches to their ends in one pass, and leaves the cache as it is.
     pub fn finish(&mut self, wanted: &[(usize, Extension)]) {
         let mut cache = self.cache.clone();
-        self.pass(wanted, &mut cache, false);
+        self.pass(wanted, &mut cache, KeysAndValues::Drop);
     }
 
-    fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keep: bool) {
-        let mut growth: Vec<(Growth, &[u32])> = Vec::new();
-        let mut runs: HashMap<(usize, &[u32]), usize> = HashMap::new();
-        let (mut of, mut next) = (Vec::<Owners>::new(), Vec::<Vec<&[u32]>>::new());
-        for &(question, branch) in wanted {
-            let Extension { fork, trace, known, wanted } = branch;
-            let traces = &self.questions[question].traces;
-            let tokens = &traces[trace].tokens;
-            let last_run = &mut self.branches[question][fork * traces.len() + trace];
-            let from = last_run.unwrap_or(self.leads[question][fork]);
-            let fed = &tokens[known - 1..wanted - 1];
-            // The same tokens from the same place are one run: traces that begin alike, up to where they part.
-            let at = *runs.entry((from, fed)).or_insert_with(|| {
-                growth.push((Growth::From(from), fed));
-                of.push(Owners { tokens: wanted - known, pairs: Vec::new() });
-                next.push(Vec::new());
-                growth.len() - 1
-            });
-            of[at].pairs.push((question, fork, trace));
-            next[at].push(&tokens[known..wanted]);
-            if keep {
-                *last_run = Some(cache.runs() + at);
+    fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keys_and_values: KeysAndValues) {
+        let pass = ExtensionPass::new(self, wanted);
+        if keys_and_values == KeysAndValues::Keep {
+            for (&(question, branch), run) in wanted.iter().zip(&pass.run_of) {
+                let traces = self.questions[question].traces.len();
+                self.branches[question][branch.fork * traces + branch.trace] = Some(cache.runs() + run);
             }
         }
-        let (mut rows, mut targets, mut row) = (Vec::new(), Vec::new(), 0);
-        for (owners, next) in of.iter().zip(&next) {
-            for token in 0..owners.tokens {
-                rows.extend(next.iter().map(|_| row));
-                targets.extend(next.iter().map(|tokens| tokens[token] as i32));
-                row += 1;
-            }
-        }
-        self.computed += row as usize;
-        let hidden = self.model.extend(&growth, cache);
-        let nll = linear_nll(hidden, self.model.head(), &Targets::new(&rows, &targets));
-        self.unread.push(Losses { nll, of });
+        self.computed += pass.tokens();
+        let hidden = self.model.extend(&pass.growth, cache);
+        let nll = linear_nll(hidden, self.model.head(), &pass.targets());
+        self.unread.push(Losses { nll, runs: pass.runs });
     }
 
-    /// Reads back all losses computed so far, in one go.
+    /// Reads all unread losses back, in one readback.
     ///
     /// # Errors
     /// [`TrainError::Device`] if the readback fails.
@@ -230,43 +192,117 @@ impl<'a> Pairs<'a> {
         read_all(std::slice::from_mut(self), step).await
     }
 
+    /// Takes the values of the unread losses, in the order of the passes.
     fn take(&mut self, values: &mut impl Iterator<Item = f32>) {
-        for Owners { tokens, pairs } in self.unread.drain(..).flat_map(|losses| losses.of) {
-            let ours: Vec<f32> = values.by_ref().take(tokens * pairs.len()).collect();
+        for PairsOfRun { tokens, pairs } in self.unread.drain(..).flat_map(|losses| losses.runs) {
+            let of_run: Vec<f32> = values.by_ref().take(tokens * pairs.len()).collect();
             for (at, &(question, fork, trace)) in pairs.iter().enumerate() {
-                let losses = ours[at..].iter().step_by(pairs.len()).copied();
-                self.costs[question].add(fork, trace, losses);
+                let losses = of_run[at..].iter().step_by(pairs.len()).copied();
+                self.bounds[question].add(fork, trace, losses);
             }
         }
     }
 }
 
-/// Reads back all losses of several groups of questions computed so far, in one go.
+/// Reads all unread losses of several groups back, in one readback.
 ///
 /// # Errors
 /// [`TrainError::Device`] if the readback fails.
 pub async fn read_all(groups: &mut [Pairs<'_>], step: usize) -> Result<(), TrainError> {
     let unread = groups.iter().flat_map(|pairs| &pairs.unread).map(|losses| losses.nll.clone());
-    let mut values = read(Tensor::cat(unread.collect(), 0), step).await?.into_iter();
+    let mut values = read_back(Tensor::cat(unread.collect(), 0), step).await?.into_iter();
     groups.iter_mut().for_each(|pairs| pairs.take(&mut values));
     Ok(())
 }
 
-/// Numbers of a tensor, on the host.
-///
-/// # Errors
-/// [`TrainError::Device`] if the readback fails.
-pub(crate) async fn read(tensor: Tensor<1>, step: usize) -> Result<Vec<f32>, TrainError> {
-    let failed = |what: String| TrainError::Device { step, what };
-    let data = tensor.into_data_async().await.map_err(|error| failed(error.to_string()))?;
-    data.try_to_vec::<f32>().map_err(|error| failed(error.to_string()))
+/// The trees of some questions, up to a number of tokens per trace, packed for one pass.
+struct WholePass {
+    packed: PackedTrees,
+    /// In the order of the targets.
+    runs: Vec<PairsOfRun>,
+    /// Tokens, prompts excluded.
+    computed: usize,
 }
 
-/// Negative log-likelihood of every target of a packed batch, in nats.
-///
-/// # Shapes
-/// Returns `[targets]`, in the order of `packed.targets`.
-pub(crate) fn target_nll(model: &Decoder, packed: &PackedTrees) -> Tensor<1> {
-    let targets = Targets::new(&packed.target_rows, &packed.targets);
-    linear_nll(model.forward(packed), model.head(), &targets)
+impl WholePass {
+    /// Every trace under every fork, up to its token `most`.
+    fn new(questions: &[&EncodedQuestion], leads: &[Vec<u32>], most: usize) -> Self {
+        let (mut packed, mut runs, mut computed) = (PackedTrees::default(), Vec::new(), 0);
+        for (index, question) in questions.iter().enumerate() {
+            let prompt = packed.push(None, &question.prompt);
+            for (fork, lead) in leads.iter().enumerate() {
+                let from = packed.push(Some(prompt), lead);
+                computed += lead.len();
+                question.traces.iter().for_each(|trace| packed.expect_next(from, trace.tokens[0]));
+                let pairs = (0..question.traces.len()).map(|trace| (index, fork, trace)).collect();
+                runs.push(PairsOfRun { tokens: 1, pairs });
+                for (trace, encoded) in question.traces.iter().enumerate() {
+                    let length = encoded.tokens.len().min(most);
+                    if length > 1 {
+                        let row = packed.tokens.len();
+                        packed.push(Some(from), &encoded.tokens[..length - 1]);
+                        packed.expect(row, &encoded.tokens[1..length]);
+                        runs.push(PairsOfRun { tokens: length - 1, pairs: vec![(index, fork, trace)] });
+                        computed += length - 1;
+                    }
+                }
+            }
+        }
+        Self { packed, runs, computed }
+    }
+}
+
+/// Extensions of branches, laid out as new runs behind the cached ones.
+struct ExtensionPass<'a> {
+    /// The cached run that each new run continues, and its tokens.
+    growth: Vec<(Growth, &'a [u32])>,
+    runs: Vec<PairsOfRun>,
+    /// `[new runs][pairs]`: the tokens to predict.
+    next: Vec<Vec<&'a [u32]>>,
+    /// The new run of each extension.
+    run_of: Vec<usize>,
+}
+
+impl<'a> ExtensionPass<'a> {
+    fn new(pairs: &Pairs<'a>, wanted: &[(usize, Extension)]) -> Self {
+        let mut pass = Self { growth: Vec::new(), runs: Vec::new(), next: Vec::new(), run_of: Vec::new() };
+        let mut same_tokens: HashMap<(usize, &[u32]), usize> = HashMap::new();
+        for &(question, branch) in wanted {
+            let Extension { fork, trace, known, wanted } = branch;
+            let traces = &pairs.questions[question].traces;
+            let tokens = &traces[trace].tokens;
+            let last_run = pairs.branches[question][fork * traces.len() + trace];
+            let from = last_run.unwrap_or(pairs.leads[question][fork]);
+            let fed = &tokens[known - 1..wanted - 1];
+            // The same tokens behind the same run are one run: traces that begin alike, up to where they differ.
+            let run = *same_tokens.entry((from, fed)).or_insert_with(|| {
+                pass.growth.push((Growth::From(from), fed));
+                pass.runs.push(PairsOfRun { tokens: wanted - known, pairs: Vec::new() });
+                pass.next.push(Vec::new());
+                pass.growth.len() - 1
+            });
+            pass.runs[run].pairs.push((question, fork, trace));
+            pass.next[run].push(&tokens[known..wanted]);
+            pass.run_of.push(run);
+        }
+        pass
+    }
+
+    /// Tokens of the pass.
+    fn tokens(&self) -> usize {
+        self.runs.iter().map(|run| run.tokens).sum()
+    }
+
+    /// Row and token id of every target, in the order of [`Losses::nll`].
+    fn targets(&self) -> Targets {
+        let (mut rows, mut targets, mut row) = (Vec::new(), Vec::new(), 0);
+        for (run, next) in self.runs.iter().zip(&self.next) {
+            for token in 0..run.tokens {
+                rows.extend(next.iter().map(|_| row));
+                targets.extend(next.iter().map(|tokens| tokens[token]));
+                row += 1;
+            }
+        }
+        packing::targets(&rows, &targets)
+    }
 }

@@ -1,20 +1,20 @@
-//! Which questions a step sees: each epoch is a fresh permutation, and steps walk through it.
+//! The questions of every step: each epoch is a new random permutation of the data, and steps take it in order.
 
-use crate::rng::{Purpose, generator};
 use rand::seq::SliceRandom;
+use ssft_data::random::{Stream, generator};
 
-/// The questions of every step of a run, as a function of the seed alone.
+/// The questions of every step of a run: a function of the seed, the number of questions and the questions per step.
 #[derive(Debug, Clone)]
 pub struct Sampler {
     questions: usize,
     per_step: usize,
     seed: u64,
-    /// Permutation of the epoch asked for last.
+    /// Number and permutation of the epoch that was used last.
     epoch: Option<(usize, Vec<usize>)>,
 }
 
 impl Sampler {
-    /// `questions` in all, `per_step` of them a step.
+    /// A sampler of `per_step` out of `questions` questions per step.
     ///
     /// # Panics
     /// If either is 0.
@@ -23,7 +23,7 @@ impl Sampler {
         Self { questions, per_step, seed, epoch: None }
     }
 
-    /// Indices of the questions of `step`, counted from 0. An epoch that ends inside a step goes on in the next one.
+    /// Indices of the questions of `step`, counted from 0. If an epoch ends inside a step, the next one begins there.
     pub fn questions(&mut self, step: usize) -> Vec<usize> {
         let (first, questions) = (step * self.per_step, self.questions);
         (first..first + self.per_step)
@@ -31,7 +31,7 @@ impl Sampler {
             .collect()
     }
 
-    /// Epochs completed before `step`, in questions drawn over questions there are.
+    /// Epochs done before `step`, counted from 0: questions drawn so far divided by the number of questions.
     pub fn epoch(&self, step: usize) -> f64 {
         (step * self.per_step) as f64 / self.questions as f64
     }
@@ -39,7 +39,7 @@ impl Sampler {
     fn permutation(&mut self, epoch: usize) -> &[usize] {
         if self.epoch.as_ref().is_none_or(|(cached, _)| *cached != epoch) {
             let mut order: Vec<usize> = (0..self.questions).collect();
-            order.shuffle(&mut generator(self.seed, Purpose::Shuffle, epoch as u64));
+            order.shuffle(&mut generator(self.seed, Stream::Shuffle { epoch: epoch as u64 }));
             self.epoch = Some((epoch, order));
         }
         self.epoch.as_ref().map_or(&[], |(_, order)| order)

@@ -1,37 +1,46 @@
-//! The learning rate of each step.
+//! The learning rate of every step.
 
 use serde::{Deserialize, Serialize};
 
-/// What the learning rate does after the warm-up.
+/// Course of the learning rate after the warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
-    /// Falls along half a cosine to a tenth of the peak.
+    /// Half a cosine, down to a tenth of the peak.
     Cosine,
-    /// Falls in a straight line to a tenth of the peak.
+    /// A straight line, down to a tenth of the peak.
     Linear,
-    /// Stays.
+    /// The peak.
     Constant,
 }
 
 /// A learning-rate schedule: a linear warm-up from 0 to `peak`, then `shape`.
+///
+/// ```
+/// use ssft_train::{Schedule, schedule::Shape};
+///
+/// let schedule = Schedule { peak: 1e-3, warmup_steps: 10, steps: 110, shape: Shape::Linear };
+/// assert_eq!(schedule.at(5), 0.5e-3); // half of the warm-up
+/// assert_eq!(schedule.at(10), 1e-3); // the peak
+/// assert!((schedule.at(110) - 1e-4).abs() < 1e-12); // a tenth of the peak
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     /// The highest learning rate.
     pub peak: f64,
-    /// Steps until it is reached.
+    /// Number of warm-up steps; 0 starts near the peak.
     pub warmup_steps: usize,
-    /// Steps of the whole run.
+    /// Number of steps of the whole run.
     pub steps: usize,
-    /// What follows the warm-up.
+    /// Course after the warm-up.
     pub shape: Shape,
 }
 
-/// Share of the peak at which a falling schedule ends.
+/// Last learning rate of a falling schedule, as a fraction of the peak.
 const FLOOR: f64 = 0.1;
 
 impl Schedule {
-    /// Learning rate of `step`, counted from 1; the warm-up ends at step `warmup_steps`, the fall at step `steps`.
+    /// Learning rate of `step`, counted from 1. The warm-up ends at step `warmup_steps`, the fall at step `steps`; later steps keep the last rate.
     pub fn at(&self, step: usize) -> f64 {
         if step <= self.warmup_steps {
             return self.peak * step as f64 / self.warmup_steps as f64;

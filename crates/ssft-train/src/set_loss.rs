@@ -1,36 +1,32 @@
-//! The set loss: the negative log-likelihood of every matched pair, with gradient.
+//! 3. The set loss: the negative log-likelihood of every matched pair, with gradient.
 //!
-//! `-sum_j sum_t log p(r_{j,t} | x, g_{s(j)}, r_{j,<t})` over all tokens of all traces, divided by the number of
-//! target tokens of the whole optimizer step (arXiv 2510.05132, section 3), so that accumulating over
-//! micro-batches equals one large batch.
+//! `-sum_j sum_t log p(r_{j,t} | x, g_{s(j)}, r_{j,<t})` over all tokens of all matched traces, divided by the number of
+//! target tokens of the whole optimizer step (arXiv 2510.05132, section 3). The denominator covers all passes of the
+//! step, so that the sum over micro-batches equals one large batch. Prompts and forking tokens are no targets.
+//!
+//! Example: a step of two passes, with target NLLs (0.2, 0.1, 0.3) and (0.3, 0.9) nats. The step has 5 targets, the set
+//! losses of the passes are 0.6 / 5 and 1.2 / 5, and their sum 0.36 is the mean over all targets.
 
 use crate::budget::Row;
 use crate::matching::Assignment;
-use crate::pairwise::target_nll;
-use burn::tensor::Tensor;
+use crate::nll::target_nll;
+use crate::objective::Objective;
+use burn::tensor::{Tensor, TensorData};
 use ssft_data::encode::EncodedQuestion;
 use ssft_model::Decoder;
 use ssft_model::packing::{Branch, PackedTrees, Tree};
 
-/// Packs every trace behind the forking token that it is assigned to; the traces of a question share its prompt.
-pub fn matched_trees(
-    questions: &[&EncodedQuestion],
-    assignments: &[Assignment],
-    leads: &[Vec<u32>],
-) -> PackedTrees {
-    let both: Vec<_> = questions.iter().copied().zip(assignments).collect();
-    let rows = |(index, (_, assignment)): (usize, &(_, &Assignment))| {
-        (0..assignment.forks.len()).map(move |trace| (index, trace))
-    };
-    matched_rows(&both, &both.iter().enumerate().flat_map(rows).collect::<Vec<Row>>(), leads)
-}
+/// A question and the forks that its traces are trained under.
+pub type Matched<'a> = (&'a EncodedQuestion, &'a Assignment);
 
-/// Packs some traces, question by question, each behind the forking token that it is assigned to.
-pub fn matched_rows(
-    questions: &[(&EncodedQuestion, &Assignment)],
-    rows: &[Row],
-    leads: &[Vec<u32>],
-) -> PackedTrees {
+/// Packs the given rows (traces), each behind the lead of the fork that it is assigned to. Consecutive rows of one question
+/// share its prompt.
+///
+/// `leads[i]` is the text between prompt and trace for fork i: its forking token and the fixed tokens after it.
+///
+/// # Panics
+/// If `rows` is empty, or names a question, trace or fork that does not exist.
+pub fn matched_rows(questions: &[Matched<'_>], rows: &[Row], leads: &[Vec<u32>]) -> PackedTrees {
     let tree = |rows: &[Row]| {
         let (question, assignment) = questions[rows[0].0];
         let branch = |&(_, trace): &Row| {
@@ -41,10 +37,49 @@ pub fn matched_rows(
     PackedTrees::new(&rows.chunk_by(|a, b| a.0 == b.0).map(tree).collect::<Vec<_>>())
 }
 
-/// The set loss of a packed batch, in nats per target token of the optimizer step.
+/// The set loss of a pass, from the NLL of its targets: their sum divided by the target tokens of the whole step, in nats
+/// per target token.
 ///
 /// # Shapes
-/// Returns `[1]`.
-pub fn set_loss(model: &Decoder, packed: &PackedTrees, step_targets: usize) -> Tensor<1> {
-    target_nll(model, packed).sum() / step_targets as f64
+/// `nll [targets]`; returns `[1]`.
+pub fn set_loss(nll: Tensor<1>, step_targets: usize) -> Tensor<1> {
+    nll.sum() / step_targets as f64
+}
+
+/// The objective of a step: the set loss of all rows of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetLoss {
+    /// Target tokens of the whole optimizer step.
+    pub step_targets: usize,
+}
+
+impl Objective for SetLoss {
+    fn terms(&self, model: &Decoder, packed: &PackedTrees) -> Tensor<1> {
+        target_nll(model, packed)
+    }
+
+    fn loss(&self, terms: Tensor<1>) -> Tensor<1> {
+        set_loss(terms, self.step_targets)
+    }
+}
+
+/// The set loss of a pass in which every target has a weight: 0 for targets of a row under a wrong fork, 1 otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightedSetLoss {
+    /// The objective without weights; its denominator counts all targets, whatever their weights.
+    pub set_loss: SetLoss,
+    /// `[targets]`.
+    pub weights: Vec<f32>,
+}
+
+impl Objective for WeightedSetLoss {
+    fn terms(&self, model: &Decoder, packed: &PackedTrees) -> Tensor<1> {
+        self.set_loss.terms(model, packed)
+    }
+
+    fn loss(&self, terms: Tensor<1>) -> Tensor<1> {
+        let weights = TensorData::new(self.weights.clone(), [self.weights.len()]);
+        let weights = Tensor::from_data(weights, &terms.device());
+        self.set_loss.loss(terms * weights)
+    }
 }

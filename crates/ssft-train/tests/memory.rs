@@ -7,11 +7,8 @@ use burn::tensor::Device;
 use heap::{alone, peak};
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};
 use ssft_model::{Decoder, DecoderConfig, config::Preset};
-use ssft_train::assign::Matching;
-use ssft_train::optimizer::AdamWSettings;
 use ssft_train::schedule::{Schedule, Shape};
-use ssft_train::step::Settings;
-use ssft_train::{Method, Trainer};
+use ssft_train::{AdamWSettings, Matching, Method, Settings, Trainer};
 
 fn question() -> EncodedQuestion {
     let traces =

@@ -2,12 +2,12 @@
 
 use crate::error::SessionError;
 use crate::failures;
-use crate::step_test::step_test;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use ssft_kernels::browser::{self, BrowserAdapter};
 use ssft_kernels::self_test::self_test;
 use ssft_run::check_binding;
+use ssft_run::step_test::step_test;
 
 /// Where to compute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -83,7 +83,7 @@ async fn cpu(note: Option<String>) -> Result<Opened, SessionError> {
 async fn webgpu() -> Result<Opened, SessionError> {
     let adapter = browser::open().await.map_err(|error| SessionError::Device(Box::new(error)))?;
     self_test(&adapter.device).await.map_err(SessionError::SelfTest)?;
-    step_test(&adapter.device).await?;
+    step_test(&adapter.device).await.map_err(SessionError::Step)?;
     failures::check(true)?;
     let software = if adapter.is_software { " (software)" } else { "" };
     let name = match adapter.name.is_empty() {

@@ -5,8 +5,8 @@ use ssft_decode::DecodeError;
 use ssft_decode::choice::ForkChoiceError;
 use ssft_kernels::self_test::SelfTestError;
 use ssft_model::checkpoint::CheckpointError;
-use ssft_model::directory::DirectoryError;
 use ssft_run::RunError;
+use ssft_run::options::underscored;
 use ssft_train::TrainError;
 use thiserror::Error;
 
@@ -40,14 +40,8 @@ pub enum SessionError {
     #[error("WebGPU failed its self-test; give device \"cpu\"")]
     SelfTest(#[source] SelfTestError),
     /// A whole step gives other numbers than on the CPU.
-    #[error("WebGPU failed its self-test: {what}; give device \"cpu\"")]
-    Step {
-        /// Which number, and both values.
-        what: String,
-    },
-    /// The files are no model.
-    #[error("the model cannot be opened")]
-    Directory(#[from] DirectoryError),
+    #[error("WebGPU failed its self-test; give device \"cpu\"")]
+    Step(#[source] RunError),
     /// Weights cannot be read or written.
     #[error("the weights cannot be read or written")]
     Checkpoint(#[from] CheckpointError),
@@ -55,7 +49,7 @@ pub enum SessionError {
     #[error("the text cannot be used")]
     Data(#[from] DataError),
     /// The run cannot be prepared or stops.
-    #[error("the training stopped")]
+    #[error("{}", subject(.0))]
     Run(#[from] RunError),
     /// There is no such fork.
     #[error("the forks cannot be chosen")]
@@ -77,7 +71,32 @@ pub enum SessionError {
     },
 }
 
+/// What a [`RunError`] is about; its own message follows as the cause.
+fn subject(error: &RunError) -> &'static str {
+    match error {
+        RunError::Setting { .. } | RunError::Unknown { .. } | RunError::Settings { .. } => {
+            "the options cannot be used"
+        }
+        RunError::Data { .. } => "the questions cannot be used",
+        RunError::Model { .. } => "the model cannot be opened",
+        RunError::State { .. } => "the saved session cannot be opened",
+        RunError::Decode(_) => "answering stopped",
+        RunError::Train(_) | RunError::Failed { .. } => "the training stopped",
+    }
+}
+
 impl SessionError {
+    /// An error about the options of `call`, in one message; other errors as they are.
+    pub fn of_call(call: &'static str, error: RunError) -> Self {
+        match error {
+            RunError::Unknown { key } => Self::Argument { call, what: format!("unknown option {key}") },
+            RunError::Setting { .. } | RunError::Settings { .. } => {
+                Self::Argument { call, what: error.spelled(underscored) }
+            }
+            error => Self::Run(error),
+        }
+    }
+
     /// True if the device is lost or cannot be believed any more: only a new module can go on, from a saved state.
     pub fn is_of_device(&self) -> bool {
         matches!(

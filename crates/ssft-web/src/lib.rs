@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `session` is the interface, [`options`] the options of its calls, [`held`] the model that it holds and its training, [`step_line`]
-//! the news of a step. `device` starts WebGPU or the CPU and tests it ([`step_test`]). `failures` records panics and refused shaders,
+//! the news of a step. `device` starts WebGPU or the CPU and tests it (`ssft_run::step_test`). `failures` records panics and refused shaders,
 //! [`error`] has the messages, `breath` lets the event loop run between two steps, [`maze`] prepares mazes for drawing. No mathematics
 //! here, and none in the page.
 
@@ -17,7 +17,6 @@ pub mod held;
 pub mod maze;
 pub mod options;
 pub mod step_line;
-pub mod step_test;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod breath;

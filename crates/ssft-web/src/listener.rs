@@ -3,12 +3,13 @@
 use crate::breath::Breath;
 use crate::device::Opened;
 use crate::error::SessionError;
-use crate::held::{Held, Learning, Weights, state_files};
+use crate::held::Held;
 use crate::javascript::{awaited, heard, named_files, rethrow};
 use crate::options::LoopOptions;
 use crate::stopped::Stopped;
 use js_sys::Function;
 use ssft_model::directory::Files;
+use ssft_run::in_memory::{Learning, Weights, state_files};
 use ssft_run::training::{Answer, Event, Probing, Rhythm, train};
 use ssft_run::{Course, DecodeRows};
 use wasm_bindgen::JsValue;
@@ -65,9 +66,10 @@ pub async fn train_held(
     options: &LoopOptions,
     listener: &mut Listener<'_>,
 ) -> Result<usize, Stopped> {
-    let (text, precision) = (&held.text, held.precision);
-    let Weights::Learning(learning) = &mut held.weights else { Err(SessionError::NoTraining)? };
-    let Learning { options: started_with, course, recent } = &mut **learning;
+    let Held { model, recent } = held;
+    let (text, precision) = (&model.text, model.precision);
+    let Weights::Learning(learning) = &mut model.weights else { Err(SessionError::NoTraining)? };
+    let Learning { options: started_with, course } = &mut **learning;
     let rhythm = Rhythm {
         save_every: 0,
         evaluate_every: 0,

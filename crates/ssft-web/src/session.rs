@@ -9,22 +9,24 @@ use crate::breath::Breath;
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
-use crate::held::{Held, Learning, Weights};
+use crate::held::Held;
 use crate::javascript::{heard, named_bytes, named_files, read, records, rethrow, to_js};
 use crate::listener::{Listener, train_held};
 use crate::maze::{Drawn, Trail};
-use crate::options::{EvaluateOptions, GenerateOptions, LoopOptions, ModelOptions, TrainOptions};
+use crate::options::{EvaluateOptions, GenerateOptions, LoopOptions, check_new_model};
+use crate::step_line::Recent;
 use crate::stopped::Stopped;
 use js_sys::{Function, Object};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ssft_data::forks::ForkTable;
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::{Finish, Piece};
 use ssft_decode::generation::{Request, generate};
 use ssft_model::directory::Files;
 use ssft_run::course::encode;
-use ssft_run::{DecodeRows, RunError};
+use ssft_run::in_memory::{Learning, ModelInMemory, NewModel, Weights};
+use ssft_run::{DecodeRows, RunError, TrainOptions};
 use std::cell::{RefCell, RefMut};
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
@@ -124,9 +126,10 @@ impl Session {
         let loaded = async {
             let files = named_bytes(&files)?;
             let mut held = self.held()?;
-            let loaded = Held::load(files, &self.device.device, |shape| check_fits(&self.device, shape))?;
+            let loaded =
+                ModelInMemory::load(files, &self.device.device, |shape| check_fits(&self.device, shape))?;
             self.device.check()?;
-            Ok::<_, Stopped>(info(held.insert(loaded)))
+            Ok::<_, Stopped>(info(&held.insert(Held::new(loaded)).model))
         };
         to_js(&loaded.await?)
     }
@@ -141,9 +144,10 @@ impl Session {
         #[wasm_bindgen(unchecked_optional_param_type = "ModelOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let made = || {
-            let options: ModelOptions = read("newModel", options)?;
-            let fresh = Held::fresh(&options, &self.device.device)?;
-            Ok::<_, Stopped>(info(self.held()?.insert(fresh)))
+            let options: NewModel = read("newModel", options)?;
+            check_new_model(&options)?;
+            let fresh = ModelInMemory::fresh(&options, &self.device.device)?;
+            Ok::<_, Stopped>(info(&self.held()?.insert(Held::new(fresh)).model))
         };
         to_js(&made()?)
     }
@@ -152,7 +156,7 @@ impl Session {
     #[wasm_bindgen(js_name = modelInfo, unchecked_return_type = "ModelInfo | null")]
     pub fn model_info(&self) -> Result<JsValue, JsValue> {
         let held = self.held.try_borrow().map_err(|_| Stopped::Failed(SessionError::Busy))?;
-        to_js(&held.as_ref().map(info))
+        to_js(&held.as_ref().map(|held| info(&held.model)))
     }
 
     /// Lets the forks answer a prompt side by side; `onPiece` hears every token and may return `false` to end it.
@@ -170,7 +174,7 @@ impl Session {
         let said = async {
             let options: GenerateOptions = read("generate", options)?;
             let held = self.held()?;
-            let held = held.as_ref().ok_or(SessionError::NoModel)?;
+            let held = &held.as_ref().ok_or(SessionError::NoModel)?.model;
             let forks = options.choice()?.forks(&held.table())?;
             let prompt_tokens = held.text.encoder.prompt_text("the prompt", &prompt)?;
             let request = Request {
@@ -207,11 +211,12 @@ impl Session {
         #[wasm_bindgen(unchecked_optional_param_type = "TrainOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let started = || {
-            let options = TrainOptions::read("startTraining", read("startTraining", options)?)?;
+            let options = train_options("startTraining", options)?;
             let mut held = self.held()?;
             let held = held.as_mut().ok_or(SessionError::NoModel)?;
-            held.train(options)?;
-            Ok::<_, Stopped>(info(held))
+            held.model.train(options).map_err(|error| SessionError::of_call("startTraining", error))?;
+            held.recent = Recent::default();
+            Ok::<_, Stopped>(info(&held.model))
         };
         to_js(&started()?)
     }
@@ -232,9 +237,10 @@ impl Session {
                 false => Some(records(&batch)?),
             };
             let mut held = self.held()?;
-            let encoder = &held.as_ref().ok_or(SessionError::NoModel)?.text.encoder;
+            let held = held.as_mut().ok_or(SessionError::NoModel)?;
+            let encoder = &held.model.text.encoder;
             let batch = batch.map(|batch| encode(encoder, &batch).map_err(SessionError::from)).transpose()?;
-            let Learning { course, recent, .. } = learning(&mut held)?;
+            let (Learning { course, .. }, recent) = held.learning()?;
             let clock = clock();
             let (probes, report) = match &batch {
                 Some(batch) => {
@@ -294,7 +300,7 @@ impl Session {
             let options: EvaluateOptions = read("evaluate", options)?;
             options.check()?;
             let held = self.held()?;
-            let held = held.as_ref().ok_or(SessionError::NoModel)?;
+            let held = &held.as_ref().ok_or(SessionError::NoModel)?.model;
             let Weights::Learning(learning) = &held.weights else { Err(SessionError::NoTraining)? };
             let evaluation = learning.course.evaluate(&held.text, options.questions, DECODE_ROWS).await?;
             self.device.check()?;
@@ -309,7 +315,7 @@ impl Session {
     /// [`SessionError::Checkpoint`] if a weight is not a number or the device does not answer.
     #[wasm_bindgen(js_name = exportModel, unchecked_return_type = "ModelFiles")]
     pub async fn export_model(&self) -> Result<Object, JsValue> {
-        Ok(self.export(Held::files).await?)
+        Ok(self.export(ModelInMemory::files).await?)
     }
 
     /// Model and training, for `loadModel` to go on from as if nothing had happened.
@@ -318,7 +324,7 @@ impl Session {
     /// As `exportModel`.
     #[wasm_bindgen(js_name = exportState, unchecked_return_type = "ModelFiles")]
     pub async fn export_state(&self) -> Result<Object, JsValue> {
-        Ok(self.export(Held::state_files).await?)
+        Ok(self.export(ModelInMemory::state_files).await?)
     }
 }
 
@@ -331,10 +337,10 @@ impl Session {
 
     async fn export(
         &self,
-        contents: impl Fn(&Held) -> Result<Files, SessionError>,
+        contents: impl Fn(&ModelInMemory) -> Result<Files, RunError>,
     ) -> Result<Object, Stopped> {
         let held = self.held()?;
-        let files = named_files(&contents(held.as_ref().ok_or(SessionError::NoModel)?)?).await?;
+        let files = named_files(&contents(&held.as_ref().ok_or(SessionError::NoModel)?.model)?).await?;
         self.device.check()?;
         Ok(files)
     }
@@ -354,8 +360,8 @@ pub fn questions(
         test: Vec<ssft_data::record::Record>,
     }
     let made = || {
-        let options = TrainOptions::read("questions", read("questions", options)?)?;
-        let split = options.split("questions")?;
+        let split = train_options("questions", options)?;
+        let split = split.split().map_err(|error| SessionError::of_call("questions", error))?;
         Ok::<_, Stopped>(Made { train: split.train, test: split.held_out })
     };
     to_js(&made()?)
@@ -379,16 +385,15 @@ fn clock() -> impl Fn() -> f64 {
     move || started.elapsed().as_secs_f64() * 1e3
 }
 
-/// The training under way.
-fn learning(held: &mut Option<Held>) -> Result<&mut Learning, SessionError> {
-    match &mut held.as_mut().ok_or(SessionError::NoModel)?.weights {
-        Weights::Learning(learning) => Ok(learning),
-        Weights::Fixed(_) => Err(SessionError::NoTraining),
-    }
+/// Options of a training, given to `call`.
+fn train_options(call: &'static str, options: JsValue) -> Result<TrainOptions, SessionError> {
+    let options: Option<Value> = read(call, options)?;
+    let options = options.unwrap_or_else(|| Value::Object(Map::new()));
+    TrainOptions::read(options).map_err(|error| SessionError::of_call(call, error))
 }
 
 /// The judge of an answer: the task that the options name, that of the training, or the form of answers.
-fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> {
+fn judge(options: &GenerateOptions, held: &ModelInMemory) -> Result<Judge, SessionError> {
     let named = options.judge()?;
     Ok(named.unwrap_or(match &held.weights {
         Weights::Learning(learning) => learning.course.judge,
@@ -396,7 +401,7 @@ fn judge(options: &GenerateOptions, held: &Held) -> Result<Judge, SessionError> 
     }))
 }
 
-fn info(held: &Held) -> ModelInfo {
+fn info(held: &ModelInMemory) -> ModelInfo {
     let shape = held.shape();
     let training = match &held.weights {
         Weights::Fixed(_) => None,

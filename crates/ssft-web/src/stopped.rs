@@ -1,6 +1,8 @@
 //! Failures on their way to JavaScript: an `Error` whose `cause` goes down to the bottom.
 
 use crate::error::SessionError;
+use ssft_run::options::underscored;
+use ssft_run::spelled;
 use wasm_bindgen::JsValue;
 
 /// The `name` of an error after which only a new module can go on.
@@ -38,7 +40,7 @@ impl From<Stopped> for JsValue {
 
 /// `error` and, as its `cause`, what is behind it.
 fn thrown(error: &dyn std::error::Error) -> js_sys::Error {
-    let thrown = js_sys::Error::new(&error.to_string());
+    let thrown = js_sys::Error::new(&spelled(&error.to_string(), underscored));
     if let Some(source) = error.source() {
         thrown.set_cause(&self::thrown(source));
     }

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use ssft_run::settings::{
-    EXCLUSIVE, FINE_TUNING_RATE, Kind, Questions, Setting, Settings, default_match_tokens, setting, settings,
+    EXCLUSIVE, FINE_TUNING_RATE, Kind, Questions, SETTINGS, Setting, Settings, default_match_tokens, setting,
 };
 use ssft_run::spelled;
 
@@ -17,13 +17,10 @@ pub struct SettingFlags(pub Map<String, Value>);
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
-        let flag = |setting: Setting| {
-            let shown = shown(&defaults[&setting.key]);
-            flag(&setting, shown.as_deref())
-        };
+        let flag = |setting: &Setting| flag(setting, shown(&defaults[setting.key]).as_deref());
         // A script may repeat a flag to override it, and `--lr -1` deserves the message about its range.
         let command = command.allow_negative_numbers(true).args_override_self(true);
-        settings().into_iter().map(flag).fold(command, Command::arg)
+        SETTINGS.iter().map(flag).fold(command, Command::arg)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -33,9 +30,9 @@ impl Args for SettingFlags {
 
 impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |key: &String| matches.value_source(key) == Some(ValueSource::CommandLine);
-        let keys = settings().into_iter().map(|setting| setting.key).filter(given);
-        let value = |key: String| Some((key.clone(), matches.get_one::<Value>(&key)?.clone()));
+        let given = |key: &&str| matches.value_source(key) == Some(ValueSource::CommandLine);
+        let keys = SETTINGS.iter().map(|setting| setting.key).filter(given);
+        let value = |key: &str| Some((key.to_owned(), matches.get_one::<Value>(key)?.clone()));
         Ok(Self(keys.filter_map(value).collect()))
     }
 
@@ -48,12 +45,12 @@ impl FromArgMatches for SettingFlags {
 /// The flag of a setting; `default` ends its help.
 fn flag(setting: &Setting, default: Option<&str>) -> Arg {
     let default = default
-        .map_or_else(String::new, |value| format!(" [default: {value}{}]", dependent_default(&setting.key)));
-    let help = format!("{}{default}", spelled(&setting.help, dashed));
-    let others = EXCLUSIVE.iter().filter(|group| group.contains(&setting.key.as_str()));
+        .map_or_else(String::new, |value| format!(" [default: {value}{}]", dependent_default(setting.key)));
+    let help = format!("{}{default}", spelled(setting.help(), dashed));
+    let others = EXCLUSIVE.iter().filter(|group| group.contains(&setting.key));
     let others = others.flatten().filter(|key| **key != setting.key);
-    let arg = Arg::new(setting.key.clone())
-        .long(setting.key.clone())
+    let arg = Arg::new(setting.key)
+        .long(setting.key)
         .value_name(setting.placeholder)
         .help(help)
         .help_heading(setting.group.name())
@@ -98,7 +95,7 @@ fn possible(names: &'static [(&'static str, &'static str)]) -> PossibleValuesPar
 pub fn choice<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     key: &str,
 ) -> impl TypedValueParser<Value = T> {
-    let Some(Setting { kind: Kind::Choice(names), .. }) = setting(key) else {
+    let Some(&Setting { kind: Kind::Choice(names), .. }) = setting(key) else {
         panic!("{key} is no setting whose values are names");
     };
     possible(names).try_map(|name| serde_json::from_value(Value::from(name)))

@@ -1,4 +1,4 @@
-//! `devices`: what there is, and what `auto` would take.
+//! `devices`: every adapter, and the one that `--device auto` takes.
 
 use crate::args::DevicesArgs;
 use crate::exit::Failure;
@@ -19,7 +19,12 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     let mut table =
         plain(["device", "name", "api", "kind", "driver", "storage binding", "buffers", "workgroup"]);
     for (rank, adapter) in adapters.iter().enumerate() {
-        table.add_row(row(adapter, rank == 0, auto));
+        let choice = match (rank, auto) {
+            (0, true) => "wgpu (auto)",
+            (0, false) => "wgpu",
+            _ => "-",
+        };
+        table.add_row(row(choice, adapter));
     }
     let cpu = if auto { "cpu" } else { "cpu (auto)" };
     table.add_row([cpu, &cpu_name(), "-", "Cpu", "burn-flex", "-", "-", "-"]);
@@ -30,16 +35,12 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(adapter: &Adapter, best: bool, auto: bool) -> [String; 8] {
-    let device = match (best, auto) {
-        (true, true) => "wgpu (auto)",
-        (true, false) => "wgpu",
-        (false, _) => "-",
-    };
+/// `choice` is the `--device` that takes the adapter.
+fn row(choice: &str, adapter: &Adapter) -> [String; 8] {
     let limits = &adapter.limits;
     let kind = if adapter.is_hardware() { format!("{:?}", adapter.kind) } else { "software".to_owned() };
     [
-        device.to_owned(),
+        choice.to_owned(),
         adapter.name.clone(),
         format!("{:?}", adapter.api),
         kind,

@@ -4,6 +4,7 @@ use super::asking::{answer_format, check_count};
 use crate::args::GenerateArgs;
 use crate::exit::Failure;
 use crate::live::Live;
+use crate::voice::Voice;
 use ssft_decode::answer::Judge;
 use ssft_decode::fork::Piece;
 use ssft_decode::generation::{Request, Votes, generate as answer};
@@ -13,23 +14,17 @@ use std::ops::ControlFlow;
 
 pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     let sampling = args.who.sampling.at(args.temperature)?;
-    check_count("--max-tokens", args.max_tokens, 1)?;
-    if args.stop.iter().any(String::is_empty) {
-        return Err(Failure::Usage("--stop is empty; give the text that ends an answer".to_owned()));
-    }
-    if args.prompt.is_empty() {
-        return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
-    }
+    check(args)?;
     let device = args.who.device.open()?;
     let trained = Found::at(&args.who.model)?.load(QuestionForm::Text, &device)?;
     let judge = judge(args, &trained)?;
     let Trained { model, encoder, forks, .. } = trained;
     let asked = args.who.fork.forks(&forks).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
     let prompt = encoder.prompt_text("--prompt", &args.prompt).map_err(Failure::usage)?;
-    let mut live = (!args.json).then(|| Live::new(&asked, args.quiet));
+    let mut live = (!args.json).then(|| Live::new(&asked, Voice::new(args.quiet)));
     let listen = async |piece: Piece<'_>| {
         if let Some(live) = &mut live {
-            live.hear(piece.row, piece.text, piece.finish.is_some());
+            live.hear(piece.row, piece.text, piece.finish);
         }
         ControlFlow::Continue(())
     };
@@ -53,7 +48,18 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who says what the answer of a text is: the task of the model's run, or the form that was asked for.
+fn check(args: &GenerateArgs) -> Result<(), Failure> {
+    check_count("--max-tokens", args.max_tokens, 1)?;
+    if args.stop.iter().any(String::is_empty) {
+        return Err(Failure::Usage("--stop is empty; give the text that ends an answer".to_owned()));
+    }
+    if args.prompt.is_empty() {
+        return Err(Failure::Usage("--prompt is empty; give a question".to_owned()));
+    }
+    Ok(())
+}
+
+/// The judge of answers: the task of the model's run, or the form of answers that was asked for.
 fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     let run = trained.run.as_ref();
     let own = run.filter(|_| args.answers.is_none()).and_then(|run| run.task.as_deref());
@@ -63,7 +69,7 @@ fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     }
 }
 
-/// One fork alone has nobody to vote with.
+/// The line about the vote; empty for a single fork.
 fn conclusion(vote: Option<&Votes>, forks: usize) -> String {
     match vote {
         _ if forks == 1 => String::new(),

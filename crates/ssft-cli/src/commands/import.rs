@@ -5,6 +5,7 @@ use crate::exit::Failure;
 use crate::interrupts::abandon_when_interrupted;
 use crate::progress;
 use crate::result_file::check_target;
+use crate::voice::Voice;
 use indicatif::ProgressBar;
 use ssft_data::error::DataError;
 use ssft_import::{ImportError, ImportSettings, Progress, import as import_files};
@@ -31,7 +32,7 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         min_traces: args.min_traces,
         ..ImportSettings::default()
     };
-    let bar = progress::bar(args.quiet, "{spinner} {msg}", None);
+    let bar = progress::bar(Voice::new(args.quiet), "{spinner} {msg}", None);
     abandon_when_interrupted()?;
     let counts = import_files(&args.files, &args.out, &settings, &mut |progress| show(&bar, progress));
     bar.finish_and_clear();

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod devices;
 mod eval;
+mod eval_questions;
 mod generate;
 mod import;
 mod inspect;

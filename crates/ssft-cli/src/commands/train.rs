@@ -4,7 +4,7 @@ use super::training::Training;
 use crate::args::TrainArgs;
 use crate::exit::Failure;
 use crate::interrupts::Interrupts;
-use crate::voice::Voice;
+use crate::voice::{Output, Voice};
 use ssft_data::words::counted;
 use ssft_run::device::NamedDevice;
 use ssft_run::settings::{DtypeChoice, Settings};
@@ -43,7 +43,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     training.steps()?;
     // 4. Model, evaluation, report.
     let evaluation = training.finish()?;
-    training.conclude(args.json, evaluation)
+    training.conclude(Output::new(args.json), evaluation)
 }
 
 /// Settings that shaped the model and its tokenizer: a resumed run takes both from its checkpoint.

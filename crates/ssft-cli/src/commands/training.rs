@@ -4,7 +4,7 @@ use crate::exit::{Failure, explain_panic};
 use crate::interrupts::Interrupts;
 use crate::progress;
 use crate::table;
-use crate::voice::Voice;
+use crate::voice::{Output, Voice};
 use indicatif::ProgressBar;
 use ssft_data::words::percent;
 use ssft_decode::Evaluation;
@@ -139,9 +139,9 @@ impl Training {
     ///
     /// # Errors
     /// [`Failure::Run`] if it cannot be written as JSON.
-    pub fn conclude(&self, json: bool, evaluation: Option<Evaluation>) -> Result<(), Failure> {
+    pub fn conclude(&self, output: Output, evaluation: Option<Evaluation>) -> Result<(), Failure> {
         let Some(evaluation) = evaluation else {
-            if json {
+            if output == Output::Json {
                 println!("null");
             }
             self.shown.voice.say(
@@ -149,7 +149,7 @@ impl Training {
             );
             return Ok(());
         };
-        if json {
+        if output == Output::Json {
             println!("{}", serde_json::to_string(&evaluation).map_err(Failure::run)?);
         } else if self.shown.voice == Voice::Normal {
             println!("\n{}", table::evaluation(&evaluation, "held-out questions"));
@@ -193,8 +193,7 @@ impl Shown {
     }
 
     fn bar(&self, course: &Course) -> ProgressBar {
-        let is_quiet = self.voice == Voice::Quiet;
-        let bar = progress::bar(is_quiet, "{bar:24} {pos}/{len}  {msg}  {eta} left", Some(course.steps));
+        let bar = progress::bar(self.voice, "{bar:24} {pos}/{len}  {msg}  {eta} left", Some(course.steps));
         bar.set_position(course.trainer.steps_done() as u64);
         bar.reset_eta();
         bar

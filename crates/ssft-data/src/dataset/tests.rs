@@ -195,7 +195,7 @@ fn files_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent.jsonl");
     let error = read_records(&absent, &Limits::default()).unwrap_err().to_string();
-    let expected = "no such file; check the path, or make a data file with `ssft-wgpu data make`";
+    let expected = "no such file; check the path, or make one with `data make`";
     assert_eq!(error, format!("{}: {expected}", absent.display()));
     let error = read_records(folder.path(), &Limits::default()).unwrap_err().to_string();
     let expected = "cannot be read (Is a directory (os error 21)); check the path and its permissions";
@@ -233,6 +233,6 @@ fn more_traces_than_forks() {
     records[0].traces = vec![records[0].traces[0].clone(); 3];
     assert!(check_forks(&records, 3).is_ok());
     let error = check_forks(&records, 2).unwrap_err().to_string();
-    assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or use --forks 3"#);
+    assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or raise `forks` to 3"#);
     assert_eq!(fork_problems(&records, 2).count(), 1);
 }

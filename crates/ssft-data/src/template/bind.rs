@@ -1,14 +1,14 @@
-//! The names that a statement gives to values: a loop's, a macro's, a `with`'s.
+//! Names that a statement binds in its body: variables of `for` and `with`, parameters of `macro` and `call`.
 
-/// The names that the body behind the statement `text` starts with.
+/// The names that the statement `text`, which starts with `keyword`, binds in its body.
 pub(super) fn names<'a>(keyword: &str, text: &'a str) -> Vec<&'a str> {
     let words = words(text);
-    // Behind the keyword itself.
+    // Without the keyword itself.
     let inside = words.get(1..).unwrap_or_default().iter();
     let chosen: Vec<&Word<'_>> = match keyword {
         "for" => inside.take_while(|word| word.text != "in").collect(),
         "with" => inside.filter(|word| word.depth == 0 && word.assigned).collect(),
-        // The parameters, not the defaults; of `call(a) m(b)` the first.
+        // The parameters without their defaults; of `call(a) m(b)` only the first list.
         "macro" | "call" => inside.filter(|word| word.group == 1 && word.depth == 1 && word.starts).collect(),
         _ => Vec::new(),
     };
@@ -16,15 +16,16 @@ pub(super) fn names<'a>(keyword: &str, text: &'a str) -> Vec<&'a str> {
     if called { Vec::new() } else { chosen.into_iter().map(|word| word.text).collect() }
 }
 
+/// A name or number of a statement.
 struct Word<'a> {
     text: &'a str,
-    /// Brackets around it.
+    /// Number of enclosing brackets.
     depth: usize,
-    /// How many brackets opened outside all others before it.
+    /// Number of outermost brackets opened before the word.
     group: usize,
-    /// Whether a bracket or a comma stands before it.
+    /// Whether an opening parenthesis or a comma precedes the word.
     starts: bool,
-    /// Whether `=` stands behind it.
+    /// Whether `=` follows the word.
     assigned: bool,
 }
 
@@ -61,6 +62,7 @@ fn words(text: &str) -> Vec<Word<'_>> {
     words
 }
 
+/// Length in bytes of the string literal at the start of `text`, quotes included.
 fn string_length(text: &str, quote: char) -> usize {
     let mut escaped = false;
     let opening = quote.len_utf8();

@@ -1,33 +1,43 @@
-//! What keeps a template's values small.
+//! Limits on the size and the nesting of a template's values.
 //!
-//! The engine charges fuel for strings, but a list holds its items by reference: `[s, s]` doubles a value for the
-//! price of two, and forty such steps later nothing that walks it comes back. Values also nest, and whatever walks,
-//! compares or drops one calls itself for each level. So every value that a variable takes is walked once, for fuel
-//! and down to [`MAX_DEPTH`] levels; and so is every list or map that is printed.
+//! The engine consumes fuel for strings, but a list stores its items by reference: `{% set s = [s, s] %}` doubles a
+//! value for two units of fuel, and after forty repetitions any traversal takes practically forever. Traversal,
+//! comparison and destruction also recurse once per level of nesting. Therefore every value is traversed once when it
+//! is assigned to a variable or printed; the traversal consumes fuel per item and stops below [`MAX_DEPTH`] levels.
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 use std::fmt::{self, Write};
 
-/// The filter over every value that a variable takes.
+/// Name of the filter that `source.rs` applies to every value assigned to a variable.
 pub(super) const BOUNDED: &str = "bounded_";
-/// The filter over every value that an attribute of a namespace takes.
+/// Name of the filter that `source.rs` applies to every value assigned to an attribute of a namespace.
 pub(super) const STORED: &str = "stored_";
 
-/// Most lists and maps inside one another.
+/// Bytes of text per unit of fuel.
+pub(super) const TEXT_BYTES_PER_FUEL: u64 = 64;
+
+/// Deepest nesting of lists and maps.
 const MAX_DEPTH: usize = 32;
 
-/// Adds the two filters and the printing.
+/// Whether a value may contain a namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Namespaces {
+    Allowed,
+    Refused,
+}
+
+/// Adds the two filters, the filter `string` and the output formatter.
 pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_filter(BOUNDED, |state: &State, value: Value| bounded(state, value, true));
-    // A namespace is the only value that changes, so a cycle needs one inside a namespace.
-    environment.add_filter(STORED, |state: &State, value: Value| bounded(state, value, false));
+    environment.add_filter(BOUNDED, |state: &State, value: Value| bounded(state, value, Namespaces::Allowed));
+    // Namespaces are the only mutable values, so a cycle requires a namespace inside a namespace.
+    environment.add_filter(STORED, |state: &State, value: Value| bounded(state, value, Namespaces::Refused));
     environment.add_filter("string", |state: &State, value: &Value| text_of(state, value));
     environment.set_formatter(print);
 }
 
-fn bounded(state: &State, value: Value, namespaces: bool) -> Result<Value, Error> {
-    // A lazy value would be walked again at every use, and its layers cannot be seen.
+fn bounded(state: &State, value: Value, namespaces: Namespaces) -> Result<Value, Error> {
+    // A lazy iterator would be evaluated at every use, and its nesting cannot be inspected.
     let value = match value.kind() {
         ValueKind::Iterable => collect(state, &value)?,
         _ => value,
@@ -45,8 +55,11 @@ fn collect(state: &State, value: &Value) -> Result<Value, Error> {
     Ok(Value::from(items))
 }
 
-/// Walks `value`, one unit of fuel an item.
-pub(super) fn check(state: &State, value: &Value, namespaces: bool, depth: usize) -> Result<(), Error> {
+/// Traverses `value`, which lies `depth` levels deep, at one unit of fuel per item.
+///
+/// # Errors
+/// No fuel left; nesting beyond [`MAX_DEPTH`]; a namespace where [`Namespaces::Refused`].
+pub(super) fn check(state: &State, value: &Value, namespaces: Namespaces, depth: usize) -> Result<(), Error> {
     let kind = value.kind();
     if !matches!(kind, ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) {
         return Ok(());
@@ -54,7 +67,7 @@ pub(super) fn check(state: &State, value: &Value, namespaces: bool, depth: usize
     if depth > MAX_DEPTH {
         return Err(refuse(format!("more than {MAX_DEPTH} lists or maps inside one another")));
     }
-    if !namespaces && is_namespace(value) {
+    if namespaces == Namespaces::Refused && is_namespace(value) {
         return Err(refuse("a namespace cannot hold a namespace".to_owned()));
     }
     for item in value.try_iter()?.checked() {
@@ -76,7 +89,7 @@ fn refuse(reason: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason)
 }
 
-/// Prints a list or map only once it is known to have an end.
+/// The output formatter: lists and maps are checked before they are printed, floats are printed as in Python.
 fn print(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
@@ -88,7 +101,7 @@ fn print(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> R
     }
 }
 
-/// The number, if it is no integer.
+/// The value as a float; `None` for integers and other kinds.
 pub(super) fn float_of(value: &Value) -> Option<f64> {
     if value.kind() == ValueKind::Number && !value.is_integer() {
         f64::try_from(value.clone()).ok()
@@ -97,12 +110,13 @@ pub(super) fn float_of(value: &Value) -> Option<f64> {
     }
 }
 
-/// A float as Python's `repr` writes it: the shortest digits that read back as the same number.
+/// A float as Python's `repr` writes it: the shortest digits that parse to the same number.
 pub(super) fn float_text(float: f64) -> String {
     let scientific = format!("{float:e}");
     let parts =
         scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
     match parts {
+        // Python switches to the exponent form outside of 1e-4 .. 1e16.
         Some((digits, power @ (..-4 | 16..))) => {
             let sign = if power < 0 { '-' } else { '+' };
             format!("{digits}e{sign}{:02}", power.abs())
@@ -113,7 +127,7 @@ pub(super) fn float_text(float: f64) -> String {
     }
 }
 
-/// `str(value)`.
+/// Python's `str(value)`.
 fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
     if value.kind() == ValueKind::String {
         return Ok(value.clone());
@@ -121,9 +135,9 @@ fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
     if let Some(float) = float_of(value) {
         return Ok(float_text(float).into());
     }
-    check(state, value, true, 0)?;
-    let room =
-        state.fuel_levels().map_or(usize::MAX, |(_, left)| usize::try_from(left * 64).unwrap_or(usize::MAX));
+    check(state, value, Namespaces::Allowed, 0)?;
+    let bytes = |fuel: u64| usize::try_from(fuel * TEXT_BYTES_PER_FUEL).unwrap_or(usize::MAX);
+    let room = state.fuel_levels().map_or(usize::MAX, |(_, left)| bytes(left));
     let mut text = Limited { text: String::new(), room };
     match write!(text, "{value}") {
         Ok(()) => Ok(Value::from(text.text)),
@@ -131,7 +145,7 @@ fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
     }
 }
 
-/// A string that takes no more than there is room for.
+/// A string of at most `text.len() + room` bytes; writing more is an error.
 struct Limited {
     text: String,
     room: usize,

@@ -1,8 +1,8 @@
-//! The day that a template may ask for, and its writing: Python's `strftime` at midnight, in the C locale.
+//! The date of `strftime_now`, formatted as by Python's `strftime` at midnight in the C locale.
 
 use minijinja::{Error, ErrorKind};
 
-/// A day of the Gregorian calendar.
+/// A date of the Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Date {
     year: u16,
@@ -27,7 +27,7 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 impl Date {
-    /// The day, if there is one: years from 1 to 9999, as in Python.
+    /// The date, with years 1 to 9999 as in Python; `None` if it does not exist.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
         let exists = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
@@ -35,20 +35,20 @@ impl Date {
         exists.then_some(Self { year, month, day })
     }
 
-    /// Days since the start of the year, from 0.
+    /// Day of the year, from 0.
     fn of_year(self) -> u16 {
         (1..self.month).map(|month| month_days(self.year, month)).sum::<u16>() + u16::from(self.day) - 1
     }
 
-    /// 0 is Sunday.
+    /// Day of the week, from 0 for Sunday.
     fn weekday(self) -> u16 {
         let years = u32::from(self.year) - 1;
         let days = years * 365 + years / 4 - years / 100 + years / 400 + u32::from(self.of_year());
-        // The first day of year 1 was a Monday.
+        // January 1 of year 1 is a Monday.
         ((days + 1) % 7) as u16
     }
 
-    /// Year and week of ISO 8601: weeks start on Monday, and the first has the year's first Thursday.
+    /// Year and week of ISO 8601: weeks start on Monday; week 1 contains the first Thursday of the year.
     fn iso_week(self) -> (u16, u16) {
         let from_monday = (self.weekday() + 6) % 7;
         let week = (self.of_year() + 10 - from_monday) / 7;
@@ -72,18 +72,18 @@ fn month_days(year: u16, month: u8) -> u16 {
     }
 }
 
-/// Weeks of an ISO year: 53 if it starts on a Thursday, or on a Wednesday in a leap year.
+/// Number of weeks of an ISO year: 53 if January 1 is a Thursday, or a Wednesday in a leap year; else 52.
 fn weeks_of(year: u16) -> u16 {
     let first = Date { year, month: 1, day: 1 };
-    // Year 0 is asked for by the first days of year 1; it started on a Saturday.
+    // The first days of year 1 can belong to year 0, whose January 1 is a Saturday.
     let weekday = if year == 0 { 6 } else { first.weekday() };
     52 + u16::from(weekday == 4 || (weekday == 3 && is_leap(year)))
 }
 
-/// `strftime(format)` of midnight on `date`.
+/// `strftime(format)` at midnight of `date`.
 ///
 /// # Errors
-/// A conversion that C does not have. (Python leaves that to the system, which may print it as it stands.)
+/// A conversion that C does not define. (In Python the result depends on the system.)
 pub(super) fn strftime(date: Date, format: &str) -> Result<String, Error> {
     let mut text = String::new();
     let mut chars = format.chars();
@@ -119,7 +119,7 @@ fn convert(date: Date, conversion: char, flag: Option<char>) -> Option<String> {
     Some(if flag == Some('^') { text.to_uppercase() } else { text })
 }
 
-/// Value, width and padding of a conversion to a number.
+/// Value, width and padding character of a numeric conversion.
 fn field(date: Date, conversion: char) -> Option<(u16, usize, char)> {
     let (weekday, day_of_year) = (date.weekday(), date.of_year());
     let (iso_year, iso_week) = date.iso_week();
@@ -158,7 +158,7 @@ fn padded(value: u16, width: usize, pad: char, flag: Option<char>) -> String {
     pad.to_string().repeat(missing) + &digits
 }
 
-/// Names and fixed text; a day without a zone has an empty one.
+/// Text of a conversion to a name or to fixed text. The time zone is empty.
 fn word(date: Date, conversion: char) -> Option<String> {
     let month = MONTHS[usize::from(date.month) - 1];
     let weekday = WEEKDAYS[usize::from(date.weekday())];
@@ -179,6 +179,7 @@ fn word(date: Date, conversion: char) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// The format that a conversion abbreviates.
 fn composite(conversion: char) -> Option<&'static str> {
     Some(match conversion {
         'F' => "%Y-%m-%d",

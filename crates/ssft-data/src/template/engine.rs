@@ -1,6 +1,6 @@
-//! The template engine, set up as transformers sets up jinja2.
+//! The `minijinja` environment, configured as transformers configures jinja2.
 
-use super::bounds;
+use super::bounds::{self, Namespaces};
 use super::date::{Date, strftime};
 use super::json::tojson;
 use super::methods;
@@ -8,16 +8,16 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-/// What the engine has and jinja2 has not; a template that uses one of these fails there.
+/// Filters of the engine that jinja2 does not have; they are removed, since a template with one fails in transformers.
 const NOT_IN_JINJA: [&str; 5] = ["bool", "chain", "lines", "split", "zip"];
 
-/// Most calls inside one another, a macro's for several; the stack of a thread in a browser has room for these.
+/// Deepest nesting of calls, where a macro counts several times; bounded by the stack of a browser thread.
 const RECURSION: usize = 150;
 
 /// An environment without templates.
 ///
 /// # Errors
-/// None in practice: the settings are fixed.
+/// None in practice: the settings are constants.
 pub(super) fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
@@ -38,7 +38,7 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     Ok(environment)
 }
 
-/// Gives templates the function `strftime_now`.
+/// Adds the function `strftime_now`.
 pub(super) fn set_date(environment: &mut Environment<'static>, date: Date) {
     environment.add_function("strftime_now", move |format: &str| strftime(date, format));
 }
@@ -47,15 +47,16 @@ fn raise_exception(message: String) -> Result<String, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
+/// The filter `trim`, also for values that are not strings.
 fn trim(state: &State<'_, '_>, value: &Value, chars: Option<&str>) -> Result<String, Error> {
-    bounds::check(state, value, true, 0)?;
+    bounds::check(state, value, Namespaces::Allowed, 0)?;
     match value.as_str() {
         Some(text) => Ok(methods::trim(text, chars)),
         None => Ok(methods::trim(&value.to_string(), chars)),
     }
 }
 
-/// Adds numbers. Python also adds lists so, which copies what is there already for each one.
+/// The filter `sum`, for numbers only: a sum of lists takes quadratic time.
 fn sum(
     state: &State<'_, '_>,
     values: Value,
@@ -74,8 +75,8 @@ fn is_iterable(value: &Value) -> bool {
     !value.is_none() && value.try_iter().is_ok()
 }
 
-/// Whatever has a length and items by position: in Python that includes strings and maps. The engine's slices of
-/// lists are iterables.
+/// The test `sequence`: values with a length and `[]`. In jinja2 this includes strings and maps; the engine's slices of
+/// lists have the kind `Iterable`.
 fn is_sequence(value: &Value) -> bool {
     use ValueKind::{Iterable, Map, Seq, String};
     value.is_undefined() || matches!(value.kind(), Seq | Iterable | String | Map)

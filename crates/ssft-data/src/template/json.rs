@@ -1,11 +1,11 @@
-//! The filter `tojson`: the text of Python's `json.dumps`, as transformers calls it.
+//! The filter `tojson`: the output of Python's `json.dumps`, with the arguments of transformers.
 
-use super::bounds::{check, float_of, float_text};
+use super::bounds::{Namespaces, TEXT_BYTES_PER_FUEL, check, float_of, float_text};
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 use std::fmt::Write;
 
-/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`; the last two by name only.
+/// `tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False)`; the last two are keyword arguments.
 pub(super) fn tojson(
     state: &State<'_, '_>,
     value: &Value,
@@ -28,13 +28,13 @@ pub(super) fn tojson(
         None if indent.is_some() => [",".to_owned(), ": ".to_owned()],
         None => [", ".to_owned(), ": ".to_owned()],
     };
-    check(state, value, true, 0)?;
+    check(state, value, Namespaces::Allowed, 0)?;
     let mut writer = Writer { state, text: String::new(), charged: 0, ascii, sorted, indent, separators };
     writer.value(value, 0)?;
     Ok(writer.text)
 }
 
-/// So many spaces, or the text itself.
+/// The indentation of one level: a number of spaces, or a text.
 fn indentation(value: &Value) -> Result<String, Error> {
     match (value.as_str(), i64::try_from(value.clone())) {
         (Some(text), _) => Ok(text.to_owned()),
@@ -43,7 +43,7 @@ fn indentation(value: &Value) -> Result<String, Error> {
     }
 }
 
-/// Most spaces a level; each counts again on every line.
+/// Most spaces of one level.
 const MAX_INDENT: i64 = 64;
 
 fn pair_of(value: &Value) -> Result<[String; 2], Error> {
@@ -56,10 +56,11 @@ fn refuse(reason: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason)
 }
 
+/// Writer of one JSON text.
 struct Writer<'a, 'env, 'vm> {
     state: &'a State<'env, 'vm>,
     text: String,
-    /// How much of the text is paid for.
+    /// Length of the text for which fuel was consumed, in bytes.
     charged: usize,
     ascii: bool,
     sorted: bool,
@@ -75,7 +76,7 @@ impl Writer<'_, '_, '_> {
             ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.text.push_str(&number(value)),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            // The engine's slices of lists are iterables.
+            // The engine's slices of lists have the kind `Iterable`.
             ValueKind::Seq | ValueKind::Iterable => {
                 let items: Vec<Value> = value.try_iter()?.collect();
                 self.items('[', &items, ']', depth, |writer, item| writer.value(item, depth + 1))?;
@@ -161,9 +162,9 @@ impl Writer<'_, '_, '_> {
     }
 
     fn charge(&mut self) -> Result<(), Error> {
-        let news = self.text.len() - self.charged;
+        let added = self.text.len() - self.charged;
         self.charged = self.text.len();
-        self.state.consume_fuel(news as u64 / 64)
+        self.state.consume_fuel(added as u64 / TEXT_BYTES_PER_FUEL)
     }
 }
 
@@ -177,7 +178,7 @@ fn number(value: &Value) -> String {
     }
 }
 
-/// The text of a map's key: JSON has no other.
+/// The text of a map's key; JSON keys are strings.
 fn key_text(key: &Value) -> Result<String, Error> {
     match key.kind() {
         ValueKind::String => Ok(key.as_str().unwrap_or_default().to_owned()),

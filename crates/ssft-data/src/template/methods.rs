@@ -1,15 +1,15 @@
-//! Python's methods of strings, lists and maps, as templates call them.
+//! Python's methods of strings, lists and maps.
 //!
-//! Most are `minijinja-contrib`'s. Here is what it lacks, what it does differently, and what it lets grow
-//! without asking the fuel first.
+//! `minijinja-contrib` implements most of them. This file adds the missing ones, corrects differences from Python, and
+//! replaces those that build large strings without consuming fuel.
 
-use super::bounds::float_of;
+use super::bounds::{TEXT_BYTES_PER_FUEL, float_of};
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeSet;
 
-/// Calls `method` of `value`.
+/// Calls the method called `method` of `value`.
 pub(super) fn call(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -39,10 +39,10 @@ fn string_method(
         "removesuffix" => {
             from_args(args).map(|(suffix,): (&str,)| text.strip_suffix(suffix).unwrap_or(text).into())
         }
-        "split" => split(text, args, false),
-        "rsplit" => split(text, args, true),
-        "partition" => partition(text, args, false),
-        "rpartition" => partition(text, args, true),
+        "split" => split(text, args, Scan::Forward),
+        "rsplit" => split(text, args, Scan::Backward),
+        "partition" => partition(text, args, Scan::Forward),
+        "rpartition" => partition(text, args, Scan::Backward),
         "splitlines" => split_lines(text, args),
         "isspace" => from_args(args).map(|()| (!text.is_empty() && text.chars().all(is_space)).into()),
         "join" => join(state, text, args),
@@ -52,15 +52,33 @@ fn string_method(
     })
 }
 
+/// Most digits of a width in a format string.
+const WIDTH_DIGITS: usize = 3;
+
 fn refuse(reason: &str) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason.to_owned())
 }
 
-/// What Python takes for white space: Unicode's, and four separators of ASCII.
+/// Whether `c` is white space in Python: Unicode's, and the ASCII separators U+001C to U+001F.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
+/// The end of a text from which it is searched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    Forward,
+    Backward,
+}
+
+/// Whether a line keeps its line end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LineEnds {
+    Kept,
+    Dropped,
+}
+
+/// The end of a text that is stripped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
@@ -86,7 +104,7 @@ pub(super) fn trim(text: &str, chars: Option<&str>) -> String {
 }
 
 /// `split` and `rsplit`.
-fn split(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
+fn split(text: &str, args: &[Value], scan: Scan) -> Result<Value, Error> {
     let (separator, limit, named): (Option<&str>, Option<i64>, Kwargs) = from_args(args)?;
     let separator = separator.or(named.get("sep")?);
     let limit = limit.or(named.get("maxsplit")?);
@@ -94,19 +112,20 @@ fn split(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let parts: Vec<&str> = match separator {
         Some("") => return Err(refuse("empty separator")),
-        Some(separator) if right => {
+        Some(separator) if scan == Scan::Backward => {
             let mut parts: Vec<&str> = text.rsplitn(limit.saturating_add(1), separator).collect();
             parts.reverse();
             parts
         }
         Some(separator) => text.splitn(limit.saturating_add(1), separator).collect(),
-        None => words(text, limit, right),
+        None => words(text, limit, scan),
     };
     Ok(parts.into_iter().map(Value::from).collect())
 }
 
-/// The text between white space, at most `limit` times divided.
-fn words(text: &str, limit: usize, right: bool) -> Vec<&str> {
+/// The words between white space, after at most `limit` splits.
+fn words(text: &str, limit: usize, scan: Scan) -> Vec<&str> {
+    let right = scan == Scan::Backward;
     let side = if right { Side::Right } else { Side::Left };
     let mut rest = strip(text, None, side);
     let mut words = Vec::new();
@@ -128,33 +147,39 @@ fn words(text: &str, limit: usize, right: bool) -> Vec<&str> {
     words
 }
 
-fn partition(text: &str, args: &[Value], right: bool) -> Result<Value, Error> {
+/// `partition` and `rpartition`.
+fn partition(text: &str, args: &[Value], scan: Scan) -> Result<Value, Error> {
     let (separator,): (&str,) = from_args(args)?;
     if separator.is_empty() {
         return Err(refuse("empty separator"));
     }
-    let parts = match (text.split_once(separator), text.rsplit_once(separator), right) {
-        (Some((before, after)), _, false) | (_, Some((before, after)), true) => [before, separator, after],
-        (_, _, false) => [text, "", ""],
-        (_, _, true) => ["", "", text],
+    let found = match scan {
+        Scan::Forward => text.split_once(separator),
+        Scan::Backward => text.rsplit_once(separator),
+    };
+    let parts = match (found, scan) {
+        (Some((before, after)), _) => [before, separator, after],
+        (None, Scan::Forward) => [text, "", ""],
+        (None, Scan::Backward) => ["", "", text],
     };
     Ok(Tuple::from(parts.map(Value::from)).into())
 }
 
 fn split_lines(text: &str, args: &[Value]) -> Result<Value, Error> {
-    let (ends, named): (Option<bool>, Kwargs) = from_args(args)?;
-    let ends = ends.or(named.get("keepends")?).unwrap_or(false);
+    let (keep, named): (Option<bool>, Kwargs) = from_args(args)?;
+    let keep = keep.or(named.get("keepends")?).unwrap_or(false);
     named.assert_all_used()?;
+    let ends = if keep { LineEnds::Kept } else { LineEnds::Dropped };
     Ok(lines(text, ends).into_iter().map(Value::from).collect())
 }
 
-/// What ends a line in Python.
+/// Whether `c` ends a line in Python.
 fn is_line_end(c: char) -> bool {
     matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// The lines of a text.
-fn lines(text: &str, ends: bool) -> Vec<&str> {
+/// Python's `str.splitlines`.
+fn lines(text: &str, ends: LineEnds) -> Vec<&str> {
     let mut rest = text;
     let mut lines = Vec::new();
     while !rest.is_empty() {
@@ -163,25 +188,59 @@ fn lines(text: &str, ends: bool) -> Vec<&str> {
             Some('\r') if rest[line + 1..].starts_with('\n') => line + 2,
             end => line + end.map_or(0, char::len_utf8),
         };
-        lines.push(&rest[..if ends { end } else { line }]);
+        lines.push(&rest[..if ends == LineEnds::Kept { end } else { line }]);
         rest = &rest[end..];
     }
     lines
 }
 
-/// The filter `indent`: as jinja2's, the engine's own drops the end of the last line.
+/// Default width of the filter `indent`, in spaces.
+const INDENT_WIDTH: i64 = 4;
+
+/// The arguments of the filter `indent`.
+struct Indent {
+    text: String,
+    /// The indentation is `unit` repeated `count` times.
+    unit: String,
+    count: usize,
+    /// Whether the first line is indented.
+    first: bool,
+    /// Whether empty lines are indented.
+    blank: bool,
+}
+
+/// The filter `indent` of jinja2; the engine's own drops the last line end.
 pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> Result<String, Error> {
+    let Indent { text, unit, count, first, blank } = indent_arguments(arguments)?;
+    // jinja2 appends a line feed before it splits, so that an empty last line counts; behind a carriage return the two
+    // are one line end.
+    let mut lines = lines(&text, LineEnds::Dropped);
+    if text.is_empty() || text.ends_with(|end| is_line_end(end) && end != '\r') {
+        lines.push("");
+    }
+    let added = unit.len().saturating_mul(count).saturating_mul(lines.len());
+    state.consume_fuel((text.len() as u64).saturating_add(added as u64) / TEXT_BYTES_PER_FUEL)?;
+    let indentation = unit.repeat(count);
+    let indented = lines.into_iter().enumerate().map(|(number, line)| {
+        let is_indented = if number == 0 { first } else { blank || !line.is_empty() };
+        format!("{}{line}", if is_indented { indentation.as_str() } else { "" })
+    });
+    Ok(indented.collect::<Vec<_>>().join("\n"))
+}
+
+/// Reads `text, width=4, first=false, blank=false`.
+fn indent_arguments(arguments: Rest<ValueOrKwargs>) -> Result<Indent, Error> {
     let arguments = arguments.into_values();
     let (listed, named): (&[Value], Kwargs) = from_args(&arguments)?;
     let [text, listed @ ..] = listed else { return Err(refuse("indent: not a text")) };
     let text = text.as_str().ok_or_else(|| refuse("indent: not a text"))?;
-    // None is an argument like any other: Python does not take the default in its place.
+    // An explicit `none` does not select the default, as in Python.
     let argument = |at: usize, name: &str| match (listed.get(at), named.has(name)) {
         (Some(_), true) => Err(refuse(&format!("indent: {name} is given twice"))),
         (None, true) => named.get::<Value>(name).map(Some),
         (listed, false) => Ok(listed.cloned()),
     };
-    let width = argument(0, "width")?.unwrap_or_else(|| Value::from(4));
+    let width = argument(0, "width")?.unwrap_or_else(|| Value::from(INDENT_WIDTH));
     let first = argument(1, "first")?.is_some_and(|first| first.is_true());
     let blank = argument(2, "blank")?.is_some_and(|blank| blank.is_true());
     named.assert_all_used()?;
@@ -193,24 +252,9 @@ pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> R
         None if float_of(&width).is_some() => {
             return Err(refuse("indent: width must be a text or an integer"));
         }
-        None => (" ", i64::try_from(width)?.max(0) as usize),
+        None => (" ", i64::try_from(width.clone())?.max(0) as usize),
     };
-    // Python appends a line feed before it divides, so that the last line counts even if it is empty; behind a carriage
-    // return the two are one line end.
-    let mut lines = lines(text, false);
-    if text.is_empty() || text.ends_with(|end| is_line_end(end) && end != '\r') {
-        lines.push("");
-    }
-    let indentation = unit.len().saturating_mul(count);
-    state.consume_fuel(
-        (text.len() as u64).saturating_add(indentation.saturating_mul(lines.len()) as u64) / 64,
-    )?;
-    let indentation = unit.repeat(count);
-    let indented = lines.into_iter().enumerate().map(|(number, line)| {
-        let is_indented = if number == 0 { first } else { blank || !line.is_empty() };
-        format!("{}{line}", if is_indented { indentation.as_str() } else { "" })
-    });
-    Ok(indented.collect::<Vec<_>>().join("\n"))
+    Ok(Indent { text: text.to_owned(), unit: unit.to_owned(), count, first, blank })
 }
 
 fn join(state: &State<'_, '_>, separator: &str, args: &[Value]) -> Result<Value, Error> {
@@ -222,7 +266,7 @@ fn join(state: &State<'_, '_>, separator: &str, args: &[Value]) -> Result<Value,
             return Err(refuse("join: every item must be a string"));
         };
         let separator = if index > 0 { separator } else { "" };
-        state.consume_fuel(1 + (separator.len() + value.len()) as u64 / 64)?;
+        state.consume_fuel(1 + (separator.len() + value.len()) as u64 / TEXT_BYTES_PER_FUEL)?;
         text.push_str(separator);
         text.push_str(value);
     }
@@ -233,12 +277,12 @@ fn replace(state: &State<'_, '_>, text: &str, args: &[Value]) -> Result<Value, E
     let (old, new, limit): (&str, &str, Option<i64>) = from_args(args)?;
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let found = text.matches(old).take(limit).count();
-    state.consume_fuel(new.len().saturating_mul(found) as u64 / 64)?;
+    state.consume_fuel(new.len().saturating_mul(found) as u64 / TEXT_BYTES_PER_FUEL)?;
     Ok(text.replacen(old, new, limit).into())
 }
 
-/// Whether `text` holds a number of four digits or more inside braces, as a width would be.
+/// Whether the format string `text` has a number of four digits or more inside braces, such as the width in `{:9999}`.
 fn has_width(text: &str) -> bool {
     let mut fields = text.match_indices('{').filter_map(|(at, _)| text[at + 1..].split(['{', '}']).next());
-    fields.any(|field| field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > 3))
+    fields.any(|field| field.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > WIDTH_DIGITS))
 }

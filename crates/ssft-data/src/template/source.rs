@@ -1,77 +1,93 @@
-//! A template's text before the engine sees it: limits on its shape, and the few things that the engine writes
-//! differently from jinja2.
+//! Preparation of a template's source: limits on its size and nesting, and translation of jinja2 for the engine.
 //!
-//! | in the template | for the engine | why |
+//! | in the template | for the engine | reason |
 //! |---|---|---|
-//! | `{% generation %}` .. `{% endgeneration %}` | `{% with %}` .. `{% endwith %}` | marks what an assistant wrote; has a scope of its own |
-//! | `{% set a = x %}` | `{% set a = (x)\|bounded %}` | the value stays small ([`super::bounds`]) |
-//! | `{% for a in x %}` | `{% for a in x %}{% set a = (a)\|bounded %}` | so does that of a loop, a macro, a `with` |
-//! | `'\a'`, `'\v'`, `'\/'`, `'\U0001f980'` | the same characters | escapes of Python that the engine does not have |
-//! | line ends `\r\n` and `\r` | `\n` | as jinja2 reads any source |
+//! | `{% generation %}` .. `{% endgeneration %}` | `{% with %}` .. `{% endwith %}` | marks the assistant's text; opens a scope |
+//! | `{% set a = x %}` | `{% set a = (x)\|bounded_ %}` | limits the size of the value ([`super::bounds`]) |
+//! | `{% for a in x %}` | `{% for a in x %}{% set a = (a)\|bounded_ %}` | the same for `for`, `macro`, `call`, `with` |
+//! | `'\a'`, `'\v'`, `'\/'`, `'\U0001f980'` | the same characters | Python escapes that the engine lacks |
+//! | line ends `\r\n` and `\r` | `\n` | as in jinja2 |
 
 use super::bind::names;
 use super::bounds::{BOUNDED, STORED};
 
-/// Longest source in bytes; the longest real template has 20,000.
+/// Longest source in bytes; the longest known template has 20,000.
 pub(super) const MAX_BYTES: usize = 1 << 20;
-/// Most blocks inside one another, every `elif` counted as one; real templates have up to 20.
+/// Deepest nesting of blocks, where each `elif` counts as a level; known templates have up to 20.
 const MAX_BLOCKS: usize = 64;
-/// Most brackets inside one another; real templates have up to 5.
+/// Deepest nesting of brackets; known templates have up to 5.
 const MAX_BRACKETS: usize = 32;
-/// Most names and operators in one tag; real templates have up to 70. The engine's compiler calls itself for each.
+/// Most names and operators in one tag; known templates have up to 70. The engine's compiler recurses for each.
 const MAX_WEIGHT: usize = 300;
+/// Number of hexadecimal digits of a `\U` escape.
+const WIDE_ESCAPE_DIGITS: usize = 8;
 
-/// What is wrong with a source, and on which line.
+/// What [`prepare`] rewrites.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rewriting {
+    /// Differences between jinja2 and the engine.
+    Dialect,
+    /// The same, and limits on assigned values.
+    DialectAndBounds,
+}
+
+/// A fault of a source and its line number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) reason: String,
     pub(super) line: usize,
 }
 
-/// The text to compile, line by line that of `source`. Without `bounds` no `set` is changed, so that a mistake in
-/// one is reported as its author wrote it.
+/// The source for the engine; line numbers are those of `source`. [`Rewriting::Dialect`] leaves `set` statements
+/// unchanged, so that the engine's error messages quote the author's text.
 ///
 /// # Errors
-/// A [`Fault`] if the source is larger or deeper than any template needs to be, or if the `generation` tags do not
-/// match.
-pub(super) fn prepare(source: &str, bounds: bool) -> Result<String, Fault> {
+/// A [`Fault`] if the source exceeds a limit or the `generation` tags do not match.
+pub(super) fn prepare(source: &str, rewriting: Rewriting) -> Result<String, Fault> {
     if source.len() > MAX_BYTES {
         let reason = format!("{} bytes long, more than {MAX_BYTES}", source.len());
         return Err(Fault { reason, line: 1 });
     }
     let unix = source.replace("\r\n", "\n").replace('\r', "\n");
     let output = String::with_capacity(unix.len());
-    let mut writer = Writer { source: &unix, at: 0, output, open: Vec::new(), levels: 0, bounds };
+    let mut writer = Writer { source: &unix, at: 0, output, open: Vec::new(), levels: 0, rewriting };
     writer.run()?;
     Ok(writer.output)
 }
 
-/// A block that waits for its end.
+/// Kind of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockKind {
+    Generation,
+    Other,
+}
+
+/// A block without its end tag so far.
 struct Block {
-    generation: bool,
+    kind: BlockKind,
     line: usize,
-    /// Itself and its `elif`s.
+    /// One, and one for each `elif`.
     levels: usize,
 }
 
-/// What stands between a tag's delimiters.
+/// The content of a tag, between its delimiters.
 #[derive(Default)]
 struct Tag {
     text: String,
-    /// Where in `text` the first `=` of an assignment stands.
+    /// Byte offset in `text` of the `=` of an assignment.
     assign: Option<usize>,
-    /// Names and operators.
+    /// Number of names and operators.
     weight: usize,
 }
 
 impl Tag {
-    /// The name of a statement.
+    /// The keyword of a statement.
     fn keyword(&self) -> &str {
         let text = self.text.trim_start();
         &text[..word_length(text)]
     }
 
-    /// Whether nothing follows the name.
+    /// Whether nothing follows the keyword.
     fn is_bare(&self) -> bool {
         self.text.trim() == self.keyword()
     }
@@ -79,11 +95,13 @@ impl Tag {
 
 struct Writer<'a> {
     source: &'a str,
+    /// Byte offset in `source` of the next character.
     at: usize,
     output: String,
     open: Vec<Block>,
+    /// Sum of the levels of all open blocks.
     levels: usize,
-    bounds: bool,
+    rewriting: Rewriting,
 }
 
 impl Writer<'_> {
@@ -100,7 +118,7 @@ impl Writer<'_> {
             }
         }
         self.copy(self.rest().len());
-        match self.open.iter().find(|block| block.generation) {
+        match self.open.iter().find(|block| block.kind == BlockKind::Generation) {
             Some(block) => {
                 Err(Fault { reason: "generation without endgeneration".to_owned(), line: block.line })
             }
@@ -121,7 +139,7 @@ impl Writer<'_> {
         Fault { reason, line: 1 + self.source[..self.at].matches('\n').count() }
     }
 
-    /// An unclosed comment is the engine's to report.
+    /// Copies a comment. The engine reports one that is not closed.
     fn comment(&mut self) {
         let end = self.rest().find("#}").map_or(self.rest().len(), |end| end + 2);
         self.copy(end);
@@ -150,11 +168,13 @@ impl Writer<'_> {
             ("endgeneration", _) if tag.is_bare() => {
                 self.output.push_str(&tag.text.replace("generation", "with"))
             }
-            ("set", Some(assign)) if self.bounds => self.output.push_str(&bounded(&tag.text, assign)),
+            ("set", Some(assign)) if self.rewriting == Rewriting::DialectAndBounds => {
+                self.output.push_str(&bounded(&tag.text, assign))
+            }
             _ => self.output.push_str(&tag.text),
         }
-        if self.bounds {
-            // The last of these ends with the statement's own delimiter.
+        if self.rewriting == Rewriting::DialectAndBounds {
+            // The closing delimiter of the statement, copied later, closes the last of these tags.
             for name in names(tag.keyword(), &tag.text) {
                 self.output.push_str(&format!("%}}{{% set {name}=({name})|{BOUNDED} "));
             }
@@ -162,28 +182,26 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Counts the blocks around what follows `tag`.
+    /// Updates the open blocks for `tag`.
     fn nest(&mut self, tag: &Tag) -> Result<(), Fault> {
         let keyword = tag.keyword();
         match keyword {
-            "endgeneration" if !self.open.last().is_some_and(|block| block.generation) => {
+            "endgeneration" if !self.is_in_generation() => {
                 return Err(self.fault(
                     "endgeneration without generation, or before the end of a block in it".to_owned(),
                 ));
             }
             "endgeneration" => self.close(),
             "if" | "for" | "macro" | "call" | "filter" | "block" | "with" | "autoescape" | "generation" => {
-                self.begin(keyword == "generation");
+                self.begin(if keyword == "generation" { BlockKind::Generation } else { BlockKind::Other });
             }
-            "set" if tag.assign.is_none() => self.begin(false),
+            "set" if tag.assign.is_none() => self.begin(BlockKind::Other),
             "elif" => {
                 self.levels += 1;
                 self.open.iter_mut().next_back().into_iter().for_each(|block| block.levels += 1);
             }
-            // One that does not match is the engine's to report.
-            _ if keyword.starts_with("end") && !self.open.last().is_some_and(|block| block.generation) => {
-                self.close()
-            }
+            // The engine reports an end tag that does not match.
+            _ if keyword.starts_with("end") && !self.is_in_generation() => self.close(),
             _ => (),
         }
         match self.levels > MAX_BLOCKS {
@@ -192,9 +210,14 @@ impl Writer<'_> {
         }
     }
 
-    fn begin(&mut self, generation: bool) {
+    /// Whether the innermost open block is `generation`.
+    fn is_in_generation(&self) -> bool {
+        self.open.last().is_some_and(|block| block.kind == BlockKind::Generation)
+    }
+
+    fn begin(&mut self, kind: BlockKind) {
         let line = 1 + self.source[..self.at].matches('\n').count();
-        self.open.push(Block { generation, line, levels: 1 });
+        self.open.push(Block { kind, line, levels: 1 });
         self.levels += 1;
     }
 
@@ -202,7 +225,7 @@ impl Writer<'_> {
         self.levels -= self.open.pop().map_or(0, |block| block.levels);
     }
 
-    /// Reads up to the end of the tag. One that is not closed is the engine's to report.
+    /// Reads up to the closing delimiter `close`. The engine reports a tag that is not closed.
     fn tag(&mut self, close: &str) -> Result<Tag, Fault> {
         let mut tag = Tag::default();
         let mut depth = 0_usize;
@@ -230,7 +253,7 @@ impl Writer<'_> {
         Ok(tag)
     }
 
-    /// One name, number, operator or space, which starts with `first`.
+    /// Reads one name, number, operator or space, which starts with `first`.
     fn token(&mut self, first: char, depth: usize, tag: &mut Tag) {
         let two = self.rest().get(..2).unwrap_or_default();
         let length = match word_length(self.rest()) {
@@ -238,7 +261,7 @@ impl Writer<'_> {
             0 => first.len_utf8(),
             word => word,
         };
-        // Numbers, and what separates the items of a list, may be many.
+        // Numbers and separators do not count: lists of constants can be long.
         let weighs = !(first.is_whitespace() || first.is_ascii_digit() || matches!(first, ',' | ':'));
         tag.weight += usize::from(weighs);
         if first == '=' && length == 1 && depth == 0 && tag.assign.is_none() {
@@ -248,7 +271,7 @@ impl Writer<'_> {
         self.at += length;
     }
 
-    /// A string in quotes, with Python's escapes in the engine's writing.
+    /// Reads a string literal and translates Python's escapes for the engine.
     fn literal(&mut self, quote: char, text: &mut String) {
         let body = &self.source[self.at + 1..];
         let mut chars = body.char_indices();
@@ -260,7 +283,7 @@ impl Writer<'_> {
                     let behind = chars.as_str();
                     if let Some(character) = wide_escape(escaped, behind) {
                         text.push_str(&character);
-                        chars.nth(7);
+                        chars.nth(WIDE_ESCAPE_DIGITS - 1);
                     } else {
                         push_escape(escaped, text);
                     }
@@ -275,19 +298,20 @@ impl Writer<'_> {
     }
 }
 
-/// The first `{{`, `{%` or `{#`, and its second character.
+/// Byte offset of the first `{{`, `{%` or `{#`, and its second character.
 fn next_start(text: &str) -> Option<(usize, u8)> {
     let pairs = text.as_bytes().windows(2).enumerate();
     let mut starts = pairs.filter(|(_, pair)| pair[0] == b'{' && matches!(pair[1], b'{' | b'%' | b'#'));
     starts.next().map(|(index, pair)| (index, pair[1]))
 }
 
-/// Length of the name or number that `text` starts with.
+/// Length in bytes of the name or number at the start of `text`.
 fn word_length(text: &str) -> usize {
     text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count()
 }
 
-/// If `rest` is the inside of `{% raw %}`: the length up to the end of `{% endraw %}`, or of everything.
+/// If `rest` starts with the content of a `{% raw %}` tag: the length up to and including `{% endraw %}`, or of all of
+/// `rest` without one.
 fn raw_block(rest: &str) -> Option<usize> {
     let start = bare_tag(rest, "raw")?;
     let ends = rest[start..].match_indices("{%").map(|(index, _)| start + index + 2);
@@ -298,23 +322,23 @@ fn raw_block(rest: &str) -> Option<usize> {
     Some({ closed }.next().unwrap_or(rest.len()))
 }
 
-/// The length of ` name %}` if `rest` starts so.
+/// The length of ` name %}` if `rest` starts with it.
 fn bare_tag(rest: &str, name: &str) -> Option<usize> {
     let behind = rest.trim_ascii_start().strip_prefix(name)?.trim_ascii_start();
     let behind = behind.strip_prefix(['-', '+']).unwrap_or(behind).strip_prefix("%}")?;
     Some(rest.len() - behind.len())
 }
 
-/// The value of ` set target = value ` kept small; that of a namespace's attribute also without cycles.
+/// ` set target = value ` with the filter that limits the value.
 fn bounded(text: &str, assign: usize) -> String {
     let (target, value) = (&text[..assign], &text[assign + 1..]);
     let filter = if target.contains('.') { STORED } else { BOUNDED };
     format!("{target}=({value})|{filter} ")
 }
 
-/// The character of `\U0001f980`, which the engine does not know.
+/// The character of an escape such as `\U0001f980`, where `escaped` is `U` and `behind` starts with the digits.
 fn wide_escape(escaped: char, behind: &str) -> Option<String> {
-    let digits = behind.get(..8).filter(|_| escaped == 'U')?;
+    let digits = behind.get(..WIDE_ESCAPE_DIGITS).filter(|_| escaped == 'U')?;
     let code = u32::from_str_radix(digits, 16).ok()?;
     match char::from_u32(code)? {
         c @ ('\'' | '"' | '\\') => Some(format!("\\{c}")),
@@ -326,75 +350,11 @@ fn push_escape(escaped: char, text: &mut String) {
     match escaped {
         'a' => text.push_str("\\x07"),
         'v' => text.push_str("\\x0b"),
-        // No escape in Python: both characters stay.
+        // Not an escape in Python: both characters stay.
         '/' => text.push_str("\\\\/"),
         _ => text.extend(['\\', escaped]),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn marked(source: &str) -> Result<String, String> {
-        prepare(source, false).map_err(|fault| format!("{}: {}", fault.line, fault.reason))
-    }
-
-    #[test]
-    fn only_tags_change() {
-        let cases = [
-            ("{% generation %}a{% endgeneration %}", "{% with %}a{% endwith %}"),
-            ("{%- generation -%}a{%+endgeneration+%}", "{%- with -%}a{%+endwith+%}"),
-            ("{%\n generation\n%}a{%-endgeneration-%}", "{%\n with\n%}a{%-endwith-%}"),
-            (
-                "{# {% generation %} #}{{ '{% generation %}' }}",
-                "{# {% generation %} #}{{ '{% generation %}' }}",
-            ),
-            (
-                "{% raw %}{% generation %}{%- endraw -%}{% generation %}{% endgeneration %}",
-                "{% raw %}{% generation %}{%- endraw -%}{% with %}{% endwith %}",
-            ),
-            ("{% generation x %}{% endgeneration %}", "{% generation x %}{% endwith %}"),
-            ("generation {{ generation }} {", "generation {{ generation }} {"),
-            (r#"{{ "\"{% generation %}" }}"#, r#"{{ "\"{% generation %}" }}"#),
-            ("a\r\nb\rc", "a\nb\nc"),
-            (r"{{ '\a\v\/\n\d\U0001f980\U00000027\\' }}", "{{ '\\x07\\x0b\\\\/\\n\\d🦀\\'\\\\' }}"),
-            ("{{ 'é' ~ {'a': {1: 2}} }}{{ 'open", "{{ 'é' ~ {'a': {1: 2}} }}{{ 'open"),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(marked(source).as_deref(), Ok(expected), "{source}");
-        }
-    }
-
-    #[test]
-    fn sets_are_bounded() {
-        let cases = [
-            ("{% set a = b %}", "{% set a =( b )|bounded_ %}"),
-            ("{%- set n.a = 1, 2 -%}", "{%- set n.a =( 1, 2 )|stored_ -%}"),
-            ("{% set a = f(x=1) == 2 %}", "{% set a =( f(x=1) == 2 )|bounded_ %}"),
-            ("{% set a %}b{% endset %}", "{% set a %}b{% endset %}"),
-            ("{% for a in b -%}", "{% for a in b %}{% set a=(a)|bounded_ -%}"),
-            (
-                "{% macro m(a, b=1) %}",
-                "{% macro m(a, b=1) %}{% set a=(a)|bounded_ %}{% set b=(b)|bounded_ %}",
-            ),
-            ("{% set a | f(x=1) %}b{% endset %}", "{% set a | f(x=1) %}b{% endset %}"),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(prepare(source, true).as_deref(), Ok(expected), "{source}");
-        }
-    }
-
-    #[test]
-    fn generation_must_match() {
-        let without = "endgeneration without generation, or before the end of a block in it";
-        let cases = [
-            ("a\n{% generation %}", "2: generation without endgeneration".to_owned()),
-            ("{% endgeneration %}", format!("1: {without}")),
-            ("{% generation %}\n{% if x %}{% endgeneration %}{% endif %}", format!("2: {without}")),
-        ];
-        for (source, expected) in cases {
-            assert_eq!(marked(source), Err(expected), "{source}");
-        }
-    }
-}
+mod tests;

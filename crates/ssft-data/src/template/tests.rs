@@ -1,4 +1,4 @@
-//! Templates in jinja2's dialect, with what jinja2 makes of them.
+//! Templates in jinja2's dialect, compared with the output of jinja2.
 
 mod bombs;
 mod dialect;
@@ -14,12 +14,12 @@ fn render(source: &str, messages: &[Message]) -> Result<String, String> {
     Template::new(source).and_then(|template| template.render(messages, tokens)).map_err(|e| e.to_string())
 }
 
-/// The whole message for what goes wrong on a template's first line.
+/// The message of a render error on line 1.
 fn render_message(reason: &str) -> String {
     format!("chat template: {reason} (in chat_template:1); change the messages, or the model's chat_template")
 }
 
-/// The built-in template, through the engine rather than the shortcut.
+/// Renders a built-in template with the engine, without the shortcut for the plain one.
 fn render_by_engine(source: &str, messages: &[Message]) -> Result<String, String> {
     render(&format!("{{# #}}{source}"), messages)
 }

@@ -1,4 +1,4 @@
-//! Tokenizers made here: plain bytes, and byte-level BPE trained on a user's text.
+//! New tokenizers: plain bytes, and byte-level BPE trained on given texts.
 
 use super::{END_OF_TEXT, Roles, Tokenizer, broken, failed, special_tokens};
 use crate::error::DataError;
@@ -9,36 +9,47 @@ use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::{PreTokenizerWrapper, TokenizerImpl};
 
-/// Special tokens in the order of their ids; the forking tokens follow.
+/// Special tokens in order of their ids; the forking tokens follow them.
 const MARKERS: [&str; 3] = [END_OF_TEXT, "<|im_start|>", "<|im_end|>"];
 
 /// Number of different bytes.
 const BYTES: usize = 256;
 
+/// Fewest occurrences of a pair of tokens that BPE merges.
+const LEAST_OCCURRENCES: u64 = 2;
+
+/// Whether text is split into words before BPE merges.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WordSplit {
+    Gpt2,
+    None,
+}
+
 impl Tokenizer {
-    /// One token per byte, whose id is the byte; then `<|endoftext|>` (256, end of sequence and padding),
-    /// `<|im_start|>` (257), `<|im_end|>` (258) and `<think1>` .. `<thinkN>` (259 ..), `N = forks`.
+    /// A tokenizer with one token per byte, whose id is the byte, followed by `<|endoftext|>` (256, end of sequence and
+    /// padding), `<|im_start|>` (257), `<|im_end|>` (258) and `<think1>` .. `<thinkN>` (259 ..) with N = `forks`.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the library refuses a vocabulary that the tests show it to accept.
+    /// [`DataError::Tokenizer`] if the library reports an error, which the tests rule out.
     pub fn bytes(forks: usize) -> Result<Self, DataError> {
         let vocabulary = (0..=u8::MAX).map(|byte| (byte_char(byte).to_string(), u32::from(byte)));
         let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.collect();
         let model =
             BPE::builder().vocab_and_merges(vocabulary, vec![]).build().map_err(failed("be built"))?;
         let mut tokenizer = tokenizers::Tokenizer::new(model);
-        // Without merges there is nothing that a split into words could keep apart.
-        tokenizer.with_pre_tokenizer(Some(byte_level(false)));
+        // A split into words only matters for merges.
+        tokenizer.with_pre_tokenizer(Some(byte_level(WordSplit::None)));
         finish(tokenizer, forks)
     }
 
-    /// Byte-level BPE learned from `texts`: at most `vocab_size` tokens, the 256 bytes, the markers of
-    /// [`Tokenizer::bytes`] and `forks` forking tokens included; fewer if the texts have fewer pairs that
-    /// occur twice. Digits stay single. The same texts in the same order give the same tokenizer.
+    /// A byte-level BPE tokenizer trained on `texts`, deterministic for the same texts in the same order.
+    ///
+    /// `vocab_size` bounds the number of tokens, including the 256 bytes, the special tokens of [`Tokenizer::bytes`] and
+    /// `forks` forking tokens; there are fewer if `texts` have too few repeated pairs. A digit is never merged.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] if `vocab_size` does not even hold bytes and special tokens,
-    /// [`DataError::Tokenizer`] if the library fails.
+    /// [`DataError::VocabularyTooSmall`] if `vocab_size` is less than the number of bytes and special tokens;
+    /// [`DataError::Tokenizer`] if the library reports an error.
     pub fn train_bytes<S: AsRef<str> + Send + Sync>(
         texts: &[S],
         vocab_size: usize,
@@ -50,7 +61,7 @@ impl Tokenizer {
         }
         let mut trainer = BpeTrainer::builder()
             .vocab_size(vocab_size - MARKERS.len() - forks)
-            .min_frequency(2)
+            .min_frequency(LEAST_OCCURRENCES)
             .initial_alphabet((0..=u8::MAX).map(byte_char).collect())
             .show_progress(false)
             .build();
@@ -66,20 +77,19 @@ impl Tokenizer {
 
 type NoNormalizer = tokenizers::NormalizerWrapper;
 
-/// How text falls into words before merges: GPT-2's rule, with every digit on its own, so that the digits of
-/// a number keep their places.
+/// Split of text into words before merges: GPT-2's rule with single digits, so that every digit of a number is a token.
 fn words() -> Sequence {
     Sequence::new(vec![
         PreTokenizerWrapper::Digits(Digits::new(true)),
-        PreTokenizerWrapper::ByteLevel(byte_level(true)),
+        PreTokenizerWrapper::ByteLevel(byte_level(WordSplit::Gpt2)),
     ])
 }
 
-fn byte_level(use_regex: bool) -> ByteLevel {
-    ByteLevel::default().add_prefix_space(false).use_regex(use_regex)
+fn byte_level(split: WordSplit) -> ByteLevel {
+    ByteLevel::default().add_prefix_space(false).use_regex(split == WordSplit::Gpt2)
 }
 
-/// Adds decoder and special tokens.
+/// Adds the decoder and the special tokens.
 fn finish(mut tokenizer: tokenizers::Tokenizer, forks: usize) -> Result<Tokenizer, DataError> {
     tokenizer.with_decoder(Some(ByteLevel::default()));
     let names = MARKERS.map(str::to_owned).into_iter().chain((0..forks).map(fork_name));
@@ -89,9 +99,9 @@ fn finish(mut tokenizer: tokenizers::Tokenizer, forks: usize) -> Result<Tokenize
     Tokenizer::assemble(json, Roles { eos: end.clone(), pad: end, ..Roles::default() })
 }
 
-/// The printable stand-in of a byte in a byte-level vocabulary.
+/// The printable character that represents a byte in a byte-level vocabulary.
 ///
-/// `!`..`~`, `¡`..`¬` and `®`..`ÿ` stand for themselves; the n-th other byte is character 256 + n.
+/// `!`..`~`, `¡`..`¬` and `®`..`ÿ` represent themselves; the n-th other byte (from 0) is character 256 + n.
 /// Source: `bytes_to_unicode` of GPT-2 (<https://github.com/openai/gpt-2/blob/master/src/encoder.py>).
 fn byte_char(byte: u8) -> char {
     let visible = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
@@ -99,7 +109,7 @@ fn byte_char(byte: u8) -> char {
         return char::from(byte);
     }
     let rank = (0..byte).filter(|&other| !visible(other)).count() as u32;
-    // 68 bytes are not visible, so this is below 324, where every number is a character.
+    // There are 68 such bytes, and every number below 256 + 68 is a valid character.
     char::from_u32(256 + rank).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 

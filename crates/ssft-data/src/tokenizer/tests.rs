@@ -1,5 +1,4 @@
 use super::*;
-use crate::template::Template;
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -11,7 +10,7 @@ fn corpus() -> Vec<String> {
     (0..200).map(line).collect()
 }
 
-/// Texts that spell special tokens or are awkward in another way.
+/// Texts that spell special tokens, and other edge cases.
 const AWKWARD: [&str; 14] = [
     "",
     "<think1>",
@@ -70,7 +69,7 @@ proptest! {
         let text = parts.concat();
         assert_round_trip(&BYTES, &text);
         assert_round_trip(&TRAINED, &text);
-        // A template knows its markers, but no text makes a forking token.
+        // A template's markers become special tokens; forking tokens stay text.
         let tokens = TRAINED.encode_template(&text).unwrap();
         prop_assert!(tokens.iter().all(|token| !TRAINED.forks().contains(token)));
     }
@@ -136,8 +135,8 @@ fn files_come_back() {
     }
 }
 
-/// The file of a foreign model: its end of sequence has another name, one token is added but not special,
-/// and its forking tokens stand before other tokens and are not marked special.
+/// `tokenizer.json` of another model: a different end of sequence, one added token that is not special, and forking
+/// tokens in front of other tokens and not marked special.
 fn foreign() -> Value {
     let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
     let token = |id: u32, content: &str, special: bool| {
@@ -167,7 +166,7 @@ fn foreign_files_keep_their_ids() {
     assert_eq!((tokenizer.eos(), tokenizer.pad(), tokenizer.bos_token()), (258, 258, Some("<s>")));
     assert_eq!(tokenizer.vocab_size(), 260);
     assert_eq!(tokenizer.token_id("</think>"), Some(259));
-    // Added but not special: an ordinary word of that model's traces. Nothing is truncated.
+    // An added token that is not special is an ordinary word. Nothing is truncated.
     let text = "<think1>a</think><|stop|>";
     let spelled = |text: &str| text.bytes().map(u32::from).collect::<Vec<_>>();
     let expected = [spelled("<think1>a"), vec![259], spelled("<|stop|>")].concat();
@@ -188,7 +187,7 @@ fn forks_are_added_behind_the_largest_id() {
     assert_eq!(grown.encode_text("<think4>").unwrap().len(), 8);
 }
 
-/// The library numbers new tokens from the count of those there are: behind a hole that number is taken.
+/// The library numbers new tokens from the size of the vocabulary, which is a used id if the ids have gaps.
 #[test]
 fn a_hole_in_the_ids_is_no_place_for_a_fork() {
     let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
@@ -255,7 +254,7 @@ fn a_stream_says_what_decoding_says() {
                 tokens.iter().filter_map(|&token| stream.push(token).unwrap()).collect();
             assert_eq!(pieces.concat(), text);
         }
-        // Any tokens at all, as a random model gives them: broken bytes, forks, the end, ids that do not exist.
+        // Random ids, as from a random model: invalid bytes, forks, end of sequence, ids outside the vocabulary.
         let mut state = 7u32;
         for _ in 0..200 {
             let mut stream = tokenizer.stream();
@@ -272,7 +271,7 @@ fn a_stream_says_what_decoding_says() {
     }
 }
 
-/// Dropout would read a text differently each time, and a resumed run would be another one.
+/// Dropout would make the encoding random, so that a resumed run would differ.
 #[test]
 fn dropout_is_switched_off() {
     let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
@@ -282,7 +281,7 @@ fn dropout_is_switched_off() {
     assert_eq!(written["model"]["dropout"], Value::Null);
 }
 
-/// A forking token that text can spell would be no forking token.
+/// A fork name that is an ordinary vocabulary entry would be reachable from text.
 #[test]
 fn an_ordinary_entry_is_no_fork() {
     let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();
@@ -296,7 +295,7 @@ fn an_ordinary_entry_is_no_fork() {
     assert!(error.starts_with(says), "{error}");
 }
 
-/// `Strip` cuts more characters than a token may have.
+/// A `Strip` decoder that cuts more characters than the token has makes the library panic.
 #[test]
 fn a_library_that_panics_is_an_error() {
     let mut json: Value = serde_json::from_str(&Tokenizer::bytes(0).unwrap().to_json().unwrap()).unwrap();

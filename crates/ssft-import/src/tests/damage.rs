@@ -1,8 +1,8 @@
-//! Parquet files that are damaged: an error of one line, or rows, but never a panic.
+//! Damaged Parquet files: each gives rows or a one-line error, never a panic.
 
-use crate::parquet_rows::write;
+use super::parquet_rows::write;
+use super::*;
 use crate::thrift::varint;
-use crate::*;
 use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaDataWriter;
@@ -26,7 +26,7 @@ fn file(folder: &Folder, compression: Compression) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// How many rows both passes read in these bytes. Nothing is written: thousands of syncs would take minutes.
+/// Number of rows that both passes read in these bytes. Nothing is written, since thousands of syncs would take minutes.
 fn outcome(folder: &Folder, bytes: &[u8]) -> Result<usize, String> {
     let path = folder.path("d.parquet");
     // A new file, because some file systems sync one that is overwritten.
@@ -89,7 +89,7 @@ fn flipped_bytes() {
     }
 }
 
-/// A file of nothing but a footer whose schema has `count` elements, each with so many children.
+/// A file with only a footer, whose schema has `count` elements with the given number of children each.
 fn with_schema(count: usize, children: i32) -> Vec<u8> {
     let zigzag = |number: i32| ((number << 1) ^ (number >> 31)) as u32 as u64;
     // Required, called `a`, with children.
@@ -109,14 +109,14 @@ fn schemas_that_would_end_the_process() {
     for (count, children) in [(100_000, 1), (65, 1), (1, i32::MAX), (3, 4), (3, -1)] {
         assert_eq!(outcome(&folder, &with_schema(count, children)), Err(hostile.to_owned()), "{count}");
     }
-    // Other kinds than the library expects, which would hide from one reader what the other one sees.
+    // Types other than the library assumes, at which the two readers would diverge.
     let sound = with_schema(3, 2);
     for (at, kind) in [(4, 0x16), (4, 0x18), (9, 0x36), (11, 0x15), (14, 0x16)] {
         let mut bytes = sound.clone();
         bytes[at] = kind;
         assert_eq!(outcome(&folder, &bytes), Err(hostile.to_owned()), "{at}: {kind}");
     }
-    // The library's own word on what is merely wrong.
+    // The library's own message for a footer that is merely invalid.
     for (count, children) in [(64, 1), (3, 2)] {
         let error = outcome(&folder, &with_schema(count, children)).unwrap_err();
         assert!(error.contains("Index out of bound"), "{error}");
@@ -148,7 +148,7 @@ fn with_pages(folder: &Folder, change: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     changed
 }
 
-/// Each of these takes gigabytes if the library is given it, or ends the process.
+/// Each of these takes gigabytes or aborts the process if the library reads it.
 #[test]
 fn pages_that_claim_the_memory() {
     let folder = Folder::new();
@@ -170,7 +170,7 @@ fn pages_that_claim_the_memory() {
     let values = "a column of 2147483648 values, of which at most 16777216 are read";
     let many = |pages: &[u8]| [&pages[..8], &number(0x7fff_ffff), &pages[9..]].concat();
     assert_eq!(refused(&many), format!("{place}: {values}; {fewer}"));
-    // A list of nothing over and over, which two runs say.
+    // Many empty lists, encoded in two runs.
     let runs = |_: &[u8]| {
         let count = 0x7fff_fffe;
         let repeated = [&[2, 0][..], &number(count - 1), &[1]].concat();

@@ -1,7 +1,7 @@
 //! Files and rows that cannot be imported: the exact messages.
 
-use crate::parquet_rows::write;
-use crate::*;
+use super::parquet_rows::write;
+use super::*;
 use parquet::basic::Compression;
 use serde_json::json;
 
@@ -57,9 +57,9 @@ fn files_that_are_not_rows() {
 fn rows_that_are_not_what_the_layout_says() {
     let good = r#"{"messages":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
     let turns = |turns: &str| format!("{good}\n\n{{\"messages\":{turns}}}\n");
-    let at = |reason: &str| format!("d.jsonl:3: {reason}; check --layout");
+    let at = |reason: &str| format!("d.jsonl:3: {reason}; check `layout`");
     let lacks = "no column messages or conversations; the layout chat needs it, so";
-    assert_eq!(message(&format!("{good}\n\n{{}}"), None), format!("d.jsonl:3: {lacks} check --layout"));
+    assert_eq!(message(&format!("{good}\n\n{{}}"), None), format!("d.jsonl:3: {lacks} check `layout`"));
     for (row, reason) in [
         ("7", "column messages holds a number in place of a list"),
         ("[7]", "column messages holds a number in place of turns of role and content, or of from and value"),
@@ -82,7 +82,7 @@ fn rows_that_are_not_what_the_layout_says() {
 #[test]
 fn columns_that_a_layout_needs() {
     let lacks = |column: &str, layout: &str| {
-        format!("d.jsonl:1: no column {column}; the layout {layout} needs it, so check --layout")
+        format!("d.jsonl:1: no column {column}; the layout {layout} needs it, so check `layout`")
     };
     for (row, layout, expected) in [
         ("{}", Layout::S1k, lacks("question", "s1k")),
@@ -99,18 +99,18 @@ fn columns_that_a_layout_needs() {
         (
             r#"{"problem":"p","generations":["a"],"is_reasoning_complete":["yes"]}"#,
             Layout::OpenR1,
-            "d.jsonl:1: column is_reasoning_complete holds text in place of a list of true and false; check --layout"
+            "d.jsonl:1: column is_reasoning_complete holds text in place of a list of true and false; check `layout`"
                 .to_owned(),
         ),
         (
             r#"{"problem":"p","generations":["a",7]}"#,
             Layout::OpenR1,
-            "d.jsonl:1: column generations holds a number in place of a list of texts; check --layout".to_owned(),
+            "d.jsonl:1: column generations holds a number in place of a list of texts; check `layout`".to_owned(),
         ),
         (
             r#"{"problem":7,"generations":["a"]}"#,
             Layout::OpenR1,
-            "d.jsonl:1: column problem holds a number in place of text; check --layout".to_owned(),
+            "d.jsonl:1: column problem holds a number in place of text; check `layout`".to_owned(),
         ),
     ] {
         assert_eq!(message(row, Some(layout)), expected, "{row}");
@@ -140,12 +140,12 @@ fn rows_of_parquet_are_named_too() {
     let rows = [json!({"problem": "p", "generations": "a"})];
     write(&file, &rows, 1, Compression::SNAPPY);
     let settings = ImportSettings::default();
-    let expected = "d.parquet, row 1: column generations holds text in place of a list; check --layout";
+    let expected = "d.parquet, row 1: column generations holds text in place of a list; check `layout`";
     assert_eq!(folder.refusal(slice::from_ref(&file), &settings), expected);
     let settings = ImportSettings { layout: Some(Layout::Chat), ..settings };
     assert_eq!(
         folder.refusal(&[file], &settings),
-        "d.parquet, row 1: no column messages or conversations; the layout chat needs it, so check --layout"
+        "d.parquet, row 1: no column messages or conversations; the layout chat needs it, so check `layout`"
     );
 }
 
@@ -154,7 +154,7 @@ fn paths_that_are_no_files() {
     let folder = Folder::new();
     let settings = ImportSettings::default();
     let refusal = |name: &str| folder.refusal(&[folder.path(name)], &settings);
-    let missing = "no such file; check the path, or make a data file with `ssft-wgpu data make`";
+    let missing = "no such file; check the path, or make one with `data make`";
     assert_eq!(refusal("absent.jsonl"), format!("absent.jsonl: {missing}"));
     fs::create_dir(folder.path("sub.jsonl")).unwrap();
     let expected = "sub.jsonl: not a regular file; name the files themselves: they are read twice";
@@ -186,7 +186,7 @@ fn a_late_error_leaves_the_old_output() {
     folder.text("out.jsonl", "old");
     assert_eq!(
         folder.refusal(&[file], &ImportSettings::default()),
-        "d.jsonl:2: column generations holds a number in place of a list; check --layout"
+        "d.jsonl:2: column generations holds a number in place of a list; check `layout`"
     );
     assert_eq!(fs::read_to_string(folder.path("out.jsonl")).unwrap(), "old");
 }

@@ -1,8 +1,8 @@
-//! Which rows become which records, and what is in memory meanwhile.
+//! Grouping of rows into records, and the number of questions in memory.
 
+use super::*;
 use crate::questions::Uncounted;
 use crate::reading::{Candidate, Prompt, Reading};
-use crate::*;
 use serde_json::json;
 
 fn chat(question: &str, reply: &str) -> Value {
@@ -31,16 +31,16 @@ fn traces_beyond_the_limit_and_questions_below_it() {
         counts.lines(),
         [
             "7 rows: 1 question kept with 2 traces (4 rows merged with an earlier one)",
-            "dropped 5 traces: 2 the same text twice, 1 beyond --traces, 2 of questions with too few",
-            "dropped 2 questions: 2 with fewer traces than --min-traces",
+            "dropped 5 traces: 2 the same text twice, 1 beyond `traces`, 2 of questions with too few",
+            "dropped 2 questions: 2 with fewer traces than `min-traces`",
         ]
     );
     let settings = ImportSettings { min_traces: 4, ..settings };
     assert_eq!(
         folder.refusal(&[file], &settings),
-        "no question is left of 7 rows (dropped 7 traces: 2 the same text twice, 1 beyond --traces, 4 of questions \
-         with too few; dropped 3 questions: 3 with fewer traces than --min-traces); \
-         import other files, or ask for less with --min-traces"
+        "no question is left of 7 rows (dropped 7 traces: 2 the same text twice, 1 beyond `traces`, 4 of questions \
+         with too few; dropped 3 questions: 3 with fewer traces than `min-traces`); \
+         import other files, or ask for less with `min-traces`"
     );
 }
 
@@ -99,7 +99,7 @@ fn id() -> RowId {
     RowId { own: None, made: "f".to_owned() }
 }
 
-/// The most questions held at once while `rows` are taken.
+/// The largest number of questions in memory while `rows` are added.
 fn most_held(rows: &[usize]) -> usize {
     let settings = ImportSettings::default();
     let mut questions = Questions::new(&settings);

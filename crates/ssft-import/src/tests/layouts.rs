@@ -1,13 +1,13 @@
 //! Each layout by hand.
 
-use crate::parquet_rows::write;
-use crate::*;
+use super::parquet_rows::write;
+use super::*;
 use parquet::basic::{Compression, ZstdLevel};
 use serde_json::json;
 use ssft_data::record::Message;
 
-/// Imports `rows` as JSONL and as Parquet, in every compression and with small row groups: all must say the same.
-/// Both files are detected.
+/// Imports `rows` as JSONL and as Parquet, with every compression and small row groups, and checks that all results are
+/// equal. The layout is detected.
 fn both(rows: &[Value], layout: Layout) -> (Counts, Vec<Record>) {
     let folder = Folder::new();
     let file = folder.jsonl("d.jsonl", rows);
@@ -212,7 +212,7 @@ fn chats() {
     );
 }
 
-/// A table of chats of both kinds has nothing where a row is of the other kind.
+/// In a table with both kinds of chats the columns of the other kind are null.
 #[test]
 fn what_holds_nothing_hides_nothing() {
     let rows = [
@@ -223,7 +223,7 @@ fn what_holds_nothing_hides_nothing() {
     assert_eq!(lines(&counts), ["2 rows: 2 questions kept with 2 traces"]);
     let asked: Vec<_> = records.iter().map(|record| record.question.as_deref().unwrap()).collect();
     assert_eq!(asked, ["1?", "2?"]);
-    // A row of neither kind is one of no use, not one of another layout.
+    // A row of neither kind is unusable, not of another layout.
     let nothing = [rows[0].clone(), json!({"id": "c", "messages": null, "conversations": null})];
     assert_eq!(lines(&both(&nothing, Layout::Chat).0)[1], "dropped 1 question: 1 without a reply");
 }
@@ -241,7 +241,7 @@ fn what_holds_nothing_hides_nothing_in_any_layout() {
     assert_eq!(first(row, Layout::OpenR1), ("u".to_owned(), kept.to_vec()));
     let row = json!({"id": null, "uuid": "u", "system": null, "conversations": null, "problem": "p", "deepseek_reasoning": "A", "deepseek_solution": null});
     assert_eq!(first(row, Layout::OpenThoughts), ("u".to_owned(), vec!["deepseek: A".to_owned()]));
-    // A chat of nothing in a file of chats is dropped, whatever the layout is called.
+    // A null chat in a file of chats is dropped with both layouts.
     let chat = json!({"system": "S", "conversations": [{"from": "user", "value": "p"}, {"from": "assistant", "value": "A"}]});
     let (counts, _) = both(&[chat, json!({"system": "S", "conversations": null})], Layout::OpenThoughts);
     assert_eq!(lines(&counts)[1], "dropped 1 question: 1 without a reply");

@@ -8,7 +8,7 @@ mod parquet_rows;
 
 use crate::*;
 use serde_json::Value;
-use ssft_data::dataset::read_records;
+use ssft_data::dataset::{Limits, read_records};
 use ssft_data::record::Record;
 use std::fs;
 use std::slice;
@@ -37,7 +37,7 @@ impl Folder {
         self.path(name)
     }
 
-    /// Imports `inputs` and reads what was written, which must pass the checks of any data file.
+    /// Imports `inputs` and reads the output, which must be a valid data file.
     fn import(&self, inputs: &[PathBuf], settings: &ImportSettings) -> (Counts, Vec<Record>) {
         let output = self.path("out.jsonl");
         let counts = import(inputs, &output, settings, &mut |_| {}).unwrap();
@@ -47,7 +47,7 @@ impl Folder {
         (counts, records)
     }
 
-    /// The message of an import that fails, without the folder's name. Nothing but the inputs is left.
+    /// The message of a failing import, without the folder's name. Checks that only the inputs are left.
     fn refusal(&self, inputs: &[PathBuf], settings: &ImportSettings) -> String {
         let count = || fs::read_dir(self.0.path()).unwrap().count();
         let before = count();

@@ -30,7 +30,7 @@ pub(super) fn write(path: &Path, rows: &[Value], group: usize, compression: Comp
     writer.close().unwrap();
 }
 
-/// What the first cell that holds anything is.
+/// The type of the first cell that is not null.
 fn sample(cells: &[Value]) -> Value {
     cells.iter().find(|cell| !cell.is_null()).cloned().unwrap_or_else(|| Value::String(String::new()))
 }
@@ -84,7 +84,7 @@ fn leaves(group: &mut SerializedRowGroupWriter<'_, File>, all: &[Value], cells: 
     }
 }
 
-/// Shreds cells: `definition` and `repetition` are the levels of a cell that is there.
+/// Shreds cells; `definition` and `repetition` are the levels of a present cell.
 fn descend(
     kind: &Value,
     all: &[Value],

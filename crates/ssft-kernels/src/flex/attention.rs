@@ -1,19 +1,19 @@
-//! Attention over trees on the CPU: the scores of a few queries at a time, in a core's cache.
+//! Attention over trees on the CPU. The scores of a few queries are in the cache of a core at a time.
 
 use super::exponential::{scaled_exp, to_exp};
-use super::matrix::{Matrix, multiply};
+use super::matrix::{Matrix, Store, multiply};
 use super::parallel::*;
 use super::single_query::{Heads, attend};
 use super::wide::{sum_over, wide};
 use crate::forest::{Forest, Run};
 use std::ops::Range;
 
-/// Queries whose scores are in memory at a time.
+/// Queries of a tile, whose scores are in memory at a time.
 const TILE: usize = 24;
-/// Queries of one task: keys are gathered once for them.
+/// Most queries of a task, which gathers the keys once for all of them.
 const TASK_QUERIES: usize = 4 * TILE;
 
-/// What the operation reads.
+/// Inputs of both passes.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[queries, heads, head_dim]`.
@@ -22,22 +22,22 @@ pub struct Inputs<'a> {
     pub key: &'a [f32],
     /// `[keys, kv_heads, head_dim]`.
     pub value: &'a [f32],
-    /// Query heads.
+    /// Number of query heads.
     pub heads: usize,
-    /// Key heads.
+    /// Number of key heads.
     pub kv_heads: usize,
     /// Numbers of a head.
     pub head_dim: usize,
-    /// Who sees whom.
+    /// Which keys each query sees.
     pub forest: &'a Forest,
 }
 
-/// Some queries of one run, and one key head: all keys that any of them sees, side by side.
+/// Some queries of one run, and one key head, with copies of all keys and values that any of the queries sees.
 struct Piece<'a> {
     inputs: Inputs<'a>,
-    /// The queries, counted in the whole forest.
+    /// Rows of the queries.
     queries: Range<usize>,
-    /// Keys that all of them see; the first query sees one more, the next two more, and so on.
+    /// Number of keys that all queries see. The first query sees one more, the second two more, and so on.
     common: usize,
     /// `[keys, head_dim]`.
     key: Vec<f32>,
@@ -45,12 +45,12 @@ struct Piece<'a> {
     value: Vec<f32>,
 }
 
-/// Memory for the numbers of one tile, used again for the next.
+/// Memory for the intermediate results of a tile, reused for the next one.
 #[derive(Default)]
 struct Scratch {
-    /// `[rows, head_dim]`: queries, divided by the root of `head_dim`.
+    /// `[rows, head_dim]`: queries, divided by the square root of `head_dim`.
     query: Vec<f32>,
-    /// `[rows, keys]`: scores, then weights; 0 where a query does not see a key.
+    /// `[rows, keys]`: scores, then weights, which are 0 where a query does not see a key.
     weights: Vec<f32>,
     /// `[rows, keys]`: gradients of the scores.
     slopes: Vec<f32>,
@@ -60,7 +60,7 @@ struct Scratch {
     upstream: Vec<f32>,
 }
 
-/// `size` numbers that are written before they are read.
+/// The first `size` numbers of a buffer, with unspecified values.
 fn room(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
     if buffer.len() < size {
         buffer.resize(size, 0.0);
@@ -69,15 +69,17 @@ fn room(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
 }
 
 impl<'a> Inputs<'a> {
+    /// Query heads that share a key head.
     fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
 
+    /// Factor of the scores.
     fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
     }
 
-    /// Ranges of keys that `run` and its first `own` tokens amount to.
+    /// Rows of the keys of all runs that `run` continues, and of the first `own` tokens of `run`.
     fn spans(&self, run: usize, own: usize) -> Vec<Range<usize>> {
         let start = self.forest.runs()[run].key_start;
         let mut spans = self.forest.ancestors(run);
@@ -85,7 +87,7 @@ impl<'a> Inputs<'a> {
         spans
     }
 
-    /// The only query of a run: what [`Piece`] would gather is used once, so it is read in place.
+    /// Attended values of the only query of a run. Its keys are read once, so that copies of them would not pay.
     fn attend_alone(&self, scratch: &mut Scratch, run: usize, output: &mut [f32], lse: &mut [f32]) {
         let Run { query_start, length, .. } = self.forest.runs()[run];
         let (spans, row) = (self.spans(run, length), self.heads * self.head_dim);
@@ -96,6 +98,7 @@ impl<'a> Inputs<'a> {
         attend(heads, &scratch.query, [self.key, self.value], &spans, &mut scratch.weights, output, lse);
     }
 
+    /// The piece of the given queries of `run`.
     fn piece(&self, run: usize, queries: Range<usize>, kv_head: usize) -> Piece<'a> {
         let Run { query_start, .. } = self.forest.runs()[run];
         let known = self.forest.runs()[run].known();
@@ -115,17 +118,18 @@ impl<'a> Inputs<'a> {
 }
 
 impl Piece<'_> {
+    /// Rows of the queries of each tile.
     fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let Range { start, end } = self.queries;
         (start..end).step_by(TILE).map(move |from| from..(from + TILE).min(end))
     }
 
-    /// How many keys query `query` sees: the first ones.
+    /// Number of keys that the query in row `query` sees: the first ones of the piece.
     fn sees(&self, query: usize) -> usize {
         self.common + query - self.queries.start + 1
     }
 
-    /// Rows of a query-like matrix, `[rows, head_dim]`, times `scale`.
+    /// Copies one head of the rows `tile`, times `scale`, to `into [rows, head_dim]`. `from` has the shape of the queries.
     fn rows(&self, into: &mut Vec<f32>, from: &[f32], tile: &Range<usize>, head: usize, scale: f32) {
         let Inputs { heads, head_dim, .. } = self.inputs;
         into.clear();
@@ -143,17 +147,17 @@ impl Piece<'_> {
         Matrix::rows(&self.value[..count * self.inputs.head_dim], self.inputs.head_dim)
     }
 
-    /// Queries and their scores, `[rows, keys]`; returns the number of keys.
+    /// Computes the queries and scores of a tile; returns the number of keys.
     fn scores(&self, scratch: &mut Scratch, tile: &Range<usize>, head: usize) -> usize {
         let keys = self.sees(tile.end - 1);
         self.rows(&mut scratch.query, self.inputs.query, tile, head, self.inputs.scale());
         let weights = room(&mut scratch.weights, tile.len() * keys);
         let query = Matrix::rows(&scratch.query, self.inputs.head_dim);
-        multiply(weights, query, self.keys(keys).transpose(), false);
+        multiply(weights, query, self.keys(keys).transpose(), Store::Overwrite);
         keys
     }
 
-    /// Attended values of a tile and their log-sum-exp, into `output [rows, heads, head_dim]` and `lse [rows, heads]`.
+    /// Stores attended values and log-sum-exps of a tile in `output [rows, heads, head_dim]` and `lse [rows, heads]`.
     fn attend(
         &self,
         scratch: &mut Scratch,
@@ -174,7 +178,7 @@ impl Piece<'_> {
             *total = sum;
         }
         let mixed = room(&mut scratch.mixed, tile.len() * head_dim);
-        multiply(mixed, Matrix::rows(weights, keys), self.values(keys), false);
+        multiply(mixed, Matrix::rows(weights, keys), self.values(keys), Store::Overwrite);
         for (row, (mixed, sum)) in mixed.chunks_exact(head_dim).zip(sums).enumerate() {
             let output = &mut output[(row * heads + head) * head_dim..][..head_dim];
             output.iter_mut().zip(mixed).for_each(|(out, value)| *out = value / sum);
@@ -182,7 +186,7 @@ impl Piece<'_> {
     }
 }
 
-/// Attended values, and the log-sum-exp of the scores of each query and head.
+/// Attended values `[queries, heads, head_dim]`, and the log-sum-exp of the scores `[queries, heads]`.
 pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     let Inputs { heads, kv_heads, head_dim, forest, .. } = inputs;
     let (queries, row) = (forest.queries(), heads * head_dim);
@@ -210,7 +214,7 @@ pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     (output, lse)
 }
 
-/// Run and queries of each task, in the order of the queries.
+/// Run and rows of queries of each task, in the order of the queries.
 fn tasks(forest: &Forest) -> Vec<(usize, Range<usize>)> {
     let of_run = |(index, run): (usize, &Run)| {
         let end = run.query_start + run.new;
@@ -221,7 +225,7 @@ fn tasks(forest: &Forest) -> Vec<(usize, Range<usize>)> {
     forest.runs().iter().enumerate().flat_map(of_run).collect()
 }
 
-/// Cuts a slice into pieces of the given lengths.
+/// Consecutive parts of a slice, with the given lengths.
 fn split(mut rest: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
     let cut = |length| {
         let (piece, others) = std::mem::take(&mut rest).split_at_mut(length);
@@ -231,7 +235,7 @@ fn split(mut rest: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut
     lengths.map(cut).collect()
 }
 
-/// What the backward pass reads besides the inputs.
+/// Further inputs of the backward pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Saved<'a> {
     /// `[queries, heads, head_dim]`.
@@ -242,7 +246,7 @@ pub struct Saved<'a> {
     pub upstream: &'a [f32],
 }
 
-/// Gradients of one tree and one key head.
+/// Gradients of one tree for one key head.
 struct Part {
     tree: Range<usize>,
     kv_head: usize,
@@ -254,12 +258,12 @@ struct Part {
     value: Vec<f32>,
 }
 
-/// Gradients of query, key and value. With `P` the weights, `d` the upstream gradient and `o` the output:
+/// Gradients of query, key and value. With the weights `P`, the upstream gradient `d` and the output `o`:
 ///
 /// `dV = P^T d`, `dS = P (d V^T - d . o)`, `dQ = dS K / sqrt(head_dim)`, `dK = dS^T Q / sqrt(head_dim)`.
 ///
-/// A tree and a key head is one task, so that whatever its branches send to a shared prompt is added up in one place
-/// and in one order.
+/// A task has one tree and one key head, so that the gradients of a shared prompt are summed by one thread in a fixed
+/// order.
 pub fn backward(inputs: Inputs<'_>, saved: Saved<'_>) -> [Vec<f32>; 3] {
     let Inputs { heads, kv_heads, head_dim, forest, .. } = inputs;
     let trees =
@@ -281,7 +285,7 @@ pub fn backward(inputs: Inputs<'_>, saved: Saved<'_>) -> [Vec<f32>; 3] {
     [query, key, value]
 }
 
-/// Column `column` of `columns`, `size` numbers wide.
+/// Copies rows of `size` numbers to column `column` of a matrix with `columns` such columns.
 fn put(into: &mut [f32], from: &[f32], size: usize, column: usize, columns: usize) {
     for (row, from) in from.chunks_exact(size).enumerate() {
         into[(row * columns + column) * size..][..size].copy_from_slice(from);
@@ -289,12 +293,13 @@ fn put(into: &mut [f32], from: &[f32], size: usize, column: usize, columns: usiz
 }
 
 impl Inputs<'_> {
-    /// Queries and keys of a tree.
+    /// Rows of the queries and of the keys of a tree.
     fn rows_of(&self, tree: &Range<usize>) -> (Range<usize>, Range<usize>) {
         let (first, last) = (self.forest.runs()[tree.start], self.forest.runs()[tree.end - 1]);
         (first.query_start..last.query_start + last.new, first.key_start..last.key_start + last.length)
     }
 
+    /// Gradients of `tree` for `kv_head`.
     fn part(&self, tree: Range<usize>, kv_head: usize, saved: Saved<'_>) -> Part {
         let (queries, keys) = self.rows_of(&tree);
         let zeros = |rows: usize| vec![0.0; rows * self.head_dim];
@@ -336,7 +341,7 @@ impl Inputs<'_> {
 }
 
 impl Piece<'_> {
-    /// Gradient of a tile's queries, `[rows, head_dim]`; those of keys and values are added to `key` and `value`.
+    /// Gradient of the queries of a tile, `[rows, head_dim]`. Gradients of keys and values are added to `key` and `value`.
     fn backward<'s>(
         &self,
         scratch: &'s mut Scratch,
@@ -356,24 +361,25 @@ impl Piece<'_> {
             unseen.fill(0.0);
         }
         let (seen, upstream_rows) = (keys * head_dim, Matrix::rows(upstream, head_dim));
-        multiply(&mut value[..seen], Matrix::rows(weights, keys).transpose(), upstream_rows, true);
+        multiply(&mut value[..seen], Matrix::rows(weights, keys).transpose(), upstream_rows, Store::Add);
         let slopes = room(slopes, weights.len());
-        multiply(slopes, upstream_rows, self.values(keys).transpose(), false);
+        multiply(slopes, upstream_rows, self.values(keys).transpose(), Store::Overwrite);
         let rows = slopes.chunks_exact_mut(keys).zip(weights.chunks_exact(keys));
         for ((slopes, weights), (query, d)) in rows.zip(tile.clone().zip(upstream.chunks_exact(head_dim))) {
             let output = &saved.output[(query * heads + head) * head_dim..][..head_dim];
             weigh(slopes, weights, sum_over(d, output, |a, b| a * b));
         }
         let slopes = Matrix::rows(slopes, keys);
-        multiply(&mut key[..seen], slopes.transpose(), Matrix::rows(query, head_dim), true);
+        multiply(&mut key[..seen], slopes.transpose(), Matrix::rows(query, head_dim), Store::Add);
         let gradient = room(mixed, query.len());
-        multiply(gradient, slopes, self.keys(keys), false);
+        multiply(gradient, slopes, self.keys(keys), Store::Overwrite);
         gradient.iter_mut().for_each(|value| *value *= self.inputs.scale());
         gradient
     }
 }
 
 wide! {
+    /// Gradients of scores: `slope = weight (slope - shift)`.
     fn weigh(slopes: &mut [f32], weights: &[f32], shift: f32) {
         for (slope, &weight) in slopes.iter_mut().zip(weights) {
             *slope = weight * (*slope - shift);

@@ -1,6 +1,9 @@
-//! Exponentials of whole slices.
+//! Exponentials of the numbers of a slice.
 
 use super::wide::{LANES, wide};
+
+/// Exponent below which [`exp`] returns 0, because the result would not be a normal number of f32.
+const LEAST: f32 = -87.0;
 
 wide! {
     /// Maximum of `values` and the sum of `exp(value - maximum)`.
@@ -13,7 +16,7 @@ wide! {
 }
 
 wide! {
-    /// Puts `exp(value - maximum)` in the place of every value; returns the maximum and the sum of what stands there now.
+    /// Replaces every value by `exp(value - maximum)`; returns the maximum and the sum of the new values.
     ///
     /// A NaN among the values makes the sum NaN.
     pub fn to_exp(values: &mut [f32]) -> (f32, f32) {
@@ -71,27 +74,27 @@ fn sum_exp(values: &[f32], shift: f32) -> f32 {
     lanes.iter().sum()
 }
 
-/// `exp(x)` for x up to 88, within 2 units in the last place; 0 below -87, where f32 runs out of exponents.
+/// `exp(x)` for x up to 88, with an error of at most 2 units in the last place; 0 below [`LEAST`]. NaN for NaN.
 ///
-/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`; `exp(r)` is its Taylor polynomial to `r^7 / 7!`, whose next term is
-/// below half a unit in the last place, and `2^n` is put together from its bits. A NaN stays one.
+/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`. `exp(r)` is the Taylor polynomial up to `r^7 / 7!`, whose next term is below
+/// half a unit in the last place; `2^n` is assembled from its bits.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+    // 1.5 * 2^23. Adding it rounds to an integer, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts; the first has trailing zeros, so that n times it is exact.
+    // ln 2 as a sum of two numbers. The first ends in zeros, so that its product with n is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    let clamped = if x < -87.0 { -87.0 } else { x };
+    let clamped = if x < LEAST { LEAST } else { x };
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = clamped - n * LN2_HIGH - n * LN2_LOW;
-    let mut p = 1.0 / 5040.0;
+    let mut p = 1.0 / 5040.0; // 1 / 7!
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         p = p * r + coefficient;
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
-    if x < -87.0 { 0.0 } else { p * power }
+    if x < LEAST { 0.0 } else { p * power }
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
-//! The linear map and its gradients on the CPU: pieces of a matrix product, a core each.
+//! The linear map and its gradients on the CPU: matrix products in blocks, one thread per block.
 
 use super::matrix::{Matrix, add_product, product};
 use super::parallel::*;
 
-/// Blocks of a product, if it is large enough; more than most machines have cores, and a number that many divide.
+/// Number of blocks of a large product: more than most machines have cores, with many divisors.
 const TASKS: usize = 12;
-/// A block has a multiple of so many rows: `gemm` takes 6 at a time.
+/// The rows of a block are a multiple of this number, because `gemm` computes 6 rows at a time.
 const ROW_UNIT: usize = 48;
-/// A block has at most so many rows, which stay in a core's cache.
+/// Most rows of a block, so that they stay in the cache of a core.
 const MOST_ROWS: usize = 20 * ROW_UNIT;
-/// A block has a multiple of so many columns: `gemm` takes 16 or 32 at a time.
+/// The columns of a block are a multiple of this number, because `gemm` computes 16 or 32 columns at a time.
 const COLUMN_UNIT: usize = 32;
-/// Columns that are made rows at a time: two lines of the cache.
+/// Columns that a task transposes: two cache lines of each row.
 const TRANSPOSED: usize = 32;
 
 /// `input weight^T`.
@@ -29,12 +29,12 @@ pub fn add(output: &mut [f32], input: &[f32], weight: Matrix<'_>) {
     add_product(output, lhs, rhs, block(lhs, rhs));
 }
 
-/// A matrix of rows of `columns`, with rows and columns exchanged.
+/// The transpose of a row-major matrix with `columns` columns.
 pub fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
     let rows = matrix.len() / columns;
     let mut output = vec![0.0; matrix.len()];
     output.par_chunks_mut(rows * TRANSPOSED).enumerate().for_each(|(index, output)| {
-        // A line of the cache of each of some rows serves all columns of the task.
+        // Two cache lines of a row serve all columns of the task.
         let first = index * TRANSPOSED;
         for (row, values) in matrix.chunks_exact(columns).enumerate() {
             for (column, &value) in values[first..].iter().take(output.len() / rows).enumerate() {
@@ -59,10 +59,11 @@ pub fn weight_gradient(upstream: &[f32], input: &[f32], width: usize) -> Vec<f32
     product(lhs, rhs, block(lhs, rhs))
 }
 
-/// Size of the blocks of a product. It depends on the shape alone, so that the bits do not depend on the number of cores.
+/// Rows and columns of the blocks of a product. They depend on its shape only, so that results have the same bits with any
+/// number of cores.
 fn block(lhs: Matrix<'_>, rhs: Matrix<'_>) -> [usize; 2] {
     let ([rows, _], [_, columns]) = (lhs.dims(), rhs.dims());
-    // `gemm` packs the weights for every block of rows anew: columns are cut first, as far as that goes.
+    // `gemm` packs the weights again for every block of rows, so the columns are cut first.
     let down = rows.div_ceil(MOST_ROWS).max(1);
     let width = columns.div_ceil(TASKS.div_ceil(down)).next_multiple_of(COLUMN_UNIT);
     let down = TASKS.div_ceil(columns.div_ceil(width)).max(down);

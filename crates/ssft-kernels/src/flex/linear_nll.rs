@@ -1,22 +1,23 @@
-//! The linear negative log-likelihood on the CPU: a tile of logits at a time.
+//! Negative log-likelihood of a linear head on the CPU, one tile of logits at a time.
 
 use super::exponential::{max_and_sum_exp, scaled_exp};
-use super::matrix::{Matrix, multiply};
+use super::matrix::{Matrix, Store, multiply};
 use super::parallel::*;
 use crate::targets::Targets;
 use std::borrow::Cow;
 
-/// Rows and columns (vocabulary) of a tile: 256 KiB of logits stay in a core's cache.
+/// Rows of a tile: 128 x 512 logits are 256 KiB, which fit in the cache of a core.
 const TILE_ROWS: usize = 128;
+/// Columns (tokens of the vocabulary) of a tile.
 const TILE_VOCAB: usize = 512;
-/// Vocabulary of one task. Fixed, so that the sums do not depend on the number of cores.
+/// Columns of a task of the forward pass. The number is fixed, so that sums do not depend on the number of cores.
 const SPAN: usize = 8 * TILE_VOCAB;
-/// Rows of the backward pass that are in memory at a time: 2 MiB of logit gradients.
+/// Rows of a block of the backward pass: 2 MiB of logit gradients are in memory at a time.
 const BLOCK_ROWS: usize = 8 * TILE_ROWS;
-/// Tokens whose weight gradient is one task.
+/// Tokens of a task that computes gradients of the weight.
 const TASK_TOKENS: usize = 64;
 
-/// What the operation reads.
+/// Inputs of both passes.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// `[rows, width]`.
@@ -25,11 +26,11 @@ pub struct Inputs<'a> {
     pub weight: &'a [f32],
     /// Columns of both.
     pub width: usize,
-    /// Which rows have to predict what.
+    /// Rows and the tokens that they predict.
     pub targets: &'a Targets,
 }
 
-/// Which gradients are wanted, and where they go: into zeros.
+/// Where the gradients are stored, zeros before; `None` if a gradient is not wanted.
 #[derive(Debug)]
 pub struct Gradients<'a> {
     /// `[rows, width]`.
@@ -38,13 +39,14 @@ pub struct Gradients<'a> {
     pub weight: Option<&'a mut [f32]>,
 }
 
-/// What one span of the vocabulary says about one row.
+/// Log-sum-exp of a part of the logits of one row.
 #[derive(Debug, Clone, Copy)]
 struct Partial {
+    /// Largest logit.
     max: f32,
     /// Sum of `exp(logit - max)`.
     sum: f64,
-    /// The logit of the target, if it lies in the span.
+    /// Logit of the target, if it is in this part.
     target: Option<f32>,
 }
 
@@ -70,26 +72,27 @@ impl<'a> Inputs<'a> {
         self.weight.len() / self.width
     }
 
-    /// Hidden rows of the targets `from..to`, without a copy if they stand side by side.
+    /// Hidden states of the targets `from..to`, `[to - from, width]`; not copied if the rows are consecutive.
     fn gather(&self, from: usize, to: usize) -> Cow<'a, [f32]> {
         let pairs = &self.targets.pairs()[from..to];
         let row = |index: u32| index as usize * self.width..(index as usize + 1) * self.width;
         let (first, last) = (pairs[0][0], pairs[pairs.len() - 1][0]);
-        if self.targets.are_side_by_side(from, to) {
+        if self.targets.are_consecutive(from, to) {
             return Cow::Borrowed(&self.hidden[row(first).start..row(last).end]);
         }
         Cow::Owned(pairs.iter().flat_map(|&[index, _]| &self.hidden[row(index)]).copied().collect())
     }
 
-    fn vocabulary(&self, from: usize, to: usize) -> Matrix<'a> {
+    /// Weights of the tokens `from..to`.
+    fn weights(&self, from: usize, to: usize) -> Matrix<'a> {
         Matrix::rows(&self.weight[from * self.width..to * self.width], self.width)
     }
 }
 
 /// Negative log-likelihood and log-sum-exp of every target.
 ///
-/// Every task takes some rows and a span of the vocabulary, and walks through the span tile by tile with an
-/// online log-sum-exp (Milakov and Gimelshein, arXiv 1805.02867).
+/// A task has a block of rows and a span of the vocabulary, and goes through the span tile by tile with an online
+/// log-sum-exp (arXiv 1805.02867).
 pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     let spans = inputs.vocab().div_ceil(SPAN);
     let blocks = inputs.targets.len().div_ceil(TILE_ROWS);
@@ -109,6 +112,7 @@ pub fn forward(inputs: Inputs<'_>) -> (Vec<f32>, Vec<f32>) {
     both
 }
 
+/// The partials of a block of rows for one span of the vocabulary.
 fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
     let from = block * TILE_ROWS;
     let to = (from + TILE_ROWS).min(inputs.targets.len());
@@ -120,7 +124,7 @@ fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
     for start in (span * SPAN..end).step_by(TILE_VOCAB) {
         let stop = (start + TILE_VOCAB).min(end);
         let logits = &mut tile[..(to - from) * (stop - start)];
-        multiply(logits, hidden, inputs.vocabulary(start, stop).transpose(), false);
+        multiply(logits, hidden, inputs.weights(start, stop).transpose(), Store::Overwrite);
         let rows = logits.chunks(stop - start).zip(&inputs.targets.pairs()[from..to]);
         for (partial, (row, &[_, token])) in running.iter_mut().zip(rows) {
             let (max, sum) = max_and_sum_exp(row);
@@ -131,8 +135,7 @@ fn partials(inputs: Inputs<'_>, block: usize, span: usize) -> Vec<Partial> {
     running
 }
 
-/// Both gradients of `sum_i upstream[i] * nll[i]`, by computing every tile of logits once more:
-///
+/// Gradients of `sum_i upstream[i] * nll[i]`. Every tile of logits is computed once more:
 /// `P[i, v] = upstream[i] (exp(logit[i, v] - lse[i]) - [v = target[i]])`, then `d hidden += P weight` and
 /// `d weight += P^T hidden`.
 ///
@@ -146,7 +149,7 @@ pub fn backward(inputs: Inputs<'_>, lse: &[f32], upstream: &[f32], mut gradients
         let hidden = inputs.gather(from, to);
         let block =
             Block { inputs, hidden: &hidden, from, lse: &lse[from..to], upstream: &upstream[from..to] };
-        // Rows side by side take their gradients in place; others, in a copy.
+        // Gradients of consecutive rows are computed in place, those of other rows in a copy.
         let mut scattered = Vec::new();
         let mut rows = match (&mut gradients.hidden, &hidden) {
             (None, _) => None,
@@ -175,26 +178,30 @@ pub fn backward(inputs: Inputs<'_>, lse: &[f32], upstream: &[f32], mut gradients
     }
 }
 
-/// Some targets of the backward pass.
+/// A block of targets in the backward pass.
 struct Block<'a> {
     inputs: Inputs<'a>,
-    /// Their hidden states, gathered.
+    /// Hidden states of the targets, `[targets, width]`.
     hidden: &'a [f32],
-    /// Number of the first one.
+    /// Index of the first target.
     from: usize,
+    /// Of the block's targets.
     lse: &'a [f32],
+    /// Of the block's targets.
     upstream: &'a [f32],
 }
 
 impl Block<'_> {
-    /// `P` of the tokens `start..stop`, and `out += P weight` (`=` for the first tokens) while a tile of it is hot; a task takes some rows.
+    /// Computes `P` of the tokens `start..stop` into `tiles` and adds `P weight` to `out`, while a tile of `P` is in the
+    /// cache. A task has a tile of rows.
     fn logit_gradients(&self, start: usize, stop: usize, tiles: &mut [f32], out: Option<&mut [f32]>) {
         let (width, columns) = (self.inputs.width, stop - start);
-        let weight = self.inputs.vocabulary(start, stop);
+        let weight = self.inputs.weights(start, stop);
+        let store = store_of(start);
         let task = |index: usize, tile: &mut [f32], out: Option<&mut [f32]>| {
             let first = index * TILE_ROWS;
             let hidden = &self.hidden[first * width..][..tile.len() / columns * width];
-            multiply(tile, Matrix::rows(hidden, width), weight.transpose(), false);
+            multiply(tile, Matrix::rows(hidden, width), weight.transpose(), Store::Overwrite);
             for (row, logits) in (first..).zip(tile.chunks_mut(columns)) {
                 scaled_exp(logits, self.lse[row], self.upstream[row]);
                 let [_, token] = self.inputs.targets.pairs()[self.from + row];
@@ -203,8 +210,7 @@ impl Block<'_> {
                 }
             }
             if let Some(out) = out {
-                // Written before it is read: fresh memory that is read first is mapped twice.
-                multiply(out, Matrix::rows(tile, columns), weight, start > 0);
+                multiply(out, Matrix::rows(tile, columns), weight, store);
             }
         };
         let tiles = tiles.par_chunks_mut(TILE_ROWS * columns).enumerate();
@@ -216,13 +222,20 @@ impl Block<'_> {
         }
     }
 
-    /// `out += P^T hidden` (`=` for the first block); a task takes some tokens.
+    /// Adds `P^T hidden` to `out`. A task has some of the tokens.
     fn weight_gradient(&self, tiles: &[f32], out: &mut [f32]) {
         let width = self.inputs.width;
         let transposed = Matrix::rows(tiles, out.len() / width).transpose();
+        let store = store_of(self.from);
         out.par_chunks_mut(TASK_TOKENS * width).enumerate().for_each(|(index, out)| {
             let tokens = transposed.some_rows(index * TASK_TOKENS, out.len() / width);
-            multiply(out, tokens, Matrix::rows(self.hidden, width), self.from > 0);
+            multiply(out, tokens, Matrix::rows(self.hidden, width), store);
         });
     }
+}
+
+/// How the product that starts at `first` is stored. The first one overwrites the zeros: reading memory that was never
+/// written makes the system map it twice.
+fn store_of(first: usize) -> Store {
+    if first == 0 { Store::Overwrite } else { Store::Add }
 }

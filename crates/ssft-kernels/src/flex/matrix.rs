@@ -1,4 +1,4 @@
-//! Matrix products on slices: the one place that calls `gemm`.
+//! Matrix products on slices. No other file calls `gemm`.
 
 use super::parallel::*;
 use gemm::Parallelism;
@@ -13,10 +13,10 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// All of `data`, row by row.
+    /// All of `data` as a row-major matrix.
     ///
     /// # Panics
-    /// If `data` is not whole rows of `columns`.
+    /// If the length of `data` is no multiple of `columns`.
     pub fn rows(data: &'a [f32], columns: usize) -> Self {
         assert_eq!(data.len() % columns, 0, "{} numbers in rows of {columns}", data.len());
         Self { data, dims: [data.len() / columns, columns], strides: [columns, 1] }
@@ -27,7 +27,7 @@ impl<'a> Matrix<'a> {
         self.dims
     }
 
-    /// The same numbers with rows and columns exchanged.
+    /// The transposed view.
     pub fn transpose(self) -> Self {
         let ([rows, columns], [down, right]) = (self.dims, self.strides);
         Self { data: self.data, dims: [columns, rows], strides: [right, down] }
@@ -36,32 +36,41 @@ impl<'a> Matrix<'a> {
     /// `count` rows from `first` on.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer rows.
     pub fn some_rows(self, first: usize, count: usize) -> Self {
         let [rows, columns] = self.dims;
         assert!(first + count <= rows, "rows {first}..{} of {rows}", first + count);
         Self { data: &self.data[first * self.strides[0]..], dims: [count, columns], ..self }
     }
 
-    /// The number of elements that the strides may reach.
+    /// Length that `data` needs for the last element of the view.
     fn reach(&self) -> usize {
         self.dims.iter().zip(self.strides).map(|(&size, stride)| (size - 1) * stride).sum::<usize>() + 1
     }
 }
 
-/// A block of a matrix that is kept row by row, for one core to write.
+/// How a product is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// It replaces the previous content, which is not read.
+    Overwrite,
+    /// It is added to the previous content.
+    Add,
+}
+
+/// A block of a row-major matrix, which one thread writes.
 #[derive(Debug)]
 struct Block<'a> {
     start: *mut f32,
-    /// Of the whole matrix.
+    /// Columns of the whole matrix.
     columns: usize,
-    /// Row and column of the matrix that it starts with.
+    /// Row and column at which the block starts.
     first: [usize; 2],
     dims: [usize; 2],
     matrix: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: a block is a `&mut` to its own numbers, which no other block reaches.
+// SAFETY: a block is an exclusive reference to its own numbers; blocks do not overlap.
 #[allow(unsafe_code)]
 unsafe impl Send for Block<'_> {}
 
@@ -69,8 +78,8 @@ impl Block<'_> {
     /// Cuts the matrix of `dims` at `start` into blocks of at most `size`.
     ///
     /// # Safety
-    /// The matrix has to be there, and nobody else's, as long as its blocks are. It has to have been written before it
-    /// is added to.
+    /// The matrix has to be allocated, and borrowed exclusively, for the life of the blocks. It has to be initialised if a
+    /// product is added to it.
     #[allow(unsafe_code)]
     unsafe fn cut(start: *mut f32, dims: [usize; 2], size: [usize; 2]) -> Vec<Self> {
         let [rows, columns] = dims;
@@ -86,13 +95,13 @@ impl Block<'_> {
         (0..rows).step_by(size[0]).flat_map(across).collect()
     }
 
-    /// Writes its part of `lhs rhs`, or adds it if `accumulate`, on the caller's thread.
-    fn multiply(self, lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
+    /// Computes this block of `lhs rhs` on the calling thread.
+    fn multiply(self, lhs: Matrix<'_>, rhs: Matrix<'_>, store: Store) {
         let lhs = lhs.some_rows(self.first[0], self.dims[0]);
         let rhs = rhs.transpose().some_rows(self.first[1], self.dims[1]).transpose();
         assert!(lhs.reach() <= lhs.data.len() && rhs.reach() <= rhs.data.len(), "a view beyond its data");
         assert_eq!(lhs.dims[1], rhs.dims[0], "product of {:?} and {:?}", lhs.dims, rhs.dims);
-        // SAFETY: `reach` bounds every element read; what is written is the block, which is read only if added to.
+        // SAFETY: `reach` bounds all reads of the operands. Writes stay in the block, which is read only by `Store::Add`.
         #[allow(unsafe_code)]
         unsafe {
             gemm::gemm(
@@ -102,7 +111,7 @@ impl Block<'_> {
                 self.start,
                 1,
                 self.columns as isize,
-                accumulate,
+                store == Store::Add,
                 lhs.data.as_ptr(),
                 lhs.strides[1] as isize,
                 lhs.strides[0] as isize,
@@ -120,45 +129,45 @@ impl Block<'_> {
     }
 }
 
-/// `out = lhs rhs`, or `out += lhs rhs` if `accumulate`, on the caller's thread.
+/// `out = lhs rhs` or `out += lhs rhs`, on the calling thread.
 ///
 /// # Shapes
-/// `lhs [m, k]`, `rhs [k, n]`, `out [m, n]` row by row.
+/// `lhs [m, k]`, `rhs [k, n]`, `out [m, n]` row-major.
 ///
 /// # Panics
-/// If the shapes do not fit, or one is empty.
-pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, accumulate: bool) {
+/// If the shapes do not match, or one is empty.
+pub fn multiply(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, store: Store) {
     let dims = dims_of_product(lhs, rhs);
     assert_eq!(out.len(), dims[0] * dims[1], "a product of {dims:?} into {} numbers", out.len());
     let whole = Block { start: out.as_mut_ptr(), columns: dims[1], first: [0, 0], dims, matrix: PhantomData };
-    whole.multiply(lhs, rhs, accumulate);
+    whole.multiply(lhs, rhs, store);
 }
 
-/// `out += lhs rhs`, blocks of at most `size` on all cores.
+/// `out += lhs rhs` on all cores, in blocks of at most `size`.
 ///
 /// # Panics
 /// As [`multiply`].
 pub fn add_product(out: &mut [f32], lhs: Matrix<'_>, rhs: Matrix<'_>, size: [usize; 2]) {
     let dims = dims_of_product(lhs, rhs);
     assert_eq!(out.len(), dims[0] * dims[1], "a product of {dims:?} onto {} numbers", out.len());
-    // SAFETY: `out` is borrowed alone.
+    // SAFETY: `out` is initialised and borrowed exclusively.
     #[allow(unsafe_code)]
     let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, size) };
-    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, true));
+    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, Store::Add));
 }
 
-/// `lhs rhs` row by row, blocks of at most `size` on all cores. What is not there yet need not be set to 0 first.
+/// `lhs rhs`, row-major, on all cores, in blocks of at most `size`. The result is not zeroed first.
 ///
 /// # Panics
 /// As [`multiply`].
 pub fn product(lhs: Matrix<'_>, rhs: Matrix<'_>, size: [usize; 2]) -> Vec<f32> {
     let dims = dims_of_product(lhs, rhs);
     let mut out = Vec::with_capacity(dims[0] * dims[1]);
-    // SAFETY: there is room for the matrix, and `out` is ours alone.
+    // SAFETY: `out` has the capacity of the matrix, and no other reference to it exists.
     #[allow(unsafe_code)]
     let blocks = unsafe { Block::cut(out.as_mut_ptr(), dims, size) };
-    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, false));
-    // SAFETY: the blocks are the whole matrix, and each has been written.
+    blocks.into_par_iter().for_each(|block| block.multiply(lhs, rhs, Store::Overwrite));
+    // SAFETY: the blocks cover the matrix, and each was written.
     #[allow(unsafe_code)]
     unsafe {
         out.set_len(dims[0] * dims[1]);

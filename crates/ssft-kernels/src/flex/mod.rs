@@ -1,9 +1,9 @@
-//! The operations on the CPU: the same tiles, in a core's cache, on all cores.
+//! The operations on the CPU, as a device of burn: tiles in the cache of a core, on all cores.
 
 mod attention;
 mod exponential;
 mod linear;
-pub mod linear_nll;
+mod linear_nll;
 mod matrix;
 pub mod optimizer;
 mod parallel;
@@ -11,16 +11,15 @@ mod rms_norm;
 mod rotary;
 mod single_query;
 mod swiglu;
+mod tensors;
 mod wide;
 
-use crate::extension::{Kernels, SavedAttention, SavedNll};
+use crate::extension::{Kernels, Rotation, SavedAttention, SavedNll, Wanted};
 use crate::forest::Forest;
 use crate::targets::Targets;
-use burn::backend::Flex;
-use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{Shape, TensorData};
-use matrix::Matrix;
+use burn::backend::{Flex, TensorMetadata};
+use tensors::{is_whole, matrix, readable, tensor, vector, writable};
 
 impl Kernels for Flex {
     fn nll_forward(hidden: FlexTensor, weight: FlexTensor, targets: Targets) -> [FlexTensor; 2] {
@@ -29,19 +28,15 @@ impl Kernels for Flex {
         [vector(nll), vector(lse)]
     }
 
-    fn nll_backward(
-        saved: SavedNll<Self>,
-        upstream: FlexTensor,
-        wanted: [bool; 2],
-    ) -> [Option<FlexTensor>; 2] {
+    fn nll_backward(saved: SavedNll<Self>, upstream: FlexTensor, wanted: Wanted) -> [Option<FlexTensor>; 2] {
         let (hidden, weight) = (saved.hidden.to_contiguous(), saved.weight.to_contiguous());
         let [lse, upstream] = [saved.lse.to_contiguous(), upstream.to_contiguous()];
-        // Not `FlexTensor::zeros`, which aligns what it got by copying it.
+        // `FlexTensor::zeros` would copy its memory to align it.
         let zeros = |like: &FlexTensor| {
             let shape = like.shape();
             tensor(vec![0f32; shape.num_elements()], shape)
         };
-        let mut gradients = [wanted[0].then(|| zeros(&hidden)), wanted[1].then(|| zeros(&weight))];
+        let mut gradients = [wanted.input.then(|| zeros(&hidden)), wanted.weight.then(|| zeros(&weight))];
         let [hidden_gradient, weight_gradient] = &mut gradients;
         let into = linear_nll::Gradients {
             hidden: hidden_gradient.as_mut().map(FlexTensor::storage_mut),
@@ -66,7 +61,7 @@ impl Kernels for Flex {
 
     fn linear_onto_forward(input: FlexTensor, weight: FlexTensor, residual: FlexTensor) -> FlexTensor {
         let (input, weight) = (input.to_contiguous(), readable(weight));
-        let mut output = mine(residual);
+        let mut output = writable(residual);
         linear::add(output.storage_mut(), input.storage(), matrix(&weight));
         output
     }
@@ -74,7 +69,7 @@ impl Kernels for Flex {
     fn linear_backward(
         inputs: [FlexTensor; 2],
         upstream: FlexTensor,
-        wanted: [bool; 2],
+        wanted: Wanted,
     ) -> [Option<FlexTensor>; 2] {
         let ([input, weight], upstream) =
             (inputs.map(|tensor| tensor.to_contiguous()), upstream.to_contiguous());
@@ -82,8 +77,8 @@ impl Kernels for Flex {
         let of_input = || linear::input_gradient(upstream, weight.storage(), width);
         let of_weight = || linear::weight_gradient(upstream, input.storage(), width);
         [
-            wanted[0].then(|| tensor(of_input(), input.shape())),
-            wanted[1].then(|| tensor(of_weight(), weight.shape())),
+            wanted.input.then(|| tensor(of_input(), input.shape())),
+            wanted.weight.then(|| tensor(of_weight(), weight.shape())),
         ]
     }
 
@@ -100,16 +95,16 @@ impl Kernels for Flex {
         [tensor(of_input, input.shape()), tensor(of_weight, weight.shape())]
     }
 
-    fn turn(input: FlexTensor, angles: FlexTensor, back: bool) -> FlexTensor {
-        let (mut turned, angles) = (mine(input), angles.to_contiguous());
-        let [_, heads, head_dim] = turned.shape().dims();
-        rotary::turn(turned.storage_mut(), angles.storage(), head_dim, heads, back);
-        turned
+    fn rotate(input: FlexTensor, angles: FlexTensor, rotation: Rotation) -> FlexTensor {
+        let (mut rotated, angles) = (writable(input), angles.to_contiguous());
+        let [_, heads, head_dim] = rotated.shape().dims();
+        rotary::rotate(rotated.storage_mut(), angles.storage(), head_dim, heads, rotation);
+        rotated
     }
 
     fn swiglu_forward(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
         let (gate, mut up) = (gate.to_contiguous(), up);
-        // Without a backward pass nobody else holds `up`.
+        // Without a backward pass no other tensor shares the memory of `up`.
         if is_whole(&up)
             && let Some(up_values) = up.try_storage_mut()
         {
@@ -176,44 +171,4 @@ fn attention_inputs<'a>(
         head_dim,
         forest,
     }
-}
-
-/// True if a tensor is its storage, row by row.
-fn is_whole(tensor: &FlexTensor) -> bool {
-    tensor.is_contiguous()
-        && tensor.layout().start_offset() == 0
-        && tensor.bytes().len() == size_of::<f32>() * tensor.shape().num_elements()
-}
-
-/// A tensor to be written in place; `storage_mut` copies what others hold as well.
-fn mine(tensor: FlexTensor) -> FlexTensor {
-    if is_whole(&tensor) { tensor } else { tensor.to_contiguous() }
-}
-
-/// True for a matrix that lies column by column.
-fn is_column_major(tensor: &FlexTensor) -> bool {
-    is_whole(&tensor.transpose(0, 1))
-}
-
-/// A matrix as it is, if it lies row by row or column by column.
-fn readable(tensor: FlexTensor) -> FlexTensor {
-    if is_column_major(&tensor) { tensor } else { tensor.to_contiguous() }
-}
-
-/// A view of what [`readable`] gave.
-fn matrix(tensor: &FlexTensor) -> Matrix<'_> {
-    let [rows, columns] = tensor.shape().dims();
-    match is_column_major(tensor) {
-        true => Matrix::rows(tensor.storage(), rows).transpose(),
-        false => Matrix::rows(tensor.storage(), columns),
-    }
-}
-
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-fn vector(values: Vec<f32>) -> FlexTensor {
-    let length = values.len();
-    tensor(values, [length])
 }

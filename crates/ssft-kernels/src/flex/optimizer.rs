@@ -1,15 +1,15 @@
-//! The optimizer on the CPU.
+//! Update of a parameter and sum of squares on the CPU.
 
-use super::is_whole;
 use super::parallel::*;
+use super::tensors::{vector, writable};
 use super::wide::{sum_over, wide};
-use crate::optimizer::Coefficients;
+use crate::adamw_rule::Coefficients;
 use burn::backend::flex::FlexTensor;
 
-/// Numbers of one task.
+/// Numbers of a task. The number is fixed, so that sums do not depend on the number of cores.
 const TASK: usize = 1 << 14;
 
-/// See [`crate::adamw`].
+/// As [`crate::adamw()`].
 pub fn adamw(
     parameter: FlexTensor,
     gradient: FlexTensor,
@@ -18,8 +18,7 @@ pub fn adamw(
     by: Coefficients,
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let gradient = gradient.to_contiguous();
-    let owned = |tensor: FlexTensor| if is_whole(&tensor) { tensor } else { tensor.to_contiguous() };
-    let [mut parameter, mut first, mut second] = [parameter, first, second].map(owned);
+    let [mut parameter, mut first, mut second] = [parameter, first, second].map(writable);
     let tasks = parameter
         .storage_mut::<f32>()
         .par_chunks_mut(TASK)
@@ -42,11 +41,11 @@ wide! {
     }
 }
 
-/// See [`crate::sum_of_squares`].
+/// As [`crate::sum_of_squares`].
 pub fn sum_of_squares(tensor: &FlexTensor) -> FlexTensor {
     let tensor = tensor.to_contiguous();
     let parts: Vec<f32> = tensor.storage::<f32>().par_chunks(TASK).map(squares).collect();
-    super::vector(vec![parts.iter().map(|&part| f64::from(part)).sum::<f64>() as f32])
+    vector(vec![parts.iter().map(|&part| f64::from(part)).sum::<f64>() as f32])
 }
 
 wide! {

@@ -1,4 +1,4 @@
-//! All cores, where there are any: rayon, or in a browser, whose module has one thread, the same names over plain iterators.
+//! Parallel iterators: rayon, or in a browser, whose module has one thread, plain iterators under the same names.
 
 #[cfg(not(target_family = "wasm"))]
 pub use rayon::prelude::*;
@@ -7,7 +7,7 @@ pub use rayon::prelude::*;
 mod alone {
     use std::slice::{Chunks, ChunksMut};
 
-    /// As rayon's `ParallelSlice` and `ParallelSliceMut`.
+    /// Stands for rayon's `ParallelSlice` and `ParallelSliceMut`.
     pub trait InChunks<T> {
         fn par_chunks(&self, size: usize) -> Chunks<'_, T>;
         fn par_chunks_mut(&mut self, size: usize) -> ChunksMut<'_, T>;
@@ -23,7 +23,7 @@ mod alone {
         }
     }
 
-    /// As rayon's `IntoParallelIterator`.
+    /// Stands for rayon's `IntoParallelIterator`.
     pub trait IntoAlone: IntoIterator + Sized {
         fn into_par_iter(self) -> Self::IntoIter {
             self.into_iter()
@@ -32,7 +32,7 @@ mod alone {
 
     impl<I: IntoIterator> IntoAlone for I {}
 
-    /// What rayon's iterators can and plain ones cannot.
+    /// Stands for the method of `ParallelIterator` that plain iterators lack.
     pub trait WithScratch: Iterator + Sized {
         fn for_each_init<S>(self, init: impl Fn() -> S, mut work: impl FnMut(&mut S, Self::Item)) {
             let mut scratch = init();

@@ -3,7 +3,7 @@
 use super::parallel::*;
 use super::wide::{sum_over, wide};
 
-/// Rows of one task. Fixed, so that sums over rows do not depend on the number of cores.
+/// Rows of a task. The number is fixed, so that sums over rows do not depend on the number of cores.
 const TASK_ROWS: usize = 64;
 
 /// `y = w x r`, `r = 1 / sqrt(mean(x^2) + eps)`.
@@ -27,15 +27,15 @@ wide! {
     }
 }
 
+/// `1 / sqrt(mean(row^2) + eps)`.
 #[inline(always)]
 fn inverse_root(row: &[f32], epsilon: f32) -> f32 {
     let squares = sum_over(row, row, |a, b| a * b);
     1.0 / (squares / row.len() as f32 + epsilon).sqrt()
 }
 
-/// Gradients of input and weight. With `d` the upstream gradient of a row:
-///
-/// `dx = r (w d) - x r^3 mean(x w d)`, and `dw` adds up `d x r` over the rows.
+/// Gradients of input and weight. With the upstream gradient `d` of a row, `dx = r (w d) - x r^3 mean(x w d)`, and `dw` is
+/// the sum of `d x r` over the rows.
 pub fn backward(input: &[f32], weight: &[f32], epsilon: f64, upstream: &[f32]) -> [Vec<f32>; 2] {
     let (width, epsilon) = (weight.len(), epsilon as f32);
     let size = TASK_ROWS * width;
@@ -59,7 +59,7 @@ wide! {
         let rows = dx.chunks_exact_mut(width).zip(input.chunks_exact(width)).zip(upstream.chunks_exact(width));
         for ((dx, x), d) in rows {
             let scale = inverse_root(x, epsilon);
-            // The upstream gradient through the weight stays in dx meanwhile.
+            // dx holds the upstream gradient times the weight until the mean is known.
             for ((dx, &d), &w) in dx.iter_mut().zip(d).zip(weight) {
                 *dx = d * w;
             }

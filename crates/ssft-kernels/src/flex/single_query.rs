@@ -1,28 +1,29 @@
-//! Attention of one query, as decoding asks: keys and values are read where they lie, all heads at a time.
+//! Attention of a single query, as in decoding. Keys and values are not copied, and all heads are computed in one pass.
 
 use super::exponential::to_exp;
 use super::wide::{LANES, wide};
 use std::ops::Range;
 
-/// Rows of keys or values, `[rows, kv_heads, head_dim]`, and the query heads that read them.
+/// Sizes of the heads. A row of keys or values is `[kv_heads, head_dim]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Heads {
     /// Query heads that share a key head.
     pub group: usize,
-    /// Key heads.
+    /// Number of key heads.
     pub kv_heads: usize,
     /// Numbers of a head.
     pub head_dim: usize,
 }
 
 impl Heads {
+    /// Numbers of a row.
     fn row(&self) -> usize {
         self.kv_heads * self.head_dim
     }
 }
 
-/// Attended values `output [heads, head_dim]` and log-sum-exps `lse [heads]` of the query `query [heads, head_dim]`,
-/// already divided by the root of `head_dim`, over the rows of `spans`. `weights` is scratch.
+/// Stores the attended values in `output [heads, head_dim]` and the log-sum-exps in `lse [heads]`, of one query over the rows
+/// of `spans`. `query [heads, head_dim]` is divided by the square root of `head_dim` already. `weights` is scratch memory.
 pub fn attend(
     heads: Heads,
     query: &[f32],
@@ -83,7 +84,8 @@ wide! {
     }
 }
 
-/// The sum of products, in [`LANES`] parts that are added in pairs: one after the other would take longer than they do.
+/// The dot product, as [`LANES`] partial sums, which are added pairwise. Adding them one after the other would take longer
+/// than the products.
 #[inline(always)]
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((blocks, rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

@@ -1,13 +1,13 @@
-//! The gate of a feed-forward network on the CPU.
+//! Gate of a feed-forward network on the CPU.
 
 use super::exponential::exp;
 use super::parallel::*;
 use super::wide::wide;
 
-/// Numbers of one task.
+/// Numbers of a task.
 const TASK: usize = 1 << 14;
 
-/// `silu(gate) * up`, in the place of `up`.
+/// Replaces `up` by `silu(gate) * up`.
 pub fn forward_in_place(gate: &[f32], up: &mut [f32]) {
     up.par_chunks_mut(TASK).zip(gate.par_chunks(TASK)).for_each(|(up, gate)| gate_in_place(gate, up));
 }
@@ -58,8 +58,11 @@ wide! {
     }
 }
 
-/// `1 / (1 + exp(-x))`. Below -87, where `exp` would have to be told of infinity, it is 1e-38 as good as 0.
+/// Most that `exp` is applied to, so that it stays finite.
+const MOST: f32 = 87.0;
+
+/// `1 / (1 + exp(-x))`; 1e-38 in place of 0 for x below -[`MOST`].
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp((-x).min(87.0)))
+    1.0 / (1.0 + exp((-x).min(MOST)))
 }

@@ -1,10 +1,10 @@
-//! Loops as wide as the processor's vectors.
+//! Loops that use the widest vectors of the processor.
 
-/// Numbers that loops handle side by side; sums keep as many parts.
+/// Numbers that a loop handles at a time, and partial sums of a sum.
 pub const LANES: usize = 16;
 
-/// Compiles a function for every x86-64 processor, for AVX2 and for AVX-512, and takes the widest that runs. Nothing
-/// is fused or put in another order, so all of them give the same bits.
+/// Compiles a function three times, for all x86-64 processors, for AVX2 and for AVX-512, and calls the widest that the
+/// processor supports. No operation is fused or reordered, so that all three return the same bits.
 macro_rules! wide {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$doc])*
@@ -26,12 +26,12 @@ macro_rules! wide {
                     && std::arch::is_x86_feature_detected!("avx512bw")
                     && std::arch::is_x86_feature_detected!("avx512vl");
                 if has_avx512 {
-                    // SAFETY: the processor was asked.
+                    // SAFETY: the processor supports these features.
                     #[allow(unsafe_code)]
                     return unsafe { wider($($argument),*) };
                 }
                 if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor was asked.
+                    // SAFETY: the processor supports these features.
                     #[allow(unsafe_code)]
                     return unsafe { wide($($argument),*) };
                 }
@@ -42,7 +42,7 @@ macro_rules! wide {
 }
 pub(super) use wide;
 
-/// Sum of `of(a, b)` over two slices of one length, in [`LANES`] parts.
+/// Sum of `of(a, b)` over two slices of the same length, as [`LANES`] partial sums.
 #[inline(always)]
 pub fn sum_over(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
     let ((blocks, rest), (b_blocks, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());

@@ -1,18 +1,19 @@
 //! Host side of the `attention*` shaders.
 
-use super::launch::{lane_tile, launch, room, tensor, word};
-use super::plan::Tiles;
+use super::launch::{launch, room, tensor, variant, word};
+use super::plan::plan;
 use super::quads::{QUAD, in_quads, without_padding};
 use crate::extension::SavedAttention;
 use crate::forest::Forest;
+use crate::plan_cache::Tiles;
 use crate::source::{
-    ATTENTION, ATTENTION_DELTA, ATTENTION_KEY_GRADIENT, ATTENTION_QUERY_GRADIENT, HEAD_TILES, Shader,
+    ATTENTION, ATTENTION_DELTA, ATTENTION_KEY_GRADIENT, ATTENTION_QUERY_GRADIENT, HEAD_TILES, Variant,
 };
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 
 /// Rows of a workgroup of `attention_delta.wgsl`.
 const DELTA_ROWS: usize = 16;
-/// Quads of a head that 16 lanes hold, one each.
+/// Quads of a head in one head tile: one for each of the 16 lanes that share a row.
 const HEAD_TILE: usize = 16;
 
 /// Sizes that the launches share.
@@ -31,25 +32,27 @@ impl Sizes {
         Self { queries, keys, heads, kv_heads, head_dim }
     }
 
-    /// What the shaders call the width.
+    /// Numbers of a head in quads, `width` in the shaders.
     fn quads(&self) -> usize {
         self.head_dim.div_ceil(QUAD)
     }
 
+    /// Query heads that share a key head.
     fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
 
+    /// The uniform of the shaders that read a plan.
     fn shape(&self) -> [usize; 4] {
         let scale = 1.0 / (self.head_dim as f32).sqrt();
         [self.quads(), self.kv_heads, self.group(), word(scale)]
     }
 
-    /// The text for as many quads a lane as the heads need.
-    fn fit(&self, shader: Shader) -> Shader {
+    /// The variant with enough head tiles.
+    fn fit(&self, variant: Variant) -> Variant {
         let fits = |&tiles: &u32| self.quads() <= tiles as usize * HEAD_TILE;
         let tiles = HEAD_TILES.into_iter().find(fits);
-        shader.with_head_tiles(tiles.unwrap_or_else(|| {
+        variant.with_head_tiles(tiles.unwrap_or_else(|| {
             let most = HEAD_TILES[HEAD_TILES.len() - 1] as usize * HEAD_TILE * QUAD;
             panic!("tree_attention: heads of {} numbers; on a GPU they have at most {most}", self.head_dim)
         }))
@@ -60,18 +63,18 @@ impl Sizes {
     }
 }
 
-/// Attended values, and the log-sum-exp of the scores of each query and head.
+/// Attended values `[queries, heads, head_dim]`, and the log-sum-exp of the scores `[queries, heads]`.
 pub fn forward(inputs: [CubeTensor; 3], forest: &Forest) -> [CubeTensor; 2] {
     let sizes = Sizes::of(&inputs[0], &inputs[1]);
     let [query, key, value] = inputs.map(in_quads);
     let Sizes { queries, heads, .. } = sizes;
-    let plan = forest.plans().on(&query, forest, sizes.group(), Tiles::Queries);
+    let plan = plan(&query, forest, sizes.group(), Tiles::Queries);
     let dims = sizes.padded(queries, heads);
     let output = room(&query.client, dims.iter().product());
     let lse = room(&query.client, queries * heads);
     launch(
         &query.client,
-        (sizes.fit(ATTENTION), lane_tile(&query.device)),
+        sizes.fit(variant(ATTENTION, &query.device)),
         plan.tiles * sizes.kv_heads,
         &[&query.handle, &key.handle, &value.handle, &plan.buffer, &output, &lse],
         &sizes.shape(),
@@ -85,12 +88,12 @@ pub fn backward(saved: SavedAttention<CubeBackend>, upstream: CubeTensor) -> [Cu
     let SavedAttention { query, key, value, forest, output, lse } = saved;
     let sizes = Sizes::of(&query, &key);
     let [query, key, value, output, upstream] = [query, key, value, output, upstream].map(in_quads);
-    let (lse, client, tile) = (into_contiguous(lse), &query.client, lane_tile(&query.device));
+    let (lse, client, device) = (into_contiguous(lse), &query.client, &query.device);
     let Sizes { queries, keys, heads, kv_heads, head_dim } = sizes;
     let stats = room(client, 2 * queries * heads);
     launch(
         client,
-        (ATTENTION_DELTA, tile),
+        variant(ATTENTION_DELTA, device),
         (queries * heads).div_ceil(DELTA_ROWS),
         &[&upstream.handle, &output.handle, &lse.handle, &stats],
         &[sizes.quads(), queries * heads],
@@ -104,9 +107,10 @@ pub fn backward(saved: SavedAttention<CubeBackend>, upstream: CubeTensor) -> [Cu
         (ATTENTION_QUERY_GRADIENT, Tiles::Queries, &[&of_query][..]),
         (ATTENTION_KEY_GRADIENT, Tiles::Keys, &[&of_key, &of_value]),
     ] {
-        let plan = forest.plans().on(&query, &forest, sizes.group(), tiles);
+        let plan = plan(&query, &forest, sizes.group(), tiles);
         let buffers = [&read[..], &[&plan.buffer], written].concat();
-        launch(client, (sizes.fit(shader), tile), plan.tiles * kv_heads, &buffers, &sizes.shape());
+        let shader = sizes.fit(variant(shader, device));
+        launch(client, shader, plan.tiles * kv_heads, &buffers, &sizes.shape());
     }
     [(of_query, query_dims), (of_key, key_dims), (of_value, key_dims)]
         .map(|(gradient, dims)| without_padding(tensor(&query, gradient, &dims), head_dim))

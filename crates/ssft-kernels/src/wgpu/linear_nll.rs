@@ -1,32 +1,35 @@
 //! Host side of the five `nll_*` shaders.
 
-use super::launch::{lane_tile, launch, room, tensor, upload};
+use super::launch::{lane_tile, launch, one_lane_each, room, tensor, upload};
 use super::quads::{QUAD, in_quads, without_padding};
+use crate::extension::Wanted;
 use crate::source::{
-    LaneTile, NLL_COMBINE, NLL_HIDDEN_GRADIENT, NLL_LOGIT_GRADIENT, NLL_PARTIALS, NLL_WEIGHT_GRADIENT,
+    LaneTile, NLL_COMBINE, NLL_HIDDEN_GRADIENT, NLL_LOGIT_GRADIENT, NLL_PARTIALS, NLL_WEIGHT_GRADIENT, Shader,
 };
 use crate::targets::Targets;
 use burn::backend::ops::FloatTensorOps;
+use burn::cubecl::server::Handle;
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 
-/// Rows and columns of a workgroup's tile, in every shader but the combining one.
+/// Rows and columns of a workgroup's tile, in all shaders but `nll_combine.wgsl`.
 const TILE: usize = 128;
-/// Workgroups that keep a large GPU busy; more spans would only make more partial sums.
+/// Workgroups that keep a large GPU busy. More spans would only add partial sums.
 const ENOUGH_GROUPS: usize = 1024;
-/// Spans of the vocabulary at most: two numbers each for every target.
+/// Most spans of the vocabulary, each with two numbers for every target.
 const MOST_SPANS: usize = 64;
-/// A chunk of logit gradients holds this part of the vocabulary ..
+/// Chunks of the vocabulary in a backward pass, if neither of the two limits below applies.
 const CHUNKS: usize = 64;
-/// .. but at least so many columns, or a dispatch is too small to be worth its overhead ..
+/// Fewest columns of a chunk. With fewer, the overhead of a dispatch would be larger than its work.
 const LEAST_CHUNK: usize = 512;
-/// .. and at most so many bytes: half of WebGPU's default storage binding.
+/// Most bytes of a chunk: half of WebGPU's default limit for a storage binding.
 const MOST_CHUNK_BYTES: usize = 64 << 20;
 
-/// What the shaders read.
+/// Inputs of both passes.
 #[derive(Debug)]
 pub struct Inputs {
     hidden: CubeTensor,
     weight: CubeTensor,
+    /// Columns of both, before they were padded.
     width: usize,
     targets: Targets,
     tile: LaneTile,
@@ -49,7 +52,7 @@ impl Inputs {
         }
     }
 
-    /// What the shaders call the width.
+    /// Columns in quads, `width` in the shaders.
     fn quads(&self) -> usize {
         self.width.div_ceil(QUAD)
     }
@@ -61,7 +64,7 @@ impl Inputs {
 
 /// Negative log-likelihood and log-sum-exp of every target, each `[targets]`.
 pub fn forward(inputs: &Inputs) -> [CubeTensor; 2] {
-    let Inputs { hidden, weight, targets, .. } = inputs;
+    let Inputs { hidden, weight, targets, tile, .. } = inputs;
     let client = &hidden.client;
     let (count, vocab) = (targets.len(), inputs.vocab());
     let row_tiles = count.div_ceil(TILE);
@@ -74,83 +77,127 @@ pub fn forward(inputs: &Inputs) -> [CubeTensor; 2] {
     let target_logit = room(client, count);
     launch(
         client,
-        (NLL_PARTIALS, inputs.tile),
+        NLL_PARTIALS.variant(*tile),
         row_tiles * spans,
         &[&hidden.handle, &weight.handle, &pairs, &partials, &target_logit],
         &[count, inputs.quads(), vocab, span, row_tiles],
     );
     let (lse, nll) = (room(client, count), room(client, count));
+    let combine = NLL_COMBINE.variant(*tile);
     launch(
         client,
-        (NLL_COMBINE, inputs.tile),
-        count.div_ceil(NLL_COMBINE.lanes as usize),
+        combine,
+        one_lane_each(combine, count),
         &[&partials, &target_logit, &lse, &nll],
         &[count, spans],
     );
     [tensor(hidden, nll, &[count]), tensor(hidden, lse, &[count])]
 }
 
-/// Gradients of `sum_i upstream[i] nll[i]`: of the hidden states if `wanted[0]`, of the weight if `wanted[1]`.
+/// The wanted gradients of `sum_i upstream[i] nll[i]`, of the hidden states and of the weight.
 ///
-/// The logits are computed once more, a chunk of the vocabulary at a time, into the same piece of memory.
+/// The logits are computed once more, one chunk of the vocabulary at a time, and the gradient of every chunk is written to
+/// the same memory.
 pub fn backward(
     inputs: &Inputs,
     lse: CubeTensor,
     upstream: CubeTensor,
-    wanted: [bool; 2],
+    wanted: Wanted,
 ) -> [Option<CubeTensor>; 2] {
     let Inputs { hidden, weight, targets, .. } = inputs;
-    let client = &hidden.client;
-    let (count, quads, vocab) = (targets.len(), inputs.quads(), inputs.vocab());
-    let (lse, upstream) = (into_contiguous(lse), into_contiguous(upstream));
+    let (count, vocab) = (targets.len(), inputs.vocab());
     let zeros = |like: &CubeTensor| {
         CubeBackend::float_zeros(like.meta.shape().clone(), &like.device, like.dtype.into())
     };
-    let gradients = [wanted[0].then(|| zeros(hidden)), wanted[1].then(|| zeros(weight))];
+    let of_hidden = wanted.input.then(|| zeros(hidden));
+    let of_weight = wanted.weight.then(|| zeros(weight));
 
     let most_columns = vocab.div_ceil(CHUNKS).max(LEAST_CHUNK).min(vocab).next_multiple_of(TILE);
     let most_rows = (inputs.most_bytes / size_of::<f32>() / most_columns).max(1).min(count);
-    let pairs = upload(client, targets.pairs());
-    let logit_gradient = room(client, most_rows * most_columns);
-    let width_tiles = (quads * QUAD).div_ceil(TILE);
+    let pass = Backward {
+        inputs,
+        pairs: upload(&hidden.client, targets.pairs()),
+        lse: into_contiguous(lse),
+        upstream: into_contiguous(upstream),
+        logit_gradient: room(&hidden.client, most_rows * most_columns),
+    };
     for first_target in (0..count).step_by(most_rows) {
         let rows = most_rows.min(count - first_target);
         for first_column in (0..vocab).step_by(most_columns) {
-            let chunk = most_columns.min((vocab - first_column).next_multiple_of(TILE));
-            let (row_tiles, column_tiles) = (rows.div_ceil(TILE), chunk / TILE);
-            let shape = |tiles: usize| [quads, vocab, first_target, rows, first_column, chunk, tiles];
-            let buffers =
-                [&hidden.handle, &weight.handle, &pairs, &lse.handle, &upstream.handle, &logit_gradient];
-            launch(
-                client,
-                (NLL_LOGIT_GRADIENT, inputs.tile),
-                row_tiles * column_tiles,
-                &buffers,
-                &shape(row_tiles),
-            );
-            if let Some(out) = &gradients[0] {
-                let buffers = [&logit_gradient, &weight.handle, &pairs, &out.handle];
-                launch(
-                    client,
-                    (NLL_HIDDEN_GRADIENT, inputs.tile),
-                    row_tiles * width_tiles,
-                    &buffers,
-                    &shape(row_tiles),
-                );
+            let columns = most_columns.min((vocab - first_column).next_multiple_of(TILE));
+            let chunk = Chunk { first_target, rows, first_column, columns };
+            pass.compute_logit_gradient(chunk);
+            if let Some(out) = &of_hidden {
+                pass.add_hidden_gradient(chunk, out);
             }
-            if let Some(out) = &gradients[1] {
-                let buffers = [&logit_gradient, &hidden.handle, &pairs, &out.handle];
-                launch(
-                    client,
-                    (NLL_WEIGHT_GRADIENT, inputs.tile),
-                    column_tiles * width_tiles,
-                    &buffers,
-                    &shape(column_tiles),
-                );
+            if let Some(out) = &of_weight {
+                pass.add_weight_gradient(chunk, out);
             }
         }
     }
-    gradients.map(|gradient| gradient.map(|gradient| without_padding(gradient, inputs.width)))
+    [of_hidden, of_weight].map(|gradient| Some(without_padding(gradient?, inputs.width)))
+}
+
+/// A part of the logits: some targets, and some tokens of the vocabulary, a multiple of [`TILE`].
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    first_target: usize,
+    rows: usize,
+    first_column: usize,
+    columns: usize,
+}
+
+impl Chunk {
+    fn row_tiles(&self) -> usize {
+        self.rows.div_ceil(TILE)
+    }
+
+    fn column_tiles(&self) -> usize {
+        self.columns / TILE
+    }
+}
+
+/// Buffers of a backward pass.
+struct Backward<'a> {
+    inputs: &'a Inputs,
+    /// (row, token) of every target.
+    pairs: Handle,
+    lse: CubeTensor,
+    upstream: CubeTensor,
+    /// `[rows, columns]` of the current chunk.
+    logit_gradient: Handle,
+}
+
+impl Backward<'_> {
+    fn compute_logit_gradient(&self, chunk: Chunk) {
+        let Inputs { hidden, weight, .. } = self.inputs;
+        let read = [&hidden.handle, &weight.handle, &self.pairs, &self.lse.handle, &self.upstream.handle];
+        let buffers = [&read[..], &[&self.logit_gradient]].concat();
+        self.launch(NLL_LOGIT_GRADIENT, [chunk.row_tiles(), chunk.column_tiles()], &buffers, chunk);
+    }
+
+    fn add_hidden_gradient(&self, chunk: Chunk, out: &CubeTensor) {
+        let buffers = [&self.logit_gradient, &self.inputs.weight.handle, &self.pairs, &out.handle];
+        self.launch(NLL_HIDDEN_GRADIENT, [chunk.row_tiles(), self.width_tiles()], &buffers, chunk);
+    }
+
+    fn add_weight_gradient(&self, chunk: Chunk, out: &CubeTensor) {
+        let buffers = [&self.logit_gradient, &self.inputs.hidden.handle, &self.pairs, &out.handle];
+        self.launch(NLL_WEIGHT_GRADIENT, [chunk.column_tiles(), self.width_tiles()], &buffers, chunk);
+    }
+
+    fn width_tiles(&self) -> usize {
+        (self.inputs.quads() * QUAD).div_ceil(TILE)
+    }
+
+    /// Starts one workgroup for each of `down` times `across` tiles of the result.
+    fn launch(&self, shader: Shader, [down, across]: [usize; 2], buffers: &[&Handle], chunk: Chunk) {
+        let Chunk { first_target, rows, first_column, columns } = chunk;
+        let (quads, vocab) = (self.inputs.quads(), self.inputs.vocab());
+        let shape = [quads, vocab, first_target, rows, first_column, columns, down];
+        let variant = shader.variant(self.inputs.tile);
+        launch(&self.inputs.hidden.client, variant, down * across, buffers, &shape);
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +207,10 @@ mod tests {
     use burn::backend::{Backend, Dispatch, backend_extension, tensor::FloatTensor};
     use burn::tensor::{Device, Tensor, TensorData, Tolerance};
 
-    /// An adapter takes one lane tile and a chunk of many rows by itself; this takes any tile and few rows.
+    /// 100 rows of 1024 columns.
+    const SMALL_CHUNK_BYTES: usize = 100 << 12;
+
+    /// Both passes with a given lane tile, and with chunks of few rows. An adapter by itself has one tile and large chunks.
     #[backend_extension(Cube)]
     trait WithTile: Backend {
         fn nll_and_gradients(
@@ -180,9 +230,11 @@ mod tests {
             targets: Targets,
             tile: LaneTile,
         ) -> (CubeTensor, CubeTensor, CubeTensor) {
-            let inputs = Inputs { tile, most_bytes: 100 << 12, ..Inputs::new(hidden, weight, targets) };
+            let inputs =
+                Inputs { tile, most_bytes: SMALL_CHUNK_BYTES, ..Inputs::new(hidden, weight, targets) };
             let [nll, lse] = forward(&inputs);
-            let [hidden, weight] = backward(&inputs, lse, upstream, [true, true]).map(Option::unwrap);
+            let [hidden, weight] =
+                backward(&inputs, lse, upstream, Wanted { input: true, weight: true }).map(Option::unwrap);
             (nll, hidden, weight)
         }
     }
@@ -220,7 +272,7 @@ mod tests {
                     targets.clone(),
                     tile,
                 );
-                // Two f32 methods against each other, with sums of up to 1300 terms in different orders.
+                // Both sides are f32, with sums of up to 1300 terms in different orders.
                 let tolerance = Tolerance::rel_abs(1e-4, 4e-6);
                 let close =
                     |found: TensorData, plain: TensorData| found.assert_approx_eq::<f32>(&plain, tolerance);

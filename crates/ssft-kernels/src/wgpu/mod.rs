@@ -1,16 +1,16 @@
-//! The operations as WGSL, one host file an operation.
+//! The operations on a GPU: one host file per operation, which launches its shaders.
 
 mod attention;
 mod launch;
-pub mod linear_nll;
+mod linear_nll;
 pub mod optimizer;
-pub mod plan;
+mod plan;
 mod quads;
 mod rms_norm;
 mod rotary;
 mod swiglu;
 
-use crate::extension::{Kernels, SavedAttention, SavedNll};
+use crate::extension::{Kernels, Rotation, SavedAttention, SavedNll, Wanted};
 use crate::forest::Forest;
 use crate::targets::Targets;
 use burn::backend::ops::FloatTensorOps;
@@ -22,21 +22,17 @@ impl Kernels for CubeBackend {
         linear_nll::forward(&linear_nll::Inputs::new(hidden, weight, targets))
     }
 
-    fn nll_backward(
-        saved: SavedNll<Self>,
-        upstream: CubeTensor,
-        wanted: [bool; 2],
-    ) -> [Option<CubeTensor>; 2] {
+    fn nll_backward(saved: SavedNll<Self>, upstream: CubeTensor, wanted: Wanted) -> [Option<CubeTensor>; 2] {
         let inputs = linear_nll::Inputs::new(saved.hidden, saved.weight, saved.targets);
         linear_nll::backward(&inputs, saved.lse, upstream, wanted)
     }
 
-    /// CubeCL's matrix products: nothing to fuse, and they know a GPU's matrix units.
+    /// CubeCL's matrix products, which use the matrix units of a GPU. There is nothing to fuse with them.
     fn linear_forward(input: CubeTensor, weight: CubeTensor) -> CubeTensor {
         Self::float_matmul(input, Self::float_transpose(weight))
     }
 
-    /// CubeCL's products read either layout as fast.
+    /// CubeCL's products read both layouts at the same speed.
     fn prepared(weight: CubeTensor) -> CubeTensor {
         weight
     }
@@ -48,12 +44,12 @@ impl Kernels for CubeBackend {
     fn linear_backward(
         inputs: [CubeTensor; 2],
         upstream: CubeTensor,
-        wanted: [bool; 2],
+        wanted: Wanted,
     ) -> [Option<CubeTensor>; 2] {
         let [input, weight] = inputs;
         [
-            wanted[0].then(|| Self::float_matmul(upstream.clone(), weight)),
-            wanted[1].then(|| Self::float_matmul(Self::float_transpose(upstream), input)),
+            wanted.input.then(|| Self::float_matmul(upstream.clone(), weight)),
+            wanted.weight.then(|| Self::float_matmul(Self::float_transpose(upstream), input)),
         ]
     }
 
@@ -65,8 +61,8 @@ impl Kernels for CubeBackend {
         rms_norm::backward(inputs, epsilon, upstream)
     }
 
-    fn turn(input: CubeTensor, angles: CubeTensor, back: bool) -> CubeTensor {
-        rotary::turn(input, angles, back)
+    fn rotate(input: CubeTensor, angles: CubeTensor, rotation: Rotation) -> CubeTensor {
+        rotary::rotate(input, angles, rotation)
     }
 
     fn swiglu_forward(gate: CubeTensor, up: CubeTensor) -> CubeTensor {

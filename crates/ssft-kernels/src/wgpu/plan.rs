@@ -1,79 +1,46 @@
-//! Which workgroup of an attention over trees takes which tile: described once for a forest, not once a layer.
+//! Plan of an attention over trees: which tile each workgroup takes, and what the rows of a tile meet.
 
 use super::launch::upload;
 use crate::forest::Forest;
-use burn::backend::CubeDevice;
-use burn::cubecl::server::Handle;
+use crate::plan_cache::{Plan, PlanKey, Tiles};
 use burn_wgpu::CubeTensor;
 use std::cmp::Reverse;
-use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// Rows of a tile: pairs of a query and a head, or keys.
 const ROWS: usize = 32;
 
-/// What the tiles of a plan are cut from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tiles {
-    Queries,
-    Keys,
-}
-
-/// A plan on a device: two lines of four numbers for each tile, then a line for each span.
-#[derive(Clone)]
-pub struct Plan {
-    pub buffer: Handle,
-    pub tiles: usize,
-}
-
-/// The plans of a forest that devices hold, each for a number of query heads that share a key head.
-#[derive(Default)]
-pub struct Plans(Mutex<Vec<(CubeDevice, usize, Tiles, Plan)>>);
-
-impl fmt::Debug for Plans {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plans").finish_non_exhaustive()
-    }
-}
-
-impl Plans {
-    /// The plan for the device of `like`, uploaded the first time.
-    pub fn on(&self, like: &CubeTensor, forest: &Forest, group: usize, tiles: Tiles) -> Plan {
-        let mut plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = |plan: &&(CubeDevice, usize, Tiles, Plan)| {
-            (&plan.0, plan.1, plan.2) == (&like.device, group, tiles)
-        };
-        if let Some((_, _, _, plan)) = plans.iter().find(known) {
-            return plan.clone();
-        }
-        let (mut lines, spans) = match tiles {
+/// The plan of a forest on the device of `like`, for `group` query heads per key head. It is uploaded once.
+pub fn plan(like: &CubeTensor, forest: &Forest, group: usize, tiles: Tiles) -> Plan {
+    let key = PlanKey { device: like.device.clone(), group, tiles };
+    forest.plans().get_or_make(key, || {
+        let (tiles, spans) = match tiles {
             Tiles::Queries => tiles_of_queries(forest, group),
             Tiles::Keys => tiles_of_keys(forest, group),
         };
-        // The longest first, so that a GPU does not end with a few workgroups at work.
-        lines.sort_by_key(|tile| Reverse(tile.work));
-        let first_span = 2 * lines.len() as u32;
-        let plan: Vec<[u32; 4]> = lines
-            .iter()
-            .flat_map(|tile| {
-                let [a, mut b] = tile.lines;
-                b[tile.span_word] += first_span;
-                [a, b]
-            })
-            .chain(spans)
-            .collect();
-        let plan = Plan { buffer: upload(&like.client, &plan), tiles: lines.len() };
-        plans.push((like.device.clone(), group, tiles, plan.clone()));
-        plan
-    }
+        Plan { tiles: tiles.len(), buffer: upload(&like.client, &lines_of(tiles, spans)) }
+    })
 }
 
-/// A tile as its shader reads it. `lines[1][span_word]` counts from the first span.
+/// All lines of a plan. Tiles with much work come first, so that a GPU does not end with a few busy workgroups.
+fn lines_of(mut tiles: Vec<Tile>, spans: Vec<[u32; 4]>) -> Vec<[u32; 4]> {
+    tiles.sort_by_key(|tile| Reverse(tile.work));
+    let first_span = 2 * tiles.len() as u32;
+    let lines = tiles.iter().flat_map(|tile| {
+        let [a, mut b] = tile.lines;
+        b[tile.span_word] += first_span;
+        [a, b]
+    });
+    lines.chain(spans).collect()
+}
+
+/// A tile in the layout of its shader.
 struct Tile {
+    /// Its two lines of the plan.
     lines: [[u32; 4]; 2],
+    /// Word of the second line that holds the number of the tile's first span, still counted from the first span.
     span_word: usize,
-    /// What its workgroup walks over.
+    /// Number of columns that its workgroup computes.
     work: usize,
 }
 
@@ -85,7 +52,7 @@ fn span(range: &Range<usize>) -> [u32; 4] {
     words([range.start, range.len(), 0, 0])
 }
 
-/// See `Tile` in `attention.wgsl`.
+/// Tiles in the layout of `Tile` in `parts/query_tile.wgsl`, and spans of keys.
 fn tiles_of_queries(forest: &Forest, group: usize) -> (Vec<Tile>, Vec<[u32; 4]>) {
     let (mut tiles, mut spans) = (Vec::new(), Vec::new());
     for (index, run) in forest.runs().iter().enumerate().filter(|(_, run)| run.new > 0) {
@@ -108,14 +75,14 @@ fn tiles_of_queries(forest: &Forest, group: usize) -> (Vec<Tile>, Vec<[u32; 4]>)
     (tiles, spans)
 }
 
-/// See `Tile` in `attention_key_gradient.wgsl`.
+/// Tiles in the layout of `Tile` in `attention_key_gradient.wgsl`, and spans of queries.
 fn tiles_of_keys(forest: &Forest, group: usize) -> (Vec<Tile>, Vec<[u32; 4]>) {
     let (mut tiles, mut spans) = (Vec::new(), Vec::new());
     for (run, viewers) in forest.runs().iter().zip(viewers(forest)) {
         let others: usize = viewers.iter().map(Range::len).sum();
         for first in (0..run.length).step_by(ROWS) {
             let keys = ROWS.min(run.length - first);
-            // The first of the run's new tokens that sees one of these keys.
+            // First of the new tokens of the run that sees one of these keys.
             let from = first.max(run.known());
             let own = run.length - from;
             let rows = (own + others) * group;
@@ -133,7 +100,7 @@ fn tiles_of_keys(forest: &Forest, group: usize) -> (Vec<Tile>, Vec<[u32; 4]>) {
     (tiles, spans)
 }
 
-/// For each run, the queries of the runs that continue it, joined where they stand side by side.
+/// For each run, the queries of the runs that continue it. Adjacent ranges are joined.
 fn viewers(forest: &Forest) -> Vec<Vec<Range<usize>>> {
     let mut viewers: Vec<Vec<Range<usize>>> = vec![Vec::new(); forest.runs().len()];
     for run in forest.runs().iter().filter(|run| run.new > 0) {
@@ -156,7 +123,7 @@ mod tests {
 
     fn forest() -> Forest {
         let node = |parent, length, new| Node { parent, length, new };
-        // A prompt, of which 3 tokens are known; a fork with two traces; another fork, cut short.
+        // A prompt with 3 known tokens, a fork with two traces, and a fork whose only trace has one new token.
         Forest::new(&[
             node(None, 40, 37),
             node(Some(0), 2, 2),

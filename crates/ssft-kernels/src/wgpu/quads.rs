@@ -1,13 +1,14 @@
-//! Rows of whole quads: shaders load four numbers at a time.
+//! Rows padded to whole quads (vectors of four numbers), which is what shaders load.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::Slice;
 use burn_wgpu::{CubeBackend, CubeTensor, into_contiguous};
 
-/// Numbers that a lane loads at once.
+/// Numbers of a quad.
 pub const QUAD: usize = 4;
 
-/// Row-major, with zeros up to a multiple of four in the last dimension. Only an unusual width costs a copy.
+/// The tensor row by row, its last dimension padded with zeros to a multiple of four. A width that is no multiple of four
+/// costs a copy.
 pub fn in_quads(tensor: CubeTensor) -> CubeTensor {
     let dims = tensor.meta.shape().to_vec();
     let (Some(&width), last) = (dims.last(), dims.len().saturating_sub(1)) else { return tensor };
@@ -20,7 +21,7 @@ pub fn in_quads(tensor: CubeTensor) -> CubeTensor {
     CubeBackend::float_slice_assign(zeros, &whole(&dims), tensor)
 }
 
-/// The reverse of [`in_quads`].
+/// The inverse of [`in_quads`]: the first `width` numbers of the last dimension.
 pub fn without_padding(tensor: CubeTensor, width: usize) -> CubeTensor {
     let mut dims = tensor.meta.shape().to_vec();
     match dims.last_mut() {
@@ -32,6 +33,7 @@ pub fn without_padding(tensor: CubeTensor, width: usize) -> CubeTensor {
     }
 }
 
+/// The slice of a tensor that has at least these dimensions.
 fn whole(dims: &[usize]) -> Vec<Slice> {
     dims.iter().map(|&length| (0..length).into()).collect()
 }

@@ -1,15 +1,15 @@
-//! Host side of the `rms_norm*` shaders.
+//! Host side of the `rms_norm*` shaders and of `column_sums.wgsl`.
 
-use super::launch::{lane_tile, launch, room, tensor, word};
+use super::launch::{launch, one_lane_each, room, tensor, variant, word};
 use crate::source::{COLUMN_SUMS, RMS_NORM, RMS_NORM_INPUT_GRADIENT, RMS_NORM_WEIGHT_GRADIENT};
 use burn::cubecl::server::Handle;
 use burn_wgpu::{CubeTensor, into_contiguous};
 
-/// Columns of a workgroup's tile in `rms_norm_weight_gradient.wgsl`.
-const TILE: usize = 64;
-/// Rows that a workgroup sums at least.
+/// Columns of a workgroup of `rms_norm_weight_gradient.wgsl`.
+const COLUMNS: usize = 64;
+/// Fewest rows that a workgroup of `rms_norm_weight_gradient.wgsl` sums.
 const LEAST_BLOCK: usize = 64;
-/// Sums a column at most.
+/// Most blocks of rows, which `column_sums.wgsl` adds.
 const MOST_BLOCKS: usize = 64;
 
 /// `input [rows, width]`, `weight [width]`.
@@ -19,7 +19,7 @@ pub fn forward(input: CubeTensor, weight: CubeTensor, epsilon: f64) -> CubeTenso
     let output = room(&input.client, rows * width);
     launch(
         &input.client,
-        (RMS_NORM, lane_tile(&input.device)),
+        variant(RMS_NORM, &input.device),
         rows,
         &[&input.handle, &weight.handle, &output],
         &[width, word(epsilon as f32)],
@@ -36,17 +36,17 @@ pub fn backward(inputs: [CubeTensor; 2], epsilon: f64, upstream: CubeTensor) -> 
     let (of_input, scales) = (room(client, rows * width), room(client, rows));
     launch(
         client,
-        (RMS_NORM_INPUT_GRADIENT, lane_tile(&input.device)),
+        variant(RMS_NORM_INPUT_GRADIENT, &input.device),
         rows,
         &[&input.handle, &weight.handle, &upstream.handle, &of_input, &scales],
         &[width, word(epsilon as f32)],
     );
     let block_rows = rows.div_ceil(MOST_BLOCKS).max(LEAST_BLOCK);
-    let (blocks, column_tiles) = (rows.div_ceil(block_rows), width.div_ceil(TILE));
+    let (blocks, column_tiles) = (rows.div_ceil(block_rows), width.div_ceil(COLUMNS));
     let parts = room(client, blocks * width);
     launch(
         client,
-        (RMS_NORM_WEIGHT_GRADIENT, lane_tile(&input.device)),
+        variant(RMS_NORM_WEIGHT_GRADIENT, &input.device),
         blocks * column_tiles,
         &[&input.handle, &upstream.handle, &scales, &parts],
         &[rows, width, block_rows, column_tiles],
@@ -57,7 +57,7 @@ pub fn backward(inputs: [CubeTensor; 2], epsilon: f64, upstream: CubeTensor) -> 
 
 fn sum_of_blocks(like: &CubeTensor, parts: &Handle, dims: [usize; 2]) -> Handle {
     let sums = room(&like.client, dims[1]);
-    let groups = dims[1].div_ceil(COLUMN_SUMS.lanes as usize);
-    launch(&like.client, (COLUMN_SUMS, lane_tile(&like.device)), groups, &[parts, &sums], &dims);
+    let shader = variant(COLUMN_SUMS, &like.device);
+    launch(&like.client, shader, one_lane_each(shader, dims[1]), &[parts, &sums], &dims);
     sums
 }

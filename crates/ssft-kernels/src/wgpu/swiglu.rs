@@ -1,6 +1,6 @@
 //! Host side of `swiglu.wgsl` and `swiglu_gradient.wgsl`.
 
-use super::launch::{lane_tile, launch, room, tensor};
+use super::launch::{launch, one_lane_each, room, tensor, variant};
 use crate::source::{SWIGLU, SWIGLU_GRADIENT};
 use burn_wgpu::{CubeTensor, into_contiguous};
 
@@ -9,10 +9,11 @@ pub fn forward(gate: CubeTensor, up: CubeTensor) -> CubeTensor {
     let [gate, up] = [gate, up].map(into_contiguous);
     let (dims, count) = size(&gate);
     let output = room(&gate.client, count);
+    let shader = variant(SWIGLU, &gate.device);
     launch(
         &gate.client,
-        (SWIGLU, lane_tile(&gate.device)),
-        count.div_ceil(SWIGLU.lanes as usize),
+        shader,
+        one_lane_each(shader, count),
         &[&gate.handle, &up.handle, &output],
         &[count],
     );
@@ -24,10 +25,11 @@ pub fn backward(inputs: [CubeTensor; 2], upstream: CubeTensor) -> [CubeTensor; 2
     let ([gate, up], upstream) = (inputs.map(into_contiguous), into_contiguous(upstream));
     let (dims, count) = size(&gate);
     let (of_gate, of_up) = (room(&gate.client, count), room(&gate.client, count));
+    let shader = variant(SWIGLU_GRADIENT, &gate.device);
     launch(
         &gate.client,
-        (SWIGLU_GRADIENT, lane_tile(&gate.device)),
-        count.div_ceil(SWIGLU_GRADIENT.lanes as usize),
+        shader,
+        one_lane_each(shader, count),
         &[&gate.handle, &up.handle, &upstream.handle, &of_gate, &of_up],
         &[count],
     );

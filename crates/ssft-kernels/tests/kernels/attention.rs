@@ -1,13 +1,13 @@
 //! `tree_attention`, forward and backward.
 
-use super::yardstick::{Case, ROUNDING, run, wide};
+use super::yardstick::{Case, ROUNDING, check_tracking, run, wide};
 use super::{devices, draw, numbers, vector};
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::{Forest, Node, reference, tree_attention};
 
 type Operation = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Forest) -> Tensor<3>;
 
-/// Heads of queries, heads of keys, numbers of a head.
+/// Query heads, key heads, numbers of a head.
 type Heads = [usize; 3];
 
 fn node(parent: Option<usize>, length: usize, new: usize) -> Node {
@@ -29,12 +29,12 @@ fn flat<'a>(
 /// Query, key, value and the upstream gradient.
 fn inputs(forest: &Forest, [heads, kv_heads, head_dim]: Heads) -> [Vec<f32>; 4] {
     let (queries, keys) = (forest.queries() * heads * head_dim, forest.keys() * kv_heads * head_dim);
-    // Scores of a few units, so that weights differ.
+    // Scores of a few units, so that the weights differ.
     let query = draw(1, queries).iter().map(|x| 3.0 * x).collect();
     [query, draw(2, keys), draw(3, keys), draw(4, queries)]
 }
 
-/// The keys that each query sees, one at a time.
+/// The keys that each query sees.
 fn visible(forest: &Forest) -> Vec<Vec<usize>> {
     let mut of_queries = Vec::new();
     for (index, run) in forest.runs().iter().enumerate() {
@@ -66,7 +66,7 @@ impl Sum {
 struct Exact {
     /// Results, then gradients of query, key and value.
     parts: [Vec<Sum>; 4],
-    /// The largest sum of `|q_k k_k|` behind any score: what rounding in a score is relative to.
+    /// Largest sum of `|q_k k_k|` over all scores. The rounding error of a score is relative to it.
     largest_dot: f64,
 }
 
@@ -118,9 +118,9 @@ fn check_inputs(name: &str, forest: &Forest, heads: Heads, inputs: &[Vec<f32>; 4
         upstream,
         cancels: parts.iter().map(|part| part.iter().map(|sum| sum.1).fold(0.0, f64::max)).collect(),
         exact: parts.iter().map(|part| part.iter().map(|sum| sum.0).collect()).collect(),
-        // An error in a score or in the log-sum-exp is a relative error of a weight: four roundings of the largest
-        // magnitude that a score goes through, as in `linear_nll`, and of the logarithm of the number of keys. The
-        // sums that weights enter round a few times more in another order.
+        // An error of a score or of the log-sum-exp is a relative error of a weight: four roundings of the largest
+        // magnitude in a score, as in `linear_nll`, and of the logarithm of the number of keys. The sums of weights round a
+        // few times more, in another order.
         tolerance: 4.0 * ROUNDING * (largest_dot + (forest.keys() as f64).ln() + 2.0),
     };
     case.check(flat(tree_attention, forest, heads), flat(reference::tree_attention, forest, heads));
@@ -131,7 +131,7 @@ fn check(name: &str, nodes: &[Node], heads: Heads) {
     check_inputs(name, &forest, heads, &inputs(&forest, heads));
 }
 
-/// A prompt, two forks of it and three traces, the shape of training.
+/// A prompt, two forks and three traces, as in training.
 fn small_tree() -> Vec<Node> {
     vec![
         node(None, 9, 9),
@@ -202,13 +202,13 @@ fn tokens_known_from_an_earlier_pass() {
     check("decoding", &decoding, [4, 2, 16]);
     let partly = [node(None, 100, 35), node(Some(0), 40, 3), node(Some(0), 70, 66), node(Some(2), 3, 0)];
     check("partly known", &partly, [3, 1, 8]);
-    // Nobody sees the last run's keys.
+    // No query sees the keys of the last run.
     let unseen = [node(None, 4, 4), node(Some(0), 50, 0)];
     check("a run without a query", &unseen, [2, 1, 8]);
 }
 
 #[test]
-fn keys_that_nobody_sees_get_no_gradient() {
+fn unseen_keys_get_no_gradient() {
     for (name, device) in devices() {
         let forest = Forest::new(&[node(None, 4, 4), node(Some(0), 50, 0), node(None, 3, 2)]);
         let (heads, [query, key, value, upstream]) = ([2, 1, 8], inputs(&forest, [2, 1, 8]));
@@ -241,23 +241,23 @@ fn a_nan_does_not_reach_another_tree_or_branch() {
         let (forest, heads) = (Forest::new(&nodes), [2, 1, 8]);
         let [query, mut key, value, upstream] = inputs(&forest, heads);
         let runs = forest.runs().to_vec();
-        // The first key of the fork that runs 1, 2 and 3 see, and a whole tree besides.
+        // The first key of run 1, which the runs 1, 2 and 3 see. The runs 6 and 7 are another tree.
         key[runs[1].key_start * 8] = f32::NAN;
         let found = run(flat(tree_attention, &forest, heads), [&query, &key, &value], &upstream, &device);
-        let lost = |values: &[f32]| values.iter().all(|value| value.is_nan());
-        let kept = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let is_nan = |values: &[f32]| values.iter().all(|value| value.is_nan());
+        let is_finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         for (index, run) in runs.iter().enumerate() {
             for part in &found[..2] {
                 let values = &part[run.query_start * 16..(run.query_start + run.new) * 16];
-                let is_lost = (1..4).contains(&index);
-                assert!(if is_lost { lost(values) } else { kept(values) }, "{name}: run {index}");
+                let sees_nan = (1..4).contains(&index);
+                assert!(if sees_nan { is_nan(values) } else { is_finite(values) }, "{name}: run {index}");
             }
             for part in &found[2..] {
                 let values = &part[run.key_start * 8..(run.key_start + run.length) * 8];
                 match index {
-                    // Ancestors gather what the lost branch sends.
-                    0..4 => assert!(lost(values), "{name}: keys of run {index}"),
-                    _ => assert!(kept(values), "{name}: keys of run {index}"),
+                    // Ancestors sum the gradients of the branch with the NaN.
+                    0..4 => assert!(is_nan(values), "{name}: keys of run {index}"),
+                    _ => assert!(is_finite(values), "{name}: keys of run {index}"),
                 }
             }
         }
@@ -266,40 +266,20 @@ fn a_nan_does_not_reach_another_tree_or_branch() {
         let [query, key, _, upstream] = inputs(&forest, heads);
         let found = run(flat(tree_attention, &forest, heads), [&query, &key, &far], &upstream, &device);
         let first_tree = runs[6].query_start * 16;
-        assert!(kept(&found[0][..first_tree]) && kept(&found[1][..first_tree]), "{name}");
+        assert!(is_finite(&found[0][..first_tree]) && is_finite(&found[1][..first_tree]), "{name}");
         assert!(found[0][first_tree..].iter().any(|value| value.is_nan()), "{name}");
     }
 }
 
 #[test]
-fn gradients_flow_to_what_is_tracked_and_nowhere_else() {
-    for (name, device) in devices() {
-        let (forest, heads) = (Forest::new(&small_tree()), [4, 2, 6]);
-        let [query, key, value, upstream] = inputs(&forest, heads);
-        let operation = flat(tree_attention, &forest, heads);
-        let all = run(&operation, [&query, &key, &value], &upstream, &device);
-        let tracking = device.clone().autodiff();
-        for tracked in 0..3 {
-            let inputs = [(0, &query), (1, &key), (2, &value)].map(|(at, values)| {
-                let tensor = vector(values, &tracking);
-                if at == tracked { tensor.require_grad() } else { tensor }
-            });
-            let results = operation(inputs.clone());
-            let gradients = (results * vector(&upstream, &tracking)).sum().backward();
-            for (at, input) in inputs.iter().enumerate() {
-                let found = input.grad(&gradients).map(numbers);
-                assert_eq!(found, (at == tracked).then(|| all[at + 1].clone()), "{name}");
-            }
-        }
-        for device in [&device, &tracking] {
-            let untracked = operation([&query, &key, &value].map(|values| vector(values, device)));
-            assert_eq!(numbers(untracked), all[0], "{name}");
-        }
-    }
+fn gradients_flow_to_tracked_inputs_only() {
+    let (forest, heads) = (Forest::new(&small_tree()), [4, 2, 6]);
+    let [query, key, value, upstream] = inputs(&forest, heads);
+    check_tracking(flat(tree_attention, &forest, heads), [&query, &key, &value], &upstream);
 }
 
 #[test]
-fn views_are_read_as_what_they_show_and_bits_repeat() {
+fn views_give_the_same_bits_and_bits_repeat() {
     for (name, device) in devices() {
         let (forest, [heads, kv_heads, d]) = (Forest::new(&small_tree()), [2, 1, 12]);
         let [query, key, value, upstream] = inputs(&forest, [heads, kv_heads, d]);
@@ -310,7 +290,7 @@ fn views_are_read_as_what_they_show_and_bits_repeat() {
             (shaped(&query, heads), shaped(&key, kv_heads), shaped(&value, kv_heads));
         let plain = |query, key, value| numbers(tree_attention(query, key, value, &forest));
         let straight = plain(query_tensor.clone(), key_tensor.clone(), value_tensor.clone());
-        // One fused projection cut into three.
+        // Three parts of one tensor, the result of a fused projection.
         let fused = Tensor::cat(vec![query_tensor.clone(), key_tensor, value_tensor], 1);
         let cut = |from, count| fused.clone().narrow(1, from, count);
         assert_eq!(plain(cut(0, 2), cut(2, 1), cut(3, 1)), straight, "{name}");
@@ -326,7 +306,7 @@ fn views_are_read_as_what_they_show_and_bits_repeat() {
     }
 }
 
-/// What a device was told of a forest depends on the heads.
+/// The plan of a forest on a device depends on the heads.
 #[test]
 fn one_forest_serves_layers_with_other_heads() {
     let forest = Forest::new(&small_tree());
@@ -335,9 +315,9 @@ fn one_forest_serves_layers_with_other_heads() {
     }
 }
 
-/// A cache leaves room behind its runs; what is there must not matter.
+/// A cache has room behind its runs, whose content is not read.
 #[test]
-fn keys_placed_with_room_between_them_equal_keys_side_by_side() {
+fn keys_with_gaps_between_them_equal_keys_without() {
     let nodes =
         [node(None, 90, 0), node(Some(0), 40, 1), node(Some(0), 7, 2), node(None, 5, 0), node(Some(3), 1, 1)];
     let (together, apart) = (Forest::new(&nodes), Forest::placed(&nodes, [10, 130, 100, 0, 180]));
@@ -372,17 +352,17 @@ fn keys_placed_with_room_between_them_equal_keys_side_by_side() {
         let zeros = |values: Vec<f32>| -> Vec<f32> {
             values.into_iter().map(|value| if value.is_nan() { 0.0 } else { value }).collect()
         };
-        // The plain method multiplies hidden rows by 0, so they have to be numbers.
+        // Plain tensors multiply unseen rows by 0, so these have to be finite.
         let placed = plain(&zeros(spread(&key)), &zeros(spread(&value)), &apart);
         for (a, b) in placed.iter().zip(&plain(&key, &value, &together)) {
-            assert!((a - b).abs() <= 1e-5, "{name}: {a} against {b}"); // other order of 98 terms of size 1
+            assert!((a - b).abs() <= 1e-5, "{name}: {a} against {b}"); // 98 terms of size 1 in another order
         }
     }
 }
 
 #[test]
 #[should_panic(expected = "tree_attention: a gradient takes keys tree by tree, and no others")]
-fn room_between_keys_has_no_gradient() {
+fn keys_with_gaps_have_no_gradient() {
     let forest = Forest::placed(&[node(None, 2, 0), node(Some(0), 1, 1)], [0, 3]);
     let tracked = vector(&draw(1, 16), &Device::flex().autodiff()).require_grad().reshape([4, 1, 4]);
     tree_attention(tracked.clone().narrow(0, 0, 1), tracked.clone(), tracked, &forest);

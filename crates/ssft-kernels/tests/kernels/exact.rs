@@ -1,6 +1,6 @@
-//! The formulas in f64, one number at a time.
+//! The formulas of `linear_nll` in f64, one number at a time.
 
-/// A linear head, some of whose rows have a target, and what each target weighs in the loss.
+/// A linear head, with targets for some of the rows and the weight of each target in the loss.
 #[derive(Debug, Clone)]
 pub struct Case {
     pub name: String,
@@ -11,19 +11,22 @@ pub struct Case {
     pub weight: Vec<f32>,
     /// Rows with a target.
     pub rows: Vec<i32>,
-    /// What they have to predict.
+    /// The tokens that they predict.
     pub tokens: Vec<i32>,
     /// Weight of each target in `loss = sum_i upstream[i] nll[i]`.
     pub upstream: Vec<f32>,
 }
 
-/// `[targets]`, `[rows, width]`, `[vocab, width]`.
+/// Results and gradients of a [`Case`].
 #[derive(Debug)]
 pub struct Exact {
+    /// `[targets]`.
     pub nll: Vec<f64>,
+    /// `[rows, width]`.
     pub hidden_gradient: Vec<f64>,
+    /// `[vocab, width]`.
     pub weight_gradient: Vec<f64>,
-    /// The largest sum of `|h_k w_k|` behind any logit: what rounding in a dot product is relative to.
+    /// Largest sum of `|h_k w_k|` over all logits. The rounding error of a dot product is relative to it.
     pub largest_dot: f64,
 }
 

@@ -1,18 +1,17 @@
 //! `linear_nll`, forward and backward.
 //!
-//! The yardstick is the plain method's own error in f32 (all logits stored, on the CPU). A kernel may be that far
-//! off, plus four roundings of the largest magnitude that its sums go through: it adds in another order, and WGSL
-//! promises `exp` and `log` only to a few units in the last place. An error in the log-sum-exp is a relative error
-//! of every probability, so gradients get the same tolerance relative to the largest of them.
+//! The error that a kernel may have is that of plain tensors in f32 on the CPU, which store all logits, plus four roundings
+//! of the largest magnitude in its sums: it sums in another order, and WGSL allows errors of a few units in the last place
+//! in `exp` and `log`. An error of the log-sum-exp is a relative error of every probability, so gradients have the same
+//! tolerance, relative to the largest gradient.
 
 use super::exact::Case;
+use super::yardstick::ROUNDING;
 use super::{devices, draw, error, matrix, numbers, vector};
 use burn::tensor::{Device, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ssft_kernels::{Targets, linear_nll, reference};
-
-const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
 
 type Operation = fn(Tensor<2>, Tensor<2>, &Targets) -> Tensor<1>;
 
@@ -24,12 +23,12 @@ struct Found {
 }
 
 impl Case {
-    /// Every `1 / density` th row has a target.
-    fn new(rows: usize, width: usize, vocab: usize, density: usize) -> Self {
+    /// One row in `every` has a target.
+    fn new(rows: usize, width: usize, vocab: usize, every: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64((rows * 31 + width * 7 + vocab) as u64);
-        let with_target: Vec<i32> = (0..rows as i32).step_by(density).collect();
+        let with_target: Vec<i32> = (0..rows as i32).step_by(every).collect();
         Self {
-            name: format!("{rows} rows, every {density}. with a target, width {width}, vocabulary {vocab}"),
+            name: format!("{rows} rows, one in {every} with a target, width {width}, vocabulary {vocab}"),
             width,
             hidden: draw(1, rows * width),
             weight: draw(2, vocab * width),
@@ -107,7 +106,7 @@ fn shapes_that_hit_every_tail() {
 
 #[test]
 fn a_vocabulary_of_151936() {
-    // Several spans and chunks, the last of each cut short.
+    // Several spans and chunks, of which the last one is short.
     Case::new(3, 8, 151_936, 1).check(&devices());
 }
 
@@ -119,8 +118,8 @@ fn more_targets_than_a_backward_block() {
 #[test]
 fn rows_without_a_target_are_not_read_and_get_no_gradient() {
     for (name, device) in devices() {
-        for (rows, density) in [(300, 3), (40, 7), (2, 1)] {
-            let mut case = Case::new(rows, 12, 130, density);
+        for (rows, every) in [(300, 3), (40, 7), (2, 1)] {
+            let mut case = Case::new(rows, 12, 130, every);
             case.check(&[(name, device.clone())]);
             let clean = case.run(linear_nll, &device);
             for row in (0..rows).filter(|&row| !case.rows.contains(&(row as i32))) {
@@ -170,15 +169,16 @@ fn a_nan_is_not_lost() {
 }
 
 #[test]
-fn gradients_flow_to_what_is_tracked_and_nowhere_else() {
+fn gradients_flow_to_tracked_inputs_only() {
     for (name, device) in devices() {
         let case = Case::new(70, 24, 200, 2);
         let both = case.run(linear_nll, &device);
         let tracking = device.clone().autodiff();
         for (tracks_hidden, tracks_weight) in [(true, false), (false, true)] {
-            let track = |tensor: Tensor<2>, yes: bool| if yes { tensor.require_grad() } else { tensor };
-            let hidden = track(matrix(&case.hidden, 24, &tracking), tracks_hidden);
-            let weight = track(matrix(&case.weight, 24, &tracking), tracks_weight);
+            let hidden = matrix(&case.hidden, 24, &tracking);
+            let hidden = if tracks_hidden { hidden.require_grad() } else { hidden };
+            let weight = matrix(&case.weight, 24, &tracking);
+            let weight = if tracks_weight { weight.require_grad() } else { weight };
             let nll = linear_nll(hidden.clone(), weight.clone(), &case.targets());
             let gradients = (nll * vector(&case.upstream, &tracking)).sum().backward();
             let [hidden, weight] = [hidden.grad(&gradients), weight.grad(&gradients)].map(|g| g.map(numbers));
@@ -193,7 +193,7 @@ fn gradients_flow_to_what_is_tracked_and_nowhere_else() {
     }
 }
 
-/// A model with tied embeddings reaches its weight twice: through the embedding, and through the head.
+/// With tied embeddings a model uses its weight twice: in the embedding and in the head.
 #[test]
 fn a_tied_embedding_gets_both_gradients() {
     let (width, vocab) = (20, 150);
@@ -208,14 +208,14 @@ fn a_tied_embedding_gets_both_gradients() {
     let plain: Vec<f64> = run(reference::linear_nll, &Device::flex()).into_iter().map(f64::from).collect();
     let size = plain.iter().copied().map(f64::abs).fold(0.0, f64::max);
     for (name, device) in devices() {
-        // Two f32 methods against each other: 64 roundings of the largest gradient.
+        // Both sides are f32: 64 roundings of the largest gradient.
         let distance = error(&run(linear_nll, &device), &plain);
         assert!(distance <= 64.0 * ROUNDING * size, "{name}: {distance:e} of {size:e}");
     }
 }
 
 #[test]
-fn views_are_read_as_what_they_show() {
+fn views_give_the_same_bits() {
     for (name, device) in devices() {
         let case = Case::new(33, 20, 70, 1);
         let straight = case.run(linear_nll, &device);
@@ -254,10 +254,10 @@ fn a_row_beyond_the_hidden_states_is_refused() {
     linear_nll(hidden, weight, &Targets::new(&[3], &[0]));
 }
 
-/// A row that has to predict several tokens, as forks of one prompt do, is one target each time it is listed.
+/// A row with several targets, as the last token of a fork before several traces, has one result per target.
 #[test]
 fn rows_with_several_targets_give_one_nll_each() {
-    // Rows that repeat within a tile and across its end, and rows without a target between them.
+    // Rows that repeat within a tile and across its end, with rows without a target between them.
     for (rows, width, vocab, repeats) in [(1, 8, 30, 3), (90, 12, 130, 4), (3, 7, 700, 200)] {
         let mut case = Case::new(rows, width, vocab, 2);
         case.rows = case.rows.iter().flat_map(|&row| vec![row; repeats]).collect();

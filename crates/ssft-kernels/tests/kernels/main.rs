@@ -1,6 +1,6 @@
-//! Every kernel against its formula in f64, on the CPU and on the adapter that wgpu sees.
+//! Every kernel compared with its formula in f64, on the CPU and on the first adapter that wgpu finds.
 //!
-//! A machine without any adapter fails here; a suite that is green because nothing ran is worse.
+//! The tests fail on a machine without an adapter: tests that pass because they did not run would hide errors.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -20,9 +20,9 @@ use rand_chacha::ChaCha8Rng;
 use ssft_kernels::adapters::adapters;
 use std::sync::LazyLock;
 
-/// The CPU and the best adapter, each with its name.
+/// The CPU and the preferred adapter, each with its name.
 fn devices() -> [(&'static str, Device); 2] {
-    /// An adapter starts once a process.
+    /// Started once per process.
     static ADAPTER: LazyLock<Device> = LazyLock::new(|| {
         let adapters = pollster::block_on(adapters());
         let adapter =
@@ -40,7 +40,7 @@ fn every_device_passes_its_self_test() {
     }
 }
 
-/// Numbers between -1 and 1.
+/// Pseudorandom numbers between -1 and 1.
 fn draw(seed: u64, count: usize) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| 2.0 * rng.random::<f32>() - 1.0).collect()
@@ -58,7 +58,7 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap()
 }
 
-/// The largest distance of any number from what it should be.
+/// Largest difference of a number from its exact value; infinite for NaN.
 fn error(found: &[f32], exact: &[f64]) -> f64 {
     assert_eq!(found.len(), exact.len());
     let distance = |(&found, &exact): (&f32, &f64)| {

@@ -56,8 +56,8 @@ fn updates_equal_the_formula() {
             for (part, ((found, plain), exact)) in found.iter().zip(&plain).zip(&exact).enumerate() {
                 let largest = exact.iter().copied().map(f64::abs).fold(0.0, f64::max);
                 let (ours, plain) = (error(found, exact), error(plain, exact));
-                // A product may be fused with a sum, and WGSL's divisions and roots take up to 5 roundings where the
-                // CPU's take one; what they yield is at most 1/100 of a parameter, a step.
+                // A product may be fused with a sum, and WGSL's divisions and square roots have errors of up to 5 roundings
+                // where the CPU's have one. Per step they contribute at most 1/100 of a parameter.
                 let allowed = plain + 2.0 * STEPS as f64 * ROUNDING * largest;
                 println!("{name}, {count}, part {part}: {ours:e} off, plain {plain:e}, of {largest:e}");
                 assert!(
@@ -70,7 +70,7 @@ fn updates_equal_the_formula() {
 }
 
 #[test]
-fn what_somebody_else_holds_is_not_touched() {
+fn shared_memory_is_not_changed() {
     for (name, device) in devices() {
         let count = 300;
         let (before, gradient) = (vector(&draw(1, count), &device), vector(&draw(2, count), &device));
@@ -90,7 +90,7 @@ fn what_somebody_else_holds_is_not_touched() {
 }
 
 #[test]
-fn views_of_any_rank_are_updated_as_what_they_show() {
+fn views_of_any_rank_are_updated() {
     for (name, device) in devices() {
         let straight = |seed: u64| matrix(&draw(seed, 60), 5, &device);
         let turned = |seed: u64| straight(seed).transpose().mul_scalar(1.0).transpose();
@@ -128,7 +128,7 @@ fn moments_of_another_shape_are_refused() {
 
 #[test]
 fn sums_of_squares_equal_the_formula() {
-    // Around the lanes of a workgroup, what one workgroup adds up, and many pieces, the last one cut short.
+    // Around the lanes of a workgroup, one workgroup's piece, and many pieces of which the last one is short.
     for count in [1, 2, 255, 256, 257, 1023, 1025, 65_536, 65_537, 200_003, 1_100_001] {
         let values = draw(3, count);
         let exact = [wide(&values).iter().map(|value| value * value).sum::<f64>()];
@@ -138,7 +138,7 @@ fn sums_of_squares_equal_the_formula() {
             let (ours, again) = (found(), found());
             assert_eq!(ours, again, "{name}: the same bits");
             let off = error(&ours, &exact);
-            // A lane adds up at most 64 numbers in each of 4 parts; all are positive, so that is a relative error.
+            // A lane sums at most 64 numbers in each of 4 parts. All are positive, so the error is relative to the sum.
             let allowed = plain + 64.0 * ROUNDING * exact[0];
             println!(
                 "{name}, {count} squares: {:e} off, plain {:e}, relative",

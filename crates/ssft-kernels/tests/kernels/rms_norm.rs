@@ -1,6 +1,6 @@
 //! `rms_norm`, forward and backward.
 
-use super::yardstick::{Case, ROUNDING, run, wide};
+use super::yardstick::{Case, ROUNDING, check_tracking, run, wide};
 use super::{devices, draw, matrix, numbers, vector};
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::{reference, rms_norm};
@@ -16,7 +16,7 @@ fn flat(operation: Operation, width: usize) -> impl Fn([Tensor<1>; 2]) -> Tensor
     }
 }
 
-/// Results and gradients, one number at a time, and the largest term of a gradient's two, which may cancel.
+/// Results and gradients, one number at a time, and the largest of the two terms of a gradient, which can cancel.
 fn exact(input: &[f32], weight: &[f32], upstream: &[f32]) -> (Vec<Vec<f64>>, f64) {
     let (width, weight) = (weight.len(), wide(weight));
     let (mut results, mut of_input, mut of_weight) = (Vec::new(), Vec::new(), vec![0.0; width]);
@@ -44,8 +44,8 @@ fn check(rows: usize, width: usize, size: f32) {
         upstream: &upstream,
         exact,
         cancels: vec![0.0, largest, 0.0],
-        // Sums in another order, and WGSL promises a division only to 2.5 units in the last place, a root to a little
-        // more: some 8 roundings of a number, and as many of the sum that a gradient goes through.
+        // Sums in another order, and WGSL allows an error of 2.5 units in the last place in a division and slightly more in
+        // a square root: about 8 roundings of a number, and 8 of the sum in a gradient.
         tolerance: 16.0 * ROUNDING,
     };
     case.check(flat(rms_norm, width), flat(reference::rms_norm, width));
@@ -90,36 +90,18 @@ fn a_nan_stays_in_its_row() {
                 assert!(values.iter().all(|value| value.is_nan() == (row == 2)), "{name}: row {row}");
             }
         }
-        assert!(found[2].iter().all(|value| value.is_nan()), "{name}: every weight touched that row");
+        assert!(found[2].iter().all(|value| value.is_nan()), "{name}: that row is in every sum");
     }
 }
 
 #[test]
-fn gradients_flow_to_what_is_tracked_and_nowhere_else() {
-    for (name, device) in devices() {
-        let (input, weight, upstream) = (draw(1, 66), draw(2, 6), draw(3, 66));
-        let both = run(flat(rms_norm, 6), [&input, &weight], &upstream, &device);
-        let tracking = device.clone().autodiff();
-        for tracked in 0..2 {
-            let track = |values: &[f32], yes: bool| {
-                let tensor = vector(values, &tracking);
-                if yes { tensor.require_grad() } else { tensor }
-            };
-            let inputs = [track(&input, tracked == 0), track(&weight, tracked == 1)];
-            let results = flat(rms_norm, 6)(inputs.clone());
-            let gradients = (results * vector(&upstream, &tracking)).sum().backward();
-            for (at, input) in inputs.iter().enumerate() {
-                let found = input.grad(&gradients).map(numbers);
-                assert_eq!(found, (at == tracked).then(|| both[at + 1].clone()), "{name}");
-            }
-        }
-        let untracked = flat(rms_norm, 6)([vector(&input, &device), vector(&weight, &device)]);
-        assert_eq!(numbers(untracked), both[0], "{name}");
-    }
+fn gradients_flow_to_tracked_inputs_only() {
+    let (input, weight, upstream) = (draw(1, 66), draw(2, 6), draw(3, 66));
+    check_tracking(flat(rms_norm, 6), [&input, &weight], &upstream);
 }
 
 #[test]
-fn views_are_read_as_what_they_show_and_bits_repeat() {
+fn views_give_the_same_bits_and_bits_repeat() {
     for (name, device) in devices() {
         let (input, weight) = (matrix(&draw(1, 130 * 20), 20, &device), vector(&draw(2, 20), &device));
         let straight = numbers(rms_norm(input.clone(), weight.clone(), EPSILON));

@@ -10,16 +10,14 @@ type Operation = fn(Tensor<3>, Tensor<2>) -> Tensor<3>;
 /// Cosines of a token's angles, then their sines.
 fn angles(tokens: usize, half: usize) -> Vec<f32> {
     let angle = |token: usize, i: usize| (token * 13) as f64 * 0.7f64.powi(i as i32 + 1);
-    let of = |token: usize| {
-        let turn = move |sine: bool| {
-            (0..half).map(move |i| if sine { angle(token, i).sin() } else { angle(token, i).cos() } as f32)
-        };
-        turn(false).chain(turn(true))
+    let of_token = |token: usize| {
+        let angles = (0..half).map(move |i| angle(token, i));
+        angles.clone().map(|angle| angle.cos() as f32).chain(angles.map(|angle| angle.sin() as f32))
     };
-    (0..tokens).flat_map(of).collect()
+    (0..tokens).flat_map(of_token).collect()
 }
 
-fn turned(input: &[f32], angles: &[f32], [heads, head_dim]: [usize; 2], sign: f64) -> Vec<f64> {
+fn rotated(input: &[f32], angles: &[f32], [heads, head_dim]: [usize; 2], sign: f64) -> Vec<f64> {
     let (input, angles, half) = (wide(input), wide(angles), head_dim / 2);
     let mut output = vec![0.0; input.len()];
     for head in 0..input.len() / head_dim {
@@ -64,9 +62,9 @@ fn shapes_that_hit_every_tail() {
             name: format!("{tokens} tokens, {heads} heads of {head_dim}"),
             inputs: [&input],
             upstream: &upstream,
-            exact: vec![turned(&input, &angles, dims, 1.0), turned(&upstream, &angles, dims, -1.0)],
+            exact: vec![rotated(&input, &angles, dims, 1.0), rotated(&upstream, &angles, dims, -1.0)],
             cancels: vec![0.0; 2],
-            // Two products and a sum, fused or not: a rounding each.
+            // Two products and a sum, one rounding each.
             tolerance: 3.0 * ROUNDING,
         };
         case.check(flat(rotary, &angles, dims), flat(reference::rotary, &angles, dims));
@@ -81,20 +79,20 @@ fn a_nan_stays_in_its_pair() {
         let found = run(flat(rotary, &angles(3, 3), [2, 6]), [&input], &draw(2, 36), &device);
         let lost = |index: usize| [7, 10].contains(&index);
         assert!(found[0].iter().enumerate().all(|(at, value)| value.is_nan() == lost(at)), "{name}");
-        assert!(found[1].iter().all(|value| value.is_finite()), "{name}: a turn is linear");
+        assert!(found[1].iter().all(|value| value.is_finite()), "{name}: a rotation is linear");
     }
 }
 
 #[test]
-fn views_are_read_as_what_they_show_and_bits_repeat() {
+fn views_give_the_same_bits_and_bits_repeat() {
     for (name, device) in devices() {
         let (values, angles) = (draw(1, 9 * 2 * 4), angles(9, 2));
         let input = vector(&values, &device).reshape([9, 2, 4]);
         let angles = matrix(&angles, 4, &device);
         let straight = numbers(rotary(input.clone(), angles.clone()));
-        let turned = input.clone().swap_dims(0, 1).mul_scalar(1.0).swap_dims(0, 1);
+        let rotated = input.clone().swap_dims(0, 1).mul_scalar(1.0).swap_dims(0, 1);
         let cut = Tensor::cat(vec![input.clone(), input], 2).narrow(2, 4, 4);
-        for view in [turned, cut] {
+        for view in [rotated, cut] {
             assert_eq!(numbers(rotary(view, angles.clone())), straight, "{name}");
         }
         let more = Tensor::cat(vec![angles.clone(), angles], 0).narrow(0, 9, 9);
@@ -104,7 +102,7 @@ fn views_are_read_as_what_they_show_and_bits_repeat() {
 }
 
 #[test]
-fn an_untracked_input_gets_the_same() {
+fn an_untracked_input_gives_the_same() {
     for (name, device) in devices() {
         let (values, angles) = (draw(1, 48), angles(2, 3));
         let tracked = run(flat(rotary, &angles, [4, 6]), [&values], &draw(2, 48), &device);

@@ -1,152 +1,141 @@
-//! A Hugging Face model directory, read: first what it is and how it reads text, then its weights.
+//! Reading a Hugging Face model directory in two steps: first everything but the weights, then the weights.
 //!
-//! Files come by name from wherever a face keeps them: a disk, or what somebody dropped on a page.
+//! The caller provides the files by name, from a disk or from files opened in a web page.
 
-use super::error::DirectoryError;
 use super::text_files::TextFiles;
 use crate::added::AddedTokens;
-use crate::checkpoint::{CheckpointError, load};
-use crate::{Decoder, DecoderConfig, Precision, StoredTensors};
+use crate::checkpoint::load;
+use crate::config::DecoderConfig;
+use crate::decoder::Decoder;
+use crate::error::{CheckpointError, DirectoryError};
+use crate::precision::Precision;
+use crate::stored::StoredTensors;
 use burn::tensor::Device;
 use serde_json::Value;
 use ssft_data::forks::ForkTable;
-
 use ssft_data::tokenizer::Tokenizer;
 use std::io;
 
-/// The content of the file of this name, if it is there.
+/// Function that returns the content of the file with this name, or `None` if there is no such file.
 pub type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Option<Vec<u8>>>;
 
-/// The files that a model came with and that what is written goes on from: what is in them and not known here stays.
+/// Files that a model was loaded with. A directory written later starts from them, so that unsupported settings are kept.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Carried {
     /// `config.json`.
     pub config: Option<Value>,
     /// `generation_config.json`.
     pub generation: Option<Value>,
-    /// Those of the tokenizer.
+    /// Files of the tokenizer.
     pub text: TextFiles,
 }
 
-/// A model directory in memory.
+/// A loaded model directory.
 #[derive(Debug)]
 pub struct LoadedModel {
     /// The weights.
     pub model: Decoder,
-    /// The type that they are stored in.
+    /// Type of the weights in the files.
     pub precision: Precision,
-    /// Everything else.
+    /// Everything but the weights.
     pub side: TextSide,
 }
 
-/// A model directory but for its weights.
+/// A model directory without its weights; [`crate::directory`] has an example.
 #[derive(Debug)]
 pub struct TextSide {
-    /// The shape as stored.
+    /// Shape of the stored model.
     pub shape: DecoderConfig,
-    /// Its tokenizer.
+    /// Tokenizer.
     pub tokenizer: Tokenizer,
-    /// The text of its chat template, if it has one.
+    /// Source of the chat template, if there is one.
     pub template: Option<String>,
-    /// Its forks, if it was trained with any.
+    /// Content of `forks.json`, if the model was trained with forks.
     pub forks: Option<ForkTable>,
-    /// Its files, for what is written later.
+    /// Files that a directory written later starts from.
     pub carried: Carried,
-    /// Tokens that were added and have no rows yet, and the name of the one whose rows they start from.
+    /// Added tokens, which get rows when the weights are loaded, and the name of the token whose rows are copied.
     added: Option<(AddedTokens, String)>,
 }
 
-/// Tokens that open a part of an answer, then those that every text has: the first that a model knows is what its forking
-/// tokens start from.
+/// Tokens that open a part of an answer. New forking tokens are copies of the first of these that the vocabulary has.
 const OPENINGS: [&str; 2] = ["<think>", "<|im_start|>"];
 
 impl TextSide {
     /// Reads everything but the weights.
     ///
     /// # Errors
-    /// [`DirectoryError`] names the file that is missing or damaged.
+    /// [`DirectoryError`] if a file is missing or damaged, or two files do not belong together.
     pub fn read(files: ReadFile<'_>) -> Result<Self, DirectoryError> {
         let config = json(files, "config.json")?.ok_or_else(|| {
             DirectoryError::whole("there is no config.json; give the directory of a Hugging Face model")
         })?;
         let shape = DecoderConfig::from_hugging_face(&config).map_err(DirectoryError::whole)?;
-        let jinja = bytes(files, "chat_template.jinja")?.map(String::from_utf8).transpose();
-        let text = TextFiles {
-            tokenizer_config: json(files, "tokenizer_config.json")?,
-            special_tokens_map: json(files, "special_tokens_map.json")?,
-            template_file: jinja
-                .map_err(|_| DirectoryError::whole("chat_template.jinja is no UTF-8; save it as UTF-8"))?,
-        };
-        let tokenizer = bytes(files, "tokenizer.json")?.ok_or_else(|| {
-            DirectoryError::whole(
-                "there is no tokenizer.json; let transformers write one (AutoTokenizer.from_pretrained, then save_pretrained)",
-            )
-        })?;
-        let tokenizer =
-            Tokenizer::from_json(&tokenizer, text.roles(&config)).map_err(DirectoryError::whole)?;
+        let text = text_files(files)?;
+        let tokenizer = tokenizer(files, &text, &config)?;
         let template = text.template().map_err(DirectoryError::whole)?.map(str::to_owned);
-        let forks = bytes(files, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
-        let forks = forks.transpose().map_err(DirectoryError::whole)?;
-        if forks.as_ref().is_some_and(|table| !table.forks.iter().map(|fork| &fork.id).eq(tokenizer.forks()))
-        {
-            return Err(DirectoryError::whole(
-                "forks.json names other forking tokens than tokenizer.json; use the files that belong together",
-            ));
-        }
-        let (tokens, rows) = (tokenizer.vocab_size(), shape.vocab_size);
-        if tokens > rows {
-            return Err(DirectoryError::whole(format!(
-                "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
-            )));
-        }
+        let forks = forks(files, &tokenizer)?;
+        check_vocabulary(&tokenizer, &shape)?;
         let generation = json(files, "generation_config.json")?;
         let carried = Carried { config: Some(config), generation, text };
         Ok(Self { shape, tokenizer, template, forks, carried, added: None })
     }
 
-    /// Gives the model forking tokens up to `count`, which start as the token called `like`, or else as the first of
-    /// `<think>`, `<|im_start|>`, the beginning and the end of a sequence that it knows. Those it has stay.
+    /// Adds forking tokens until the model has `count`; existing ones are kept. New ones start as copies of the token `like`
+    /// or, by default, of the first of `<think>`, `<|im_start|>`, the beginning and the end of a sequence that the
+    /// vocabulary has.
     ///
     /// # Errors
-    /// [`DirectoryError`] if it has no token `like`, or one of its own would share a number with a new one.
+    /// [`DirectoryError`] if there is no token `like`, or if a token named in the other files is missing from
+    /// `tokenizer.json`, so that transformers would give it the id of a new one.
     pub fn with_forks(mut self, count: usize, like: Option<&str>, seed: u64) -> Result<Self, DirectoryError> {
-        let there = self.tokenizer.forks().len();
-        if count <= there {
+        let existing = self.tokenizer.forks().len();
+        if count <= existing {
             return Ok(self);
         }
-        let unknown = |name: &&&str| self.tokenizer.token_id(name).is_none();
-        if let Some(name) = self.carried.text.named_tokens().iter().find(unknown) {
-            return Err(DirectoryError::whole(format!(
-                "the token {name:?} is not in tokenizer.json, so that a forking token would get its number; let transformers write the tokenizer again (AutoTokenizer.from_pretrained, then save_pretrained)"
-            )));
-        }
-        let own = [self.tokenizer.bos_token(), Some(self.tokenizer.eos_token())].into_iter().flatten();
-        let known = |name: &&str| self.tokenizer.token_id(name).is_some();
-        let name =
-            like.or_else(|| OPENINGS.into_iter().chain(own).find(known)).unwrap_or_default().to_owned();
+        self.check_named_tokens()?;
+        let name = self.token_to_copy(like);
         let like = self.tokenizer.token_id(&name).ok_or_else(|| {
             DirectoryError::whole(format!(
-                "the model has no token {name:?} for --fork-init; name one that its tokenizer.json has"
+                "the model has no token {name:?} for `fork_init`; name one that its tokenizer.json has"
             ))
         })?;
         self.tokenizer = self.tokenizer.with_forks(count).map_err(DirectoryError::whole)?;
-        let (ids, tokens) = (&self.tokenizer.forks()[there..], self.tokenizer.vocab_size());
+        let (ids, tokens) = (&self.tokenizer.forks()[existing..], self.tokenizer.vocab_size());
         self.added = Some((AddedTokens::new(&self.shape, ids, like, tokens, seed), name));
         Ok(self)
     }
 
-    /// The forking tokens that the model did not come with, and the name of the token that they start from.
+    /// Refuses a directory that names tokens which `tokenizer.json` does not have.
+    fn check_named_tokens(&self) -> Result<(), DirectoryError> {
+        let named = self.carried.text.named_tokens();
+        match named.iter().find(|name| self.tokenizer.token_id(name).is_none()) {
+            Some(name) => Err(DirectoryError::whole(format!(
+                "the token {name:?} is not in tokenizer.json, so that a forking token would get its number; let transformers write the tokenizer again (AutoTokenizer.from_pretrained, then save_pretrained)"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Name of the token that new forking tokens are copies of: `like`, or the default of [`TextSide::with_forks`].
+    fn token_to_copy(&self, like: Option<&str>) -> String {
+        let ends = [self.tokenizer.bos_token(), Some(self.tokenizer.eos_token())].into_iter().flatten();
+        let known = |name: &&str| self.tokenizer.token_id(name).is_some();
+        like.or_else(|| OPENINGS.into_iter().chain(ends).find(known)).unwrap_or_default().to_owned()
+    }
+
+    /// Forking tokens added by [`TextSide::with_forks`], and the name of the token that they are copies of.
     pub fn added(&self) -> Option<(&AddedTokens, &str)> {
         self.added.as_ref().map(|(added, name)| (added, name.as_str()))
     }
 
-    /// The shape of the model with the rows of added tokens.
+    /// Shape of the model with the rows of added tokens.
     pub fn grown_shape(&self) -> DecoderConfig {
         let rows = self.added.as_ref().map_or(self.shape.vocab_size, |(added, _)| added.rows);
         DecoderConfig { vocab_size: rows, ..self.shape.clone() }
     }
 
-    /// Puts the weights that are `stored` on to `device`.
+    /// Loads the weights in `stored` to `device`.
     ///
     /// # Errors
     /// As [`load`].
@@ -157,14 +146,57 @@ impl TextSide {
     }
 }
 
-/// The bytes of a file, if it is there.
+/// Reads the text files other than `tokenizer.json`.
+fn text_files(files: ReadFile<'_>) -> Result<TextFiles, DirectoryError> {
+    let jinja = bytes(files, "chat_template.jinja")?.map(String::from_utf8).transpose();
+    Ok(TextFiles {
+        tokenizer_config: json(files, "tokenizer_config.json")?,
+        special_tokens_map: json(files, "special_tokens_map.json")?,
+        template_file: jinja
+            .map_err(|_| DirectoryError::whole("chat_template.jinja is no UTF-8; save it as UTF-8"))?,
+    })
+}
+
+fn tokenizer(files: ReadFile<'_>, text: &TextFiles, config: &Value) -> Result<Tokenizer, DirectoryError> {
+    let json = bytes(files, "tokenizer.json")?.ok_or_else(|| {
+        DirectoryError::whole(
+            "there is no tokenizer.json; let transformers write one (AutoTokenizer.from_pretrained, then save_pretrained)",
+        )
+    })?;
+    Tokenizer::from_json(&json, text.roles(config)).map_err(DirectoryError::whole)
+}
+
+/// Reads `forks.json`, whose forking tokens have to be those of the tokenizer.
+fn forks(files: ReadFile<'_>, tokenizer: &Tokenizer) -> Result<Option<ForkTable>, DirectoryError> {
+    let table = bytes(files, "forks.json")?.map(|bytes| ForkTable::from_json("forks.json", &bytes));
+    let table = table.transpose().map_err(DirectoryError::whole)?;
+    if table.as_ref().is_some_and(|table| !table.forks.iter().map(|fork| &fork.id).eq(tokenizer.forks())) {
+        return Err(DirectoryError::whole(
+            "forks.json names other forking tokens than tokenizer.json; use the files that belong together",
+        ));
+    }
+    Ok(table)
+}
+
+/// Refuses a tokenizer with more tokens than the embedding has rows.
+fn check_vocabulary(tokenizer: &Tokenizer, shape: &DecoderConfig) -> Result<(), DirectoryError> {
+    let (tokens, rows) = (tokenizer.vocab_size(), shape.vocab_size);
+    if tokens <= rows {
+        return Ok(());
+    }
+    Err(DirectoryError::whole(format!(
+        "tokenizer.json has {tokens} tokens, but the model only {rows} (vocab_size in config.json); use the files that belong together"
+    )))
+}
+
+/// The bytes of a file, if it exists.
 fn bytes(files: ReadFile<'_>, name: &'static str) -> Result<Option<Vec<u8>>, DirectoryError> {
     files(name).map_err(|error| {
         DirectoryError::of(name, format!("cannot be read ({error}); give a model directory"))
     })
 }
 
-/// What a JSON file says, if it is there.
+/// Content of a JSON file, if it exists.
 fn json(files: ReadFile<'_>, name: &'static str) -> Result<Option<Value>, DirectoryError> {
     let Some(bytes) = bytes(files, name)? else { return Ok(None) };
     let refused = |what: String| DirectoryError::of(name, format!("{what}; fetch or write the model again"));

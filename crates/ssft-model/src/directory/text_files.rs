@@ -1,5 +1,5 @@
-//! The text side of a Hugging Face model directory besides `tokenizer.json`: `tokenizer_config.json`,
-//! `special_tokens_map.json`, and the chat template in either of its places.
+//! Text files of a model directory other than `tokenizer.json`: `tokenizer_config.json`, `special_tokens_map.json`, and the
+//! chat template, which is in `tokenizer_config.json` or in `chat_template.jinja`.
 
 use serde_json::{Map, Value, json};
 use ssft_data::error::DataError;
@@ -7,23 +7,23 @@ use ssft_data::forks::fork_name;
 use ssft_data::template::Template;
 use ssft_data::tokenizer::{Roles, Tokenizer};
 
-/// The text side's files as a model came with them; what is written goes on from them.
+/// Text files that a model was loaded with. Files written later start from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextFiles {
     /// `tokenizer_config.json`.
     pub tokenizer_config: Option<Value>,
     /// `special_tokens_map.json`.
     pub special_tokens_map: Option<Value>,
-    /// `chat_template.jinja`, which newer versions of transformers write.
+    /// `chat_template.jinja`, which version 5 of transformers writes.
     pub template_file: Option<String>,
 }
 
 impl TextFiles {
-    /// Who plays which part among the special tokens: as `tokenizer_config.json` says, or else `special_tokens_map.json`, as
-    /// strings or as objects with a `content`; for the end of a sequence the first `eos_token_id` of `config`, the model's
-    /// `config.json`, is the last resort.
+    /// Roles of the special tokens, from `tokenizer_config.json`, else from `special_tokens_map.json`, where a token is a
+    /// string or an object with a `content`. The end of a sequence is by default the first `eos_token_id` of `config`, the
+    /// content of `config.json`.
     pub fn roles(&self, config: &Value) -> Roles {
-        // As in transformers, the map speaks where the other file does not list its tokens.
+        // As in transformers, `special_tokens_map.json` comes first if the other file does not list its tokens.
         let listed =
             self.tokenizer_config.as_ref().is_some_and(|file| file.get("added_tokens_decoder").is_some());
         let mut files = [&self.special_tokens_map, &self.tokenizer_config];
@@ -47,7 +47,7 @@ impl TextFiles {
         }
     }
 
-    /// Tokens that these files name, which transformers adds to a vocabulary that lacks them.
+    /// Tokens that these files name; transformers adds them to a vocabulary that does not have them.
     pub fn named_tokens(&self) -> Vec<&str> {
         let files = [&self.tokenizer_config, &self.special_tokens_map].into_iter().flatten();
         let all = files.flat_map(|file| {
@@ -61,11 +61,11 @@ impl TextFiles {
         all.filter_map(|token| content(token).as_str()).collect()
     }
 
-    /// The chat template: the file of its own, or else `chat_template` in `tokenizer_config.json`, of several named ones that
-    /// called `default`; nothing if there is neither.
+    /// The chat template: `chat_template.jinja`, else the key `chat_template` of `tokenizer_config.json`. If that holds
+    /// several named templates, it is the one named `default`.
     ///
     /// # Errors
-    /// [`DataError::ModelFile`] if none of several is the default.
+    /// [`DataError::ModelFile`] if none of several templates is named `default`.
     pub fn template(&self) -> Result<Option<&str>, DataError> {
         if let Some(text) = &self.template_file {
             return Ok(Some(text));
@@ -73,13 +73,13 @@ impl TextFiles {
         let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
             return Ok(None);
         };
-        // A list of names and texts; transformers 5 also takes an object of them.
+        // A list of names and texts; transformers 5 also accepts an object of names and texts.
         let named: Vec<(&str, &Value)> = match value {
             Value::Array(entries) => entries.iter().map(name_and_text).collect(),
             Value::Object(entries) => entries.iter().map(|(name, text)| (name.as_str(), text)).collect(),
             _ => return Ok(value.as_str()),
         };
-        // Of several, transformers takes the last.
+        // Of several templates with the same name, transformers takes the last.
         let default = named.iter().rev().find(|(name, _)| *name == "default");
         if let Some(text) = default.and_then(|(_, text)| text.as_str()) {
             return Ok(Some(text));
@@ -96,12 +96,11 @@ impl TextFiles {
     }
 }
 
-/// The content of `tokenizer_config.json` for a model with room for `context` tokens; what a model came with is kept, with
-/// the special tokens and the template as they are now.
+/// Content of `tokenizer_config.json` for a model of `context` tokens. Settings in `carried` are kept; special tokens and
+/// template are the current ones.
 ///
-/// Read by transformers 4 and 5 alike: the special tokens beside end and padding stand under
-/// `additional_special_tokens`, the name both know (version 5 renamed it to `extra_special_tokens`, which
-/// version 4 takes for a map and fails on).
+/// Special tokens other than end and padding are under `additional_special_tokens`, which versions 4 and 5 of transformers
+/// read. Version 5 renamed it to `extra_special_tokens`, which version 4 expects to be a map and fails on.
 pub fn tokenizer_config(
     tokenizer: &Tokenizer,
     template: &Template,
@@ -128,7 +127,7 @@ pub fn tokenizer_config(
     Value::Object(config)
 }
 
-/// The content of `special_tokens_map.json`.
+/// Content of `special_tokens_map.json`.
 pub fn special_tokens_map(tokenizer: &Tokenizer, carried: &TextFiles) -> Value {
     let Some(Value::Object(mut map)) = carried.special_tokens_map.clone() else {
         return Value::Object(special_map(tokenizer));
@@ -155,7 +154,7 @@ fn fork_names(tokenizer: &Tokenizer) -> Vec<String> {
     (0..tokenizer.forks().len()).map(fork_name).collect()
 }
 
-/// Adds the forking tokens to the list of special tokens that have no role of their own.
+/// Adds the forking tokens to the list of special tokens without a role.
 fn add_special(map: &mut Map<String, Value>, tokenizer: &Tokenizer) {
     const NEWER: &str = "extra_special_tokens";
     let newer = map.get(NEWER).is_some_and(Value::is_array).then(|| map.shift_remove(NEWER)).flatten();
@@ -170,17 +169,17 @@ fn add_special(map: &mut Map<String, Value>, tokenizer: &Tokenizer) {
     *list = Value::Array(all);
 }
 
-/// A token of a list is a name, or an object with the name as its content.
+/// Name of a token in a list: the entry itself, or its key `content`.
 fn content(token: &Value) -> &Value {
     token.get("content").unwrap_or(token)
 }
 
-/// An entry of a list of named templates.
+/// Name and text of an entry in a list of templates.
 fn name_and_text(entry: &Value) -> (&str, &Value) {
     (entry["name"].as_str().unwrap_or_default(), &entry["template"])
 }
 
-/// One template, or the one called `default` of a list of named ones.
+/// Replaces the template in `value`: the only one, or the one named `default`.
 fn set_template(value: &mut Value, source: &str) {
     let place = match &mut *value {
         Value::Array(list) => list
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_come_back_from_what_was_written() {
+    fn written_roles_are_read_back() {
         let tokenizer = Tokenizer::bytes(2).unwrap();
         let config = tokenizer_config(&tokenizer, &Template::plain(), 64, &TextFiles::default());
         let files = TextFiles { tokenizer_config: Some(config), ..TextFiles::default() };
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_came_with_is_kept() {
+    fn carried_settings_are_kept() {
         let original = json!({
             "tokenizer_class": "Qwen2Tokenizer",
             "model_max_length": 131072,
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn template_has_two_places() {
+    fn a_template_is_found_in_both_files() {
         let read = |config: Option<Value>, file: Option<&str>| {
             let files = TextFiles {
                 tokenizer_config: config,
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_looked_for_in_three_files() {
+    fn roles_come_from_three_files() {
         let files = TextFiles {
             tokenizer_config: Some(json!({"bos_token": {"content": "<s>"}, "eos_token": null})),
             special_tokens_map: Some(json!({"bos_token": "<b>", "eos_token": "</s>", "unk_token": "<unk>"})),
@@ -318,7 +317,7 @@ mod tests {
         assert_eq!(TextFiles::default().roles(&json!({"eos_token_id": null})), Roles::default());
     }
 
-    /// transformers 5 writes the one list, version 4 the other; a file that was edited may have both.
+    /// Version 5 of transformers writes one list, version 4 the other; an edited file may have both.
     #[test]
     fn both_lists_of_special_tokens_are_kept() {
         let map = json!({"additional_special_tokens": ["<a>"], "extra_special_tokens": [{"content": "<b>"}, "<a>"]});

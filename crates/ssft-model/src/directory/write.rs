@@ -1,32 +1,34 @@
-//! A model directory, written: a set of files in Hugging Face's layout, plus `forks.json`.
+//! Contents of a model directory to be written: the files of Hugging Face's layout, and `forks.json`.
 //!
-//! Names and contents only; a face writes them to a disk or to a browser's storage.
+//! The caller writes them to a disk or to a browser's storage.
 
-use super::error::DirectoryError;
 use super::read::Carried;
 use super::text_files::{special_tokens_map, tokenizer_config};
-use crate::checkpoint::CheckpointError;
+use crate::decoder::Decoder;
+use crate::error::{CheckpointError, DirectoryError};
+use crate::precision::Precision;
 use crate::stored::WEIGHTS_FILE;
-use crate::{Decoder, Precision, TensorFile};
+use crate::tensor_file::TensorFile;
 use serde_json::{Value, json};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::ForkTable;
+use ssft_data::tokenizer::Tokenizer;
 use std::io::Write;
 
-/// Relative file names with their contents.
+/// Relative file names and contents.
 pub type Files = Vec<(String, Content)>;
 
-/// What is to be in a file.
+/// Content of a file to be written.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// These bytes.
+    /// Bytes.
     Bytes(Vec<u8>),
-    /// Tensors, read back from their device one by one while the file is written.
+    /// Tensors, which are read back from their device one by one while the file is written.
     Tensors(TensorFile),
 }
 
 impl Content {
-    /// Writes it.
+    /// Writes the content to `out`.
     ///
     /// # Errors
     /// As [`TensorFile::write`].
@@ -38,10 +40,11 @@ impl Content {
     }
 }
 
-/// The files of a model directory that `transformers` loads unchanged, its weights stored as `precision`.
+/// The files of a model directory that `transformers` loads unchanged. Weights are stored as `precision`; settings in
+/// `carried` are kept. [`crate::directory`] has an example.
 ///
 /// # Errors
-/// [`DirectoryError`] if the tokenizer cannot be written.
+/// [`DirectoryError`] if the tokenizer cannot be written as JSON.
 pub fn model_files(
     model: &Decoder,
     encoder: &Encoder,
@@ -50,17 +53,7 @@ pub fn model_files(
     precision: Precision,
 ) -> Result<Files, DirectoryError> {
     let (tokenizer, template) = (encoder.tokenizer(), encoder.template());
-    let config = match &carried.config {
-        Some(original) => with_end(model.config().carry(original.clone(), precision), tokenizer.eos()),
-        None => model.config().to_hugging_face(tokenizer.eos(), precision),
-    };
-    let generation = match (&carried.generation, &carried.config) {
-        (Some(original), _) => with_end(original.clone(), tokenizer.eos()),
-        (None, Some(_)) => generation_in(&config),
-        (None, None) => {
-            json!({"eos_token_id": tokenizer.eos(), "pad_token_id": tokenizer.pad(), "do_sample": false})
-        }
-    };
+    let (config, generation) = settings(model, tokenizer, carried, precision);
     let tokenizer_json =
         tokenizer.to_json().map_err(|error| DirectoryError::of("tokenizer.json", error.to_string()))?;
     let text = |name: &str, text: String| (name.to_owned(), Content::Bytes(text.into_bytes()));
@@ -82,15 +75,35 @@ pub fn model_files(
     Ok(files)
 }
 
-/// The settings that transformers takes from a `config.json` that has no `generation_config.json` beside it.
+/// Contents of `config.json` and `generation_config.json`.
+fn settings(
+    model: &Decoder,
+    tokenizer: &Tokenizer,
+    carried: &Carried,
+    precision: Precision,
+) -> (Value, Value) {
+    let eos = tokenizer.eos();
+    let config = match &carried.config {
+        Some(original) => with_end(model.config().update_hugging_face(original.clone(), precision), eos),
+        None => model.config().to_hugging_face(eos, precision),
+    };
+    let generation = match (&carried.generation, &carried.config) {
+        (Some(original), _) => with_end(original.clone(), eos),
+        (None, Some(_)) => generation_in(&config),
+        (None, None) => json!({"eos_token_id": eos, "pad_token_id": tokenizer.pad(), "do_sample": false}),
+    };
+    (config, generation)
+}
+
+/// Settings of generation that transformers reads from `config.json` if there is no `generation_config.json`.
 fn generation_in(config: &Value) -> Value {
     let ids = ["bos_token_id", "eos_token_id", "pad_token_id"].into_iter();
     let given = ids.filter_map(|key| Some((key.to_owned(), config.get(key)?.clone())));
     Value::Object(given.filter(|(_, id)| !id.is_null()).collect())
 }
 
-/// The settings of a `config.json` or a `generation_config.json`, with `eos`, which every trace was learned to end with,
-/// among what ends a text.
+/// Settings of a `config.json` or `generation_config.json` with `eos`, the token that ends every trained trace, added to
+/// the tokens that end a text.
 fn with_end(mut settings: Value, eos: u32) -> Value {
     let ends = &mut settings["eos_token_id"];
     let known = ends.as_array().map_or(ends == &json!(eos), |ends| ends.contains(&json!(eos)));
@@ -114,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_that_was_learned_ends_a_text() {
+    fn the_trained_end_token_ends_a_text() {
         for (before, after) in [
             (json!({"eos_token_id": 7}), json!({"eos_token_id": 7})),
             (json!({"eos_token_id": [5, 7]}), json!({"eos_token_id": [5, 7]})),
@@ -128,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn generation_follows_from_the_config_where_a_model_has_no_settings_for_it() {
+    fn generation_settings_default_to_those_of_the_config() {
         let config =
             json!({"bos_token_id": 1, "eos_token_id": [2, 7], "pad_token_id": null, "hidden_size": 8});
         assert_eq!(generation_in(&config), json!({"bos_token_id": 1, "eos_token_id": [2, 7]}));

@@ -1,4 +1,4 @@
-//! Memory as the allocator counts it: one test at a time, since all threads of a process are counted together.
+//! Heap memory as counted by the allocator. The count covers all threads of a process, so only one test may run at a time.
 
 use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait as _};
 use std::alloc::System;
@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[global_allocator]
 static HEAP: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Held by the test that is counted.
+/// Lock for the test that measures.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Most bytes that `work` held beyond what was there before.
+/// Peak of the bytes that `work` allocates beyond those allocated before, and its result.
 pub fn peak<T>(work: impl FnOnce() -> T) -> (usize, T) {
     HEAP.reset_peak_memory();
     let before = HEAP.get_peak_memory();

@@ -1,9 +1,10 @@
-//! Small shapes that stand for all there are.
+//! Small shapes that cover every optional part of a decoder.
 
 use ssft_model::DecoderConfig;
 use ssft_model::config::Preset;
+use ssft_model::family::Family;
 
-/// Tied and not, grouped, with every bias, with norms per head.
+/// Tied and untied, with grouped queries, with all biases, and with norms per head.
 pub fn shapes() -> Vec<DecoderConfig> {
     let base = DecoderConfig {
         hidden_size: 24,
@@ -16,8 +17,13 @@ pub fn shapes() -> Vec<DecoderConfig> {
     };
     vec![
         base.clone(),
-        DecoderConfig { num_key_value_heads: 2, qkv_bias: true, tie_word_embeddings: false, ..base.clone() },
-        DecoderConfig { qkv_bias: true, output_bias: true, mlp_bias: true, ..base.clone() },
-        DecoderConfig { num_key_value_heads: 3, qk_norm: true, head_dim: 8, ..base },
+        DecoderConfig {
+            family: Family::Qwen2,
+            num_key_value_heads: 2,
+            tie_word_embeddings: false,
+            ..base.clone()
+        },
+        DecoderConfig { attention_bias: true, mlp_bias: true, ..base.clone() },
+        DecoderConfig { family: Family::Qwen3, num_key_value_heads: 3, head_dim: 8, ..base },
     ]
 }

@@ -1,6 +1,6 @@
 //! Settings from several places, the later ones over the earlier ones.
 
-use super::{EXCLUSIVE, FINE_TUNING_RATE, MOST_TOKENS, Questions, Settings, default_match_tokens, settings};
+use super::{EXCLUSIVE, FINE_TUNING_RATE, MOST_TOKENS, Questions, Settings, default_match_tokens, setting};
 use crate::error::RunError;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -44,9 +44,8 @@ impl Layers {
     /// # Errors
     /// [`RunError::Unknown`] for a key that is no setting, [`RunError::Setting`] for a value of another type.
     pub fn add(&mut self, layer: Map<String, Value>, origin: Origin) -> Result<(), RunError> {
-        let known = settings();
         for (key, value) in &layer {
-            if !known.iter().any(|setting| setting.key == *key) {
+            if setting(key).is_none() {
                 return Err(RunError::Unknown { key: key.clone() });
             }
             check_type(key, value)?;

@@ -23,12 +23,11 @@ use ssft_train::{Matching, Method};
 use std::path::PathBuf;
 
 /// One row of the table of settings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setting {
     /// Name in kebab-case: `train-questions`.
-    pub key: String,
-    /// One sentence without a period at its end.
-    pub help: String,
+    pub key: &'static str,
+    help: &'static str,
     /// Heading that lists show it under.
     pub group: Group,
     /// Placeholder of its value: `COUNT`.
@@ -37,6 +36,13 @@ pub struct Setting {
     pub kind: Kind,
     /// Faces that offer it.
     pub scope: Scope,
+}
+
+impl Setting {
+    /// What the setting is, without a period at its end. Other settings are named in backticks.
+    pub fn help(&self) -> &'static str {
+        self.help.trim().trim_end_matches('.')
+    }
 }
 
 /// Heading that lists of settings show a setting under.
@@ -76,7 +82,30 @@ pub enum Scope {
     Program,
 }
 
-/// Declares [`Settings`], its defaults and [`settings`]: `field: type = default, group, placeholder, kind, scope;`.
+/// A field's name with `-` for `_`, at compile time.
+macro_rules! kebab_case {
+    ($field:ident) => {{
+        const NAME: &str = stringify!($field);
+        const BYTES: [u8; NAME.len()] = with_dashes(NAME.as_bytes());
+        const KEY: &str = match std::str::from_utf8(&BYTES) {
+            Ok(key) => key,
+            Err(_) => panic!("a field's name is ASCII"),
+        };
+        KEY
+    }};
+}
+
+const fn with_dashes<const N: usize>(name: &[u8]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut at = 0;
+    while at < N {
+        key[at] = if name[at] == b'_' { b'-' } else { name[at] };
+        at += 1;
+    }
+    key
+}
+
+/// Declares [`Settings`], its defaults and [`SETTINGS`]: `field: type = default, group, placeholder, kind, scope;`.
 macro_rules! settings {
     ($($(#[doc = $help:literal])+ $field:ident: $type:ty = $default:expr, $group:ident, $placeholder:literal, $kind:expr, $scope:ident;)+) => {
         /// Every setting of a run.
@@ -103,22 +132,20 @@ macro_rules! settings {
         }
 
         /// The table of settings, in the order of its declaration.
-        pub fn settings() -> Vec<Setting> {
-            vec![$(Setting {
-                key: key(stringify!($field)),
-                help: concat!($($help),+).trim().trim_end_matches('.').to_owned(),
-                group: Group::$group,
-                placeholder: $placeholder,
-                kind: $kind,
-                scope: Scope::$scope,
-            },)+]
-        }
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            key: kebab_case!($field),
+            help: concat!($($help),+),
+            group: Group::$group,
+            placeholder: $placeholder,
+            kind: $kind,
+            scope: Scope::$scope,
+        },)+];
 
         impl Settings {
             /// The first value out of range: its key and what is wrong.
-            fn out_of_range(&self) -> Option<(String, String)> {
+            fn out_of_range(&self) -> Option<(&'static str, String)> {
                 $(if let Some(problem) = self.$field.as_number().and_then(|number| $kind.problem(number)) {
-                    return Some((key(stringify!($field)), problem));
+                    return Some((kebab_case!($field), problem));
                 })+
                 None
             }
@@ -270,13 +297,8 @@ pub fn default_match_tokens(questions: Questions) -> usize {
 }
 
 /// The row of the setting `key`.
-pub fn setting(key: &str) -> Option<Setting> {
-    settings().into_iter().find(|setting| setting.key == key)
-}
-
-/// `train_questions` as `train-questions`.
-fn key(field: &str) -> String {
-    field.replace('_', "-")
+pub fn setting(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
 }
 
 impl Settings {
@@ -286,7 +308,7 @@ impl Settings {
     /// [`RunError::Setting`] names the setting and its range.
     pub fn check(&self) -> Result<(), RunError> {
         if let Some((key, problem)) = self.out_of_range() {
-            return Err(RunError::Setting { key, problem });
+            return Err(RunError::setting(key, &problem));
         }
         if self.fork_init.is_some() && self.model.is_none() {
             return Err(RunError::setting("fork-init", "is for a `model`; leave it out"));
@@ -304,8 +326,8 @@ impl Settings {
     }
 
     /// The settings of a trainer for `steps` steps whose passes take `memory_budget` MiB.
-    pub fn trainer(&self, steps: usize, memory_budget: usize) -> ssft_train::step::Settings {
-        ssft_train::step::Settings {
+    pub fn trainer(&self, steps: usize, memory_budget: usize) -> ssft_train::Settings {
+        ssft_train::Settings {
             method: self.method,
             match_tokens: self.match_tokens,
             matching: self.matching,
@@ -336,17 +358,17 @@ mod tests {
     /// A choice that serde does not take, or a variant that the table does not list, is a mistake in the table.
     #[test]
     fn the_table_lists_exactly_the_names_that_each_choice_has() {
-        for Setting { key, kind, .. } in settings() {
+        for &Setting { key, kind, .. } in SETTINGS {
             let Kind::Choice(names) = kind else { continue };
             let with = |name: &str| {
                 let mut values = serde_json::to_value(Settings::default()).expect("JSON");
-                values[&key] = Value::from(name);
+                values[key] = Value::from(name);
                 serde_json::from_value::<Settings>(values)
             };
             for (name, help) in names {
                 assert!(with(name).is_ok() && !help.is_empty(), "{key}: {name}");
             }
-            let refused = with("no such name").expect_err(&key).to_string();
+            let refused = with("no such name").expect_err(key).to_string();
             assert_eq!(refused.matches('`').count() / 2 - 1, names.len(), "{key}: {refused}");
         }
     }
@@ -354,7 +376,7 @@ mod tests {
     #[test]
     fn keys_are_those_of_the_written_settings() {
         let written = serde_json::to_value(Settings::default()).expect("JSON");
-        let keys: Vec<String> = settings().into_iter().map(|setting| setting.key).collect();
+        let keys: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
         assert_eq!(written.as_object().expect("an object").keys().cloned().collect::<Vec<_>>(), keys);
         for key in EXCLUSIVE.concat() {
             assert!(setting(key).is_some(), "{key}");

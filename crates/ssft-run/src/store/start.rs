@@ -2,7 +2,7 @@
 
 use super::model_directory::ModelDirectory;
 use super::run_directory::restore;
-use crate::course::{self, Course, Questions};
+use crate::course::{Course, Questions};
 use crate::day;
 use crate::device::NamedDevice;
 use crate::encoding::{self, Rendering, Vocabulary};

@@ -84,7 +84,7 @@ pub fn settings_of(place: &Path) -> Result<Option<Settings>, RunError> {
     run_of(place).map(|file| read_settings(&file)).transpose()
 }
 
-/// The [`fingerprint`](ssft_train::state::fingerprint) of what the run of `place` learns from, as its newest checkpoint has it;
+/// The [`fingerprint`](ssft_train::fingerprint::fingerprint) of what the run of `place` learns from, as its newest checkpoint has it;
 /// nothing if there is none any more.
 ///
 /// # Errors

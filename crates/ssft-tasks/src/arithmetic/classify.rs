@@ -1,4 +1,4 @@
-//! Names the strategy of a trace by the form of its steps.
+//! Classification of a trace by the form of its steps.
 //!
 //! | form | in a sum `a+b=` | in a product `a*b=` |
 //! |---|---|---|
@@ -7,17 +7,17 @@
 //! | `place` | `R+n...` without `=` | the same |
 //! | `round` | first `n=n-n`, then `n+n-n=...` | first `n=n-n`, then `n*n-n*n=...` |
 //!
-//! n: any number; d: one digit; p: a digit, then only zeros; P: p with at least one zero; R: two digits
-//! or more, the last a zero. The forms exclude each other, so a step has at most one. Order and number
-//! of steps do not matter: a weak model repeats and drops some.
+//! n: any number; d: one digit; p: a digit, then only zeros; P: p with at least one zero; R: at least two digits, the
+//! last a zero. The forms are mutually exclusive. Order and number of steps are ignored, since a weak model repeats and
+//! drops steps.
 
 use super::question::{Operator, Question};
-use super::step::{STEP_END, Side, Step};
+use super::step::{STEP_END, Side, Sign, Step};
 use super::strategies::Approach;
-use crate::Strategy;
 use crate::claim::split_answer;
+use crate::task::Strategy;
 
-/// Names the strategy of `trace`; see the table of this module.
+/// The class of `trace`; see the table of this module.
 pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     let Some(question) = Question::parse(question) else {
         return Strategy::Other;
@@ -30,8 +30,8 @@ pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     }
 }
 
-/// The form of each step. Without an answer mark the last step is left out if it looks cut off:
-/// `500+40+8` may be a bare sum or the beginning of an equation.
+/// The form of each step. Without an answer mark the last step is ignored if it may be cut off: `500+40+8` is a sum
+/// without `=` or the start of an equation.
 fn forms(operator: Operator, trace: &str) -> Vec<Option<Approach>> {
     let (steps, claim) = split_answer(trace);
     let steps: Vec<_> = steps.split(STEP_END).collect();
@@ -43,7 +43,7 @@ fn forms(operator: Operator, trace: &str) -> Vec<Option<Approach>> {
     forms
 }
 
-/// Whose form a step has, if any.
+/// The strategy whose form a step has, if any.
 fn form(operator: Operator, step: &str) -> Option<Approach> {
     let step = Step::parse(step)?;
     match step.sides.as_slice() {
@@ -96,10 +96,11 @@ fn is_rounding(operator: Operator, sides: &[Side<'_>]) -> bool {
     }
 }
 
-/// Whether the side has terms of these numbers of factors and takes away the last of them, no other.
+/// Whether the terms of the side have these numbers of factors, and only the last term is subtracted.
 fn is_difference(side: &Side<'_>, factors: &[usize]) -> bool {
     let last = factors.len() - 1;
-    let subtracts_last_only = side.terms.iter().enumerate().all(|(at, term)| term.subtracted == (at == last));
+    let is_expected = |(at, sign): (usize, Sign)| (sign == Sign::Minus) == (at == last);
+    let subtracts_last_only = side.terms.iter().map(|term| term.sign).enumerate().all(is_expected);
     side.terms.iter().map(|term| term.factors.len()).eq(factors.iter().copied()) && subtracts_last_only
 }
 
@@ -111,23 +112,22 @@ fn is_number(side: &Side<'_>) -> bool {
     matches!(factors_by_term(side).as_slice(), [[_]])
 }
 
-/// d
+/// Shape d.
 fn is_digit(number: &str) -> bool {
     number.len() == 1
 }
 
-/// p
+/// Shape p.
 fn is_place(number: &str) -> bool {
-    // Behind its first digit a place has zeros only.
     number.get(1..).is_some_and(|rest| rest.bytes().all(|digit| digit == b'0'))
 }
 
-/// P
+/// Shape P.
 fn is_high_place(number: &str) -> bool {
     number.len() > 1 && is_place(number)
 }
 
-/// R
+/// Shape R.
 fn is_round(number: &str) -> bool {
     number.len() > 1 && number.ends_with('0')
 }

@@ -1,27 +1,30 @@
-//! Makes the records of both splits.
+//! Generation of the records of both splits.
 
-use super::NAME;
 use super::pool::Pool;
 use super::question::{Operator, Question};
 use super::split::Quota;
 use super::strategies::Approach;
+use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
-use crate::{TaskData, TaskError, TaskSpec};
-use rand::SeedableRng;
+use crate::task::{TaskData, TaskSpec};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 use std::collections::HashSet;
 
-/// The hardest level: numbers of five digits.
+/// Name of the task, and prefix of question ids.
+pub(super) const NAME: &str = "arithmetic";
+
+/// Hardest difficulty: numbers of five digits.
 pub(super) const MAX_DIFFICULTY: u8 = 4;
 
-/// Generates both splits; one random number generator, seeded once, decides everything.
+/// Generates both splits from one random number generator with the seed of `spec`.
 pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     if !(1..=MAX_DIFFICULTY).contains(&spec.difficulty) {
         return Err(TaskError::Difficulty { task: NAME, asked: spec.difficulty, max: MAX_DIFFICULTY });
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
     let pools = [Operator::Add, Operator::Multiply]
         .map(|operator| Pool::new(operator, u32::from(spec.difficulty) + 1));
     let largest = pools.iter().map(Pool::largest_answer).max().unwrap_or(0);
@@ -36,7 +39,7 @@ pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
 
 fn quotas(spec: &TaskSpec, pools: &[Pool; 2], held_out: &HeldOutAnswers) -> Result<[Quota; 2], TaskError> {
     let supplies = pools.map(|pool| pool.supply(held_out));
-    // A `usize` has at most 64 bits; a supply that exceeds 32 bits is plenty for a 32-bit machine.
+    // `usize` has at most 64 bits; a larger supply is cut to the range of a 32-bit `usize`.
     Quota::divide(spec.train as u64, spec.test as u64, supplies).map_err(|available| TaskError::TooMany {
         task: NAME,
         asked: spec.train.saturating_add(spec.test),
@@ -45,7 +48,7 @@ fn quotas(spec: &TaskSpec, pools: &[Pool; 2], held_out: &HeldOutAnswers) -> Resu
     })
 }
 
-/// Questions by split, in the order drawn.
+/// Questions of both splits, in the order drawn.
 #[derive(Default)]
 struct Split {
     train: Vec<Question>,
@@ -53,8 +56,7 @@ struct Split {
 }
 
 impl Split {
-    /// Walks over the pool until the quota is met, which it is at the pool's end at the latest: no
-    /// quota exceeds its supply. Test questions come first.
+    /// Draws questions from the pool until the quota is met; no quota exceeds its supply. Test questions are drawn first.
     fn fill(&mut self, pool: Pool, mut quota: Quota, held_out: &HeldOutAnswers, rng: &mut ChaCha8Rng) {
         let mut taken = HashSet::new();
         for question in pool.shuffled(rng) {
@@ -79,13 +81,13 @@ impl Split {
     }
 }
 
-/// Records in random order, so that operators and kinds of answers mix.
+/// Records in random order, which mixes operators and kinds of answers.
 fn records(mut questions: Vec<Question>, rng: &mut ChaCha8Rng) -> Vec<Record> {
     questions.shuffle(rng);
     questions.iter().map(|question| record(question, rng)).collect()
 }
 
-/// One question with its four traces in random order: their position must not give the strategy away.
+/// One question with its four traces in random order, so that the position does not reveal the strategy.
 fn record(question: &Question, rng: &mut ChaCha8Rng) -> Record {
     let mut approaches = Approach::ALL;
     approaches.shuffle(rng);

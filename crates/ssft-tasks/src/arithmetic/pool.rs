@@ -1,4 +1,4 @@
-//! All questions of one operator at one level, and a walk over them in random order.
+//! All questions of one operator at one level, and their enumeration in random order.
 
 use super::question::{Operator, Question};
 use crate::held_out::HeldOutAnswers;
@@ -6,30 +6,30 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 
-/// Smallest and largest second factor: 0 and 1 leave nothing to work out.
+/// Smallest and largest second factor of a product; 0 and 1 are trivial.
 const FACTORS: (u32, u32) = (2, 9);
 
 /// The questions of one operator whose operands have a given number of digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pool {
     operator: Operator,
-    /// First operands, smallest and largest.
+    /// Smallest and largest first operand.
     lefts: (u32, u32),
-    /// Second operands, smallest and largest.
+    /// Smallest and largest second operand.
     rights: (u32, u32),
 }
 
-/// How many questions a pool has, a sum and its twin `b+a` counted once.
+/// Number of questions of a pool; `a+b` and `b+a` count once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Supply {
-    /// With a held-out answer.
+    /// Questions with a held-out answer.
     pub(super) held: u64,
-    /// With any other answer.
+    /// Questions with any other answer.
     pub(super) open: u64,
 }
 
 impl Pool {
-    /// The pool of `operator` with first operands of `digits` digits.
+    /// The pool of `operator` with operands of `digits` digits (second factors of a product: one digit).
     pub(super) fn new(operator: Operator, digits: u32) -> Self {
         let lefts = (10_u32.pow(digits - 1), 10_u32.pow(digits) - 1);
         let rights = match operator {
@@ -39,12 +39,12 @@ impl Pool {
         Self { operator, lefts, rights }
     }
 
-    /// The largest answer of any question here.
+    /// The largest answer.
     pub(super) fn largest_answer(&self) -> u64 {
         self.operator.apply(self.lefts.1.into(), self.rights.1.into())
     }
 
-    /// Counts the questions without visiting each: there are 8 billion sums of five digits.
+    /// Counts the questions. Sums are counted by answer, since there are 8 billion sums of five digits.
     pub(super) fn supply(&self, held_out: &HeldOutAnswers) -> Supply {
         let mut supply = Supply::default();
         let mut count = |answer, questions| {
@@ -54,7 +54,8 @@ impl Pool {
         match self.operator {
             Operator::Add => {
                 let (low, high) = (u64::from(self.lefts.0), u64::from(self.lefts.1));
-                // Unordered pairs with this sum: the smaller operand runs from the first bound to half the sum.
+                // Unordered pairs with this sum: the smaller operand is at most half the sum, and at least the sum
+                // minus the largest operand.
                 (2 * low..=2 * high)
                     .for_each(|sum| count(sum, sum / 2 + 1 - low.max(sum.saturating_sub(high))));
             }
@@ -63,35 +64,36 @@ impl Pool {
         supply
     }
 
-    /// All questions once, in an order drawn from `rng` as the walk goes on.
+    /// All questions, each once, in an order drawn lazily from `rng`.
     pub(super) fn shuffled(self, rng: &mut ChaCha8Rng) -> impl Iterator<Item = Question> {
         Shuffled { next: 0, len: self.len(), moved: HashMap::new(), rng }
             .map(move |index| self.question(index))
     }
 
-    /// Number of questions, `a+b` and `b+a` counted apart.
+    /// Number of questions; `a+b` and `b+a` count as two.
     fn len(&self) -> u64 {
         span(self.lefts) * span(self.rights)
     }
 
     fn question(&self, index: u64) -> Question {
         let (row, column) = (index / span(self.rights), index % span(self.rights));
-        // Both are below the span of a `u32` range.
+        // `row` and `column` are below the size of a `u32` range.
         let (left, right) = (self.lefts.0 + row as u32, self.rights.0 + column as u32);
         Question { left, operator: self.operator, right }
     }
 }
 
+/// Number of integers from `low` to `high`.
 fn span((low, high): (u32, u32)) -> u64 {
     u64::from(high - low) + 1
 }
 
-/// A Fisher-Yates shuffle of `0..len` that stores displaced indices only: memory grows with the
-/// indices taken, not with `len`, and each index comes exactly once, so a walk ends.
+/// A lazy Fisher-Yates shuffle of `0..len`. It stores displaced indices only, so that memory grows with the number of
+/// indices taken, not with `len`.
 struct Shuffled<'r> {
     next: u64,
     len: u64,
-    /// Index standing at a position other than its own.
+    /// Position to index, for positions that hold another index than their own.
     moved: HashMap<u64, u64>,
     rng: &'r mut ChaCha8Rng,
 }

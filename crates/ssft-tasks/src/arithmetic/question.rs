@@ -1,8 +1,8 @@
-//! A question: two operands and what to do with them.
+//! A question: two operands and an operator.
 
 use std::fmt;
 
-/// What a question asks to do with its operands.
+/// The operator of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Operator {
     /// `+`
@@ -12,7 +12,7 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// The operator as it is written.
+    /// The character of the operator.
     pub(super) fn symbol(self) -> char {
         match self {
             Self::Add => '+',
@@ -20,7 +20,7 @@ impl Operator {
         }
     }
 
-    /// The value of `left operator right`; both at most `u32::MAX`, so that no result overflows.
+    /// The value of `left operator right`. Operands of at most `u32::MAX` never overflow.
     pub(super) fn apply(self, left: u64, right: u64) -> u64 {
         match self {
             Self::Add => left + right,
@@ -34,14 +34,14 @@ impl Operator {
 pub(super) struct Question {
     /// First operand.
     pub(super) left: u32,
-    /// Sum or product.
+    /// Operator.
     pub(super) operator: Operator,
     /// Second operand.
     pub(super) right: u32,
 }
 
 impl Question {
-    /// Reads `347+285=`; `None` unless both operands are canonical numerals up to `u32::MAX`.
+    /// Parses `347+285=`; `None` unless both operands are canonical numerals of at most `u32::MAX`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let body = text.strip_suffix('=')?;
         [Operator::Add, Operator::Multiply].into_iter().find_map(|operator| {
@@ -51,7 +51,7 @@ impl Question {
         })
     }
 
-    /// The true answer. Two `u32` never overflow a `u64`, whether added or multiplied.
+    /// The correct answer.
     pub(super) fn answer(&self) -> u64 {
         self.operator.apply(self.left.into(), self.right.into())
     }
@@ -63,7 +63,7 @@ impl fmt::Display for Question {
     }
 }
 
-/// Whether `text` is the one canonical way to write a natural number: digits only, no leading zero.
+/// Whether `text` is a canonical decimal numeral: digits only, no leading zero.
 pub(super) fn is_canonical(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -1,27 +1,26 @@
-//! How many questions of each kind go where.
+//! Numbers of questions of each kind in each split.
 
 use super::pool::Supply;
 
-/// How many questions of one operator are wanted.
+/// Number of questions of one operator still to be drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Quota {
-    /// For the test split, with a held-out answer.
+    /// Test questions with a held-out answer.
     pub(super) held: u64,
-    /// For the test split, with any other answer.
+    /// Test questions with any other answer.
     pub(super) unseen: u64,
-    /// For training.
+    /// Training questions.
     pub(super) train: u64,
 }
 
 impl Quota {
-    /// Divides `train` and `test` questions among the operators, by their supplies.
+    /// Divides `train` and `test` questions between the two operators with these supplies.
     ///
-    /// Half of the test questions are to have held-out answers, and half of each kind are to come from
-    /// the second operator; where one side lacks questions the other makes up for it. The test split
-    /// chooses first: it is the smaller one, and has to show both operators.
+    /// Half of the test questions get held-out answers, and half of each kind come from the second operator; if one side
+    /// has too few questions, the other fills up. The test split is served first, so that it contains both operators.
     ///
     /// # Errors
-    /// If the supplies do not suffice: how many questions there are beside this many test questions.
+    /// The number of available questions for this `test`, if the supplies are too small.
     pub(super) fn divide(train: u64, test: u64, supplies: [Supply; 2]) -> Result<[Self; 2], u64> {
         let held = supplies.map(|supply| supply.held);
         let open = supplies.map(|supply| supply.open);
@@ -37,13 +36,13 @@ impl Quota {
         Ok([0, 1].map(|at| Self { held: held[at], unseen: unseen[at], train: train[at] }))
     }
 
-    /// Whether nothing is wanted any more.
+    /// Whether all questions have been drawn.
     pub(super) fn is_met(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Divides `count` into two halves, as equal as the supplies allow; these must suffice together.
+/// Divides `count` into two parts, as equal as the supplies allow; the supplies together are at least `count`.
 fn halves(count: u64, supplies: [u64; 2]) -> [u64; 2] {
     let second = (count / 2).min(supplies[1]).max(count.saturating_sub(supplies[0]));
     [count - second, second]

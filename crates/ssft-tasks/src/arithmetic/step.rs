@@ -4,44 +4,51 @@
 //! step = side ("=" side)*      side = term (("+" | "-") term)*      term = number ("*" number)*
 //! ```
 //!
-//! A number is any run of digits here: the form of a step does not depend on its values.
+//! A number is any sequence of digits, since the form of a step does not depend on its values.
 
 use super::question::is_canonical;
 
-/// What separates one step from the next.
+/// Separator of steps.
 pub(super) const STEP_END: char = ';';
 
-/// One step, read into the sides of its equation; a bare sum has a single side.
+/// One step as the sides of its equation; a sum without `=` has one side.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Step<'t> {
     /// At least one.
     pub(super) sides: Vec<Side<'t>>,
 }
 
-/// One side of an equation: terms that are added or subtracted.
+/// One side of an equation: terms with signs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Side<'t> {
-    /// At least one; the first is never subtracted.
+    /// At least one; the first has no sign and counts as [`Sign::Plus`].
     pub(super) terms: Vec<Term<'t>>,
 }
 
-/// A product of numbers, mostly of one.
+/// The sign in front of a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Plus,
+    Minus,
+}
+
+/// A product of one or more numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Term<'t> {
-    /// Whether a `-` stands before it.
-    pub(super) subtracted: bool,
+    /// The sign.
+    pub(super) sign: Sign,
     /// The digits of each factor, as written; at least one.
     pub(super) factors: Vec<&'t str>,
 }
 
 impl<'t> Step<'t> {
-    /// Reads one step; `None` if it leaves the grammar anywhere.
+    /// Parses one step; `None` if it does not match the grammar.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         let sides = text.split('=').map(Side::parse).collect::<Option<_>>()?;
         Some(Self { sides })
     }
 
-    /// Whether a `-` occurs on any side.
+    /// Whether any side has a `-`.
     pub(super) fn subtracts(&self) -> bool {
         self.sides.iter().any(Side::subtracts)
     }
@@ -50,37 +57,40 @@ impl<'t> Step<'t> {
 impl<'t> Side<'t> {
     fn parse(text: &'t str) -> Option<Self> {
         let mut terms = Vec::new();
-        let (mut rest, mut subtracted) = (text, false);
+        let (mut rest, mut sign) = (text, Sign::Plus);
         while let Some(end) = rest.find(['+', '-']) {
-            terms.push(Term::parse(&rest[..end], subtracted)?);
-            subtracted = rest[end..].starts_with('-');
+            terms.push(Term::parse(&rest[..end], sign)?);
+            sign = if rest[end..].starts_with('-') { Sign::Minus } else { Sign::Plus };
             rest = &rest[end + 1..];
         }
-        terms.push(Term::parse(rest, subtracted)?);
+        terms.push(Term::parse(rest, sign)?);
         Some(Self { terms })
     }
 
-    /// Whether a `-` occurs on this side.
+    /// Whether this side has a `-`.
     pub(super) fn subtracts(&self) -> bool {
-        self.terms.iter().any(|term| term.subtracted)
+        self.terms.iter().any(|term| term.sign == Sign::Minus)
     }
 
-    /// The value; `None` if a number is not canonical or anything overflows.
+    /// The value; `None` if a number is not canonical or the computation overflows.
     pub(super) fn value(&self) -> Option<i128> {
         self.terms.iter().try_fold(0_i128, |total, term| {
             let value = term.value()?;
-            if term.subtracted { total.checked_sub(value) } else { total.checked_add(value) }
+            match term.sign {
+                Sign::Plus => total.checked_add(value),
+                Sign::Minus => total.checked_sub(value),
+            }
         })
     }
 }
 
 impl<'t> Term<'t> {
-    fn parse(text: &'t str, subtracted: bool) -> Option<Self> {
+    fn parse(text: &'t str, sign: Sign) -> Option<Self> {
         let factors: Vec<_> = text.split('*').collect();
         let numbers_only = factors
             .iter()
             .all(|factor| !factor.is_empty() && factor.bytes().all(|byte| byte.is_ascii_digit()));
-        numbers_only.then_some(Self { subtracted, factors })
+        numbers_only.then_some(Self { sign, factors })
     }
 
     fn value(&self) -> Option<i128> {

@@ -1,40 +1,40 @@
-//! The four ways to write out a question.
+//! The four strategies: the correct trace of each for a question.
 
 use super::question::{Operator, Question};
 use super::step::STEP_END;
 use crate::claim::ANSWER_MARK;
 
-/// A way to the answer.
+/// A strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Approach {
-    /// `lsb`: columns of digits from the right, with carries.
+    /// `lsb`: columns of digits from right to left, with carries.
     LeastFirst,
-    /// `msb`: places from the left, onto a running total.
+    /// `msb`: places from left to right, added to a running total.
     MostFirst,
-    /// `place`: all operands by places, then all partial results at once.
+    /// `place`: the operands by places, then the sum of the partial results.
     ByPlace,
-    /// `round`: round an operand up, then compensate.
+    /// `round`: an operand rounded up, then the compensation.
     Rounding,
 }
 
-/// Names by [`Approach::index`].
+/// Names, indexed by [`Approach::index`].
 pub(super) const NAMES: [&str; 4] = ["lsb", "msb", "place", "round"];
 
 impl Approach {
-    /// All of them, in the order of [`NAMES`].
+    /// All strategies, in the order of [`NAMES`].
     pub(super) const ALL: [Self; 4] = [Self::LeastFirst, Self::MostFirst, Self::ByPlace, Self::Rounding];
 
-    /// The position in [`NAMES`].
+    /// Index into [`NAMES`].
     pub(super) fn index(self) -> usize {
         self as usize
     }
 
-    /// The short name.
+    /// Name of the strategy.
     pub(super) fn name(self) -> &'static str {
         NAMES[self.index()]
     }
 
-    /// The correct trace of `question`: steps, mark and answer.
+    /// The correct trace for `question`: steps, answer mark, answer.
     pub(super) fn trace(self, question: &Question) -> String {
         let steps = match self {
             Self::LeastFirst => least_first(question),
@@ -47,14 +47,14 @@ impl Approach {
     }
 }
 
-/// What meets at one decimal place, as place values: `40` and `80` in 347+285, `40` and `6` in 47*6.
+/// The operands at one decimal place, as place values: 40 and 80 in 347+285, 40 and 6 in 47*6.
 struct Column {
     unit: u64,
     left: u64,
     right: u64,
 }
 
-/// The columns of a question, highest place first; a product has its whole right operand in each.
+/// The columns of a question, highest place first. Each column of a product has the whole right operand.
 fn columns(question: &Question) -> Vec<Column> {
     let (left, right) = (u64::from(question.left), u64::from(question.right));
     let widest = match question.operator {
@@ -72,7 +72,7 @@ fn columns(question: &Question) -> Vec<Column> {
     units(widest).map(column).collect()
 }
 
-/// The units of a number's places, highest first: 100, 10, 1 for 347.
+/// Units of the places of a number, highest first: 100, 10, 1 for 347.
 fn units(number: u64) -> impl Iterator<Item = u64> {
     let highest = number.checked_ilog10().unwrap_or(0);
     (0..=highest).rev().map(|exponent| 10_u64.pow(exponent))
@@ -116,7 +116,7 @@ fn by_place(question: &Question) -> Vec<String> {
     };
     let partial = |column: &Column| question.operator.apply(column.left, column.right);
     let mut steps = vec![by_places(question.left)];
-    // A factor of one digit has no places to take apart.
+    // The second factor of a product has one digit.
     if question.operator == Operator::Add {
         steps.push(by_places(question.right));
     }
@@ -148,7 +148,7 @@ fn rounding(question: &Question) -> Vec<String> {
     }
 }
 
-/// The next multiple of the highest place (300 for 285, 300 for 300) and how far away it is.
+/// The next multiple of the highest place (300 for 285 and for 300), and the difference to it.
 fn round_up(number: u64) -> (u64, u64) {
     let unit = units(number).next().unwrap_or(1);
     let round = number.next_multiple_of(unit);

@@ -1,11 +1,11 @@
-//! Recomputes an answer and checks the steps that lead to it.
+//! Verification of a trace: the answer is recomputed, the steps are checked.
 
 use super::question::{Operator, Question};
 use super::step::{STEP_END, Step};
-use crate::Verdict;
 use crate::claim::split_answer;
+use crate::task::Verdict;
 
-/// Checks `trace` against the recomputed answer of `question`; a malformed question makes both checks fail.
+/// Checks `trace` against the recomputed answer of `question`. Both checks fail for a malformed question.
 pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     let question = Question::parse(question);
     let (steps, claim) = split_answer(trace);
@@ -18,7 +18,7 @@ pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     }
 }
 
-/// Whether there are steps and every one of them is true.
+/// Whether every step is true; false without steps.
 fn all_true(question: &Question, steps: &str) -> bool {
     let mut expected_sums = bare_sums(question).into_iter();
     steps.split(STEP_END).all(|text| {
@@ -32,7 +32,7 @@ fn all_true(question: &Question, steps: &str) -> bool {
     })
 }
 
-/// What bare sums must add up to, in order: each operand that has places to take apart, then the answer.
+/// Required values of the sums without `=`, in order: each operand of several digits, then the answer.
 fn bare_sums(question: &Question) -> Vec<i128> {
     let (left, right) = (i128::from(question.left), i128::from(question.right));
     let answer = i128::from(question.answer());
@@ -42,7 +42,7 @@ fn bare_sums(question: &Question) -> Vec<i128> {
     }
 }
 
-/// Whether the step is a sum of several numbers that comes to `expected`.
+/// Whether the step is a sum of at least two numbers with the value `expected`.
 fn is_bare_sum_of(step: &Step<'_>, expected: Option<i128>) -> bool {
     let side = &step.sides[0];
     let numbers_only = side.terms.iter().all(|term| term.factors.len() == 1);
@@ -50,7 +50,7 @@ fn is_bare_sum_of(step: &Step<'_>, expected: Option<i128>) -> bool {
     is_sum && expected.is_some() && side.value() == expected
 }
 
-/// Whether all sides have one and the same value.
+/// Whether all sides have the same value.
 fn is_equality(step: &Step<'_>) -> bool {
     let value = step.sides[0].value();
     value.is_some() && step.sides.iter().all(|side| side.value() == value)

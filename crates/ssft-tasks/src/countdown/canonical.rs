@@ -1,4 +1,5 @@
-//! One spelling for expressions that differ in the order and grouping of sums and products only.
+//! Canonical form of expressions: equal for expressions that differ only in the order and grouping of sums and
+//! products.
 
 use super::expression::Expression;
 use super::step::Operator;
@@ -7,10 +8,10 @@ use std::cmp::Reverse;
 /// An expression with its chains of `+ -` and of `* /` flattened and sorted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Canonical {
-    /// The positive integer it comes to, if it does; each chain is worked out with all additions before
+    /// The value, if all intermediate results are positive integers; each chain is evaluated with all additions before
     /// the first subtraction, all multiplications before the first division.
     pub(super) value: Option<u64>,
-    /// The spelling: `(8+5)*3` for `3*(5+8)`.
+    /// The text, for example `(8+5)*3` for `3*(5+8)`.
     pub(super) text: String,
 }
 
@@ -28,17 +29,37 @@ impl Canonical {
 struct Chain {
     /// `+` or `*`.
     operator: Operator,
-    /// Its operands.
-    forth: Vec<Canonical>,
-    /// Those of `-` or `/`.
-    back: Vec<Canonical>,
+    /// Operands that are added or multiplied.
+    direct: Vec<Canonical>,
+    /// Operands that are subtracted or divided by.
+    inverse: Vec<Canonical>,
+}
+
+/// How an operand enters its chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Added or multiplied.
+    Direct,
+    /// Subtracted or divided by.
+    Inverse,
+}
+
+impl Role {
+    /// The role of the right operand of `operator`, where the left one has this role.
+    fn behind(self, operator: Operator) -> Self {
+        match (self, operator.commutes()) {
+            (role, true) => role,
+            (Self::Direct, false) => Self::Inverse,
+            (Self::Inverse, false) => Self::Direct,
+        }
+    }
 }
 
 impl Chain {
     fn of(expression: &Expression, operator: Operator) -> Self {
-        let mut chain = Self { operator: commuting(operator), forth: Vec::new(), back: Vec::new() };
-        chain.add(expression, true);
-        for side in [&mut chain.forth, &mut chain.back] {
+        let mut chain = Self { operator: commuting(operator), direct: Vec::new(), inverse: Vec::new() };
+        chain.add(expression, Role::Direct);
+        for side in [&mut chain.direct, &mut chain.inverse] {
             side.sort_by(|one, other| {
                 Reverse(one.value).cmp(&Reverse(other.value)).then_with(|| one.text.cmp(&other.text))
             });
@@ -46,47 +67,49 @@ impl Chain {
         chain
     }
 
-    /// Adds an operand, or the operands of a chain of the same kind: `a-(b-c)` is `a-b+c`.
-    fn add(&mut self, expression: &Expression, is_forth: bool) {
+    /// Adds an operand, or all operands of a chain of the same kind: `a-(b-c)` is `a-b+c`.
+    fn add(&mut self, expression: &Expression, role: Role) {
         match expression {
             Expression::Operation(left, operator, right) if commuting(*operator) == self.operator => {
-                self.add(left, is_forth);
-                self.add(right, is_forth == operator.commutes());
+                self.add(left, role);
+                self.add(right, role.behind(*operator));
             }
             operand => {
                 let mut canonical = Canonical::new(operand);
                 if self.operator == Operator::Multiply && matches!(operand, Expression::Operation(..)) {
                     canonical.text = format!("({})", canonical.text);
                 }
-                let side = if is_forth { &mut self.forth } else { &mut self.back };
-                side.push(canonical);
+                match role {
+                    Role::Direct => self.direct.push(canonical),
+                    Role::Inverse => self.inverse.push(canonical),
+                }
             }
         }
     }
 
     fn canonical(self) -> Canonical {
-        let (one, back) = match self.operator {
+        let (neutral, inverse) = match self.operator {
             Operator::Multiply => (1, Operator::Divide),
             _ => (0, Operator::Subtract),
         };
         let total = |side: &[Canonical]| {
-            side.iter().try_fold(one, |total, operand| match self.operator {
+            side.iter().try_fold(neutral, |total, operand| match self.operator {
                 Operator::Multiply => operand.value?.checked_mul(total),
                 _ => operand.value?.checked_add(total),
             })
         };
-        let (forth, backwards) = (total(&self.forth), total(&self.back));
-        let value = forth.zip(backwards).and_then(|(forth, backwards)| back.apply(forth, backwards));
+        let totals = total(&self.direct).zip(total(&self.inverse));
+        let value = totals.and_then(|(left, right)| inverse.apply(left, right));
         let join = |side: &[Canonical], symbol: char| {
             side.iter().map(|operand| format!("{symbol}{}", operand.text)).collect::<String>()
         };
-        let text = join(&self.forth, self.operator.symbol()) + &join(&self.back, back.symbol());
-        // The first operand of a chain is never taken away, so a `+` or `*` leads.
+        let text = join(&self.direct, self.operator.symbol()) + &join(&self.inverse, inverse.symbol());
+        // The first operand of a chain is direct, so that the text starts with `+` or `*`.
         Canonical { value, text: text[1..].to_owned() }
     }
 }
 
-/// `+` for `+ -`, `*` for `* /`.
+/// The commutative operator of a chain: `+` for `+ -`, `*` for `* /`.
 fn commuting(operator: Operator) -> Operator {
     match operator {
         Operator::Add | Operator::Subtract => Operator::Add,
@@ -126,7 +149,7 @@ mod tests {
     #[test]
     fn spellings_of_one_answer_become_one() {
         for (spellings, value) in BY_HAND {
-            // The sort order decides which spelling that is; by hand only where it is plain.
+            // The sort order determines the canonical spelling; `larger_operands_come_first` tests it.
             let expected = canonical(spellings[0]);
             for spelling in spellings {
                 assert_eq!(canonical(spelling), expected, "{spelling}");

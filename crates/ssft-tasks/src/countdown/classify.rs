@@ -1,38 +1,47 @@
-//! Names the strategy of a trace by the form of its steps, true or not.
+//! Classification of a trace by the form of its steps; their results are ignored.
 //!
-//! The steps come in groups; n is the number of given numbers.
+//! n is the number of given numbers.
 //!
 //! | form | layout |
 //! |---|---|
 //! | `backward` | every step has its operation on the right of `=` |
-//! | `beam` | operations on the left; the first group has n steps; n-1 groups at most |
+//! | `beam` | operations on the left; the first group has n steps; at most n-1 groups |
 //! | `sum`, `factor` | operations on the left; every group is an attempt of n-1 steps |
 //!
-//! Between `sum` and `factor` each attempt votes for the heuristic that more of its steps agree with; it
-//! abstains where they are equally many. A step agrees with a heuristic if its operation is the one that
-//! the heuristic takes: attempt k begins with the k-th best or with the best not tried before, then the
-//! best for the numbers that the steps so far leave (whether these are true or not) is taken.
-//! If all votes agree they decide. Without a vote it is a tie: [`Strategy::Other`].
+//! Between `sum` and `factor` each attempt votes for the heuristic with which more of its steps agree; a tie is no
+//! vote. A step agrees with a heuristic if the heuristic would choose its operation: for the first step of attempt k the
+//! k-th best move or the best move not tried before, for a later step the best move from the numbers that the steps so
+//! far leave (with the results as written). Unanimous votes decide. No vote gives [`Strategy::Other`].
 //!
-//! [`Strategy::Chimera`] is a trace with operations on both sides, with votes for both heuristics, with
-//! attempts before a group of n steps, or with an attempt behind one: n-1 steps, the first from two given
-//! numbers, the last from the result before it. Everything else is [`Strategy::Other`].
+//! [`Strategy::Chimera`] is a trace with operations on both sides, with votes for both heuristics, with attempts before
+//! a group of n steps, or with an attempt behind one (n-1 steps, the first from two given numbers, the last from the
+//! previous result). Everything else is [`Strategy::Other`].
 
 use super::guide::{Guide, Heuristic, Move};
 use super::numbers::Numbers;
 use super::question::Question;
 use super::step::{Direction, GROUP_END, STEP_END, Step, parse};
 use super::strategies::Approach;
-use crate::Strategy;
 use crate::claim::split_answer;
+use crate::task::Strategy;
 
-/// Names the strategy of `trace`; see the rules of this module.
+/// Whether a trace has its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It has an answer mark.
+    Complete,
+    /// It has none, so that its last step may be incomplete.
+    CutOff,
+}
+
+/// The class of `trace`; see the rules of this module.
 pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     let Some(question) = Question::parse(question) else {
         return Strategy::Other;
     };
     let (steps, claim) = split_answer(trace);
-    let Some(groups) = groups(steps, claim.is_none()) else {
+    let ending = if claim.is_none() { Ending::CutOff } else { Ending::Complete };
+    let Some(groups) = groups(steps, ending) else {
         return Strategy::Other;
     };
     let is_backward = |(direction, _): &(Direction, Step)| *direction == Direction::Backward;
@@ -44,16 +53,17 @@ pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
         Some(false) => {
             let groups: Vec<Vec<_>> =
                 groups.iter().map(|group| group.iter().map(|(_, step)| *step).collect()).collect();
-            forward(&question, &groups, claim.is_none())
+            forward(&question, &groups, ending)
         }
     }
 }
 
-/// The steps by group; `None` if one leaves the grammar. The last one may where the trace was cut off.
-fn groups(steps: &str, is_cut_off: bool) -> Option<Vec<Vec<(Direction, Step)>>> {
+/// The steps of each group; `None` if a step does not match the grammar. A last step that does not match is dropped if
+/// the trace is cut off.
+fn groups(steps: &str, ending: Ending) -> Option<Vec<Vec<(Direction, Step)>>> {
     let mut texts: Vec<Vec<_>> =
         steps.split(GROUP_END).map(|group| group.split(STEP_END).collect()).collect();
-    if is_cut_off {
+    if ending == Ending::CutOff {
         if let Some(last) = texts.last_mut() {
             last.pop_if(|step| parse(step).is_none());
         }
@@ -62,8 +72,8 @@ fn groups(steps: &str, is_cut_off: bool) -> Option<Vec<Vec<(Direction, Step)>>> 
     texts.into_iter().map(|group| group.into_iter().map(parse).collect()).collect()
 }
 
-/// The class of steps with their operations on the left, in at least one group.
-fn forward(question: &Question, groups: &[Vec<Step>], is_cut_off: bool) -> Strategy {
+/// The class of at least one group of steps with their operations on the left.
+fn forward(question: &Question, groups: &[Vec<Step>], ending: Ending) -> Strategy {
     let given = question.numbers.len();
     let [first, rest @ ..] = groups else { return Strategy::Other };
     if first.len() == given {
@@ -76,7 +86,7 @@ fn forward(question: &Question, groups: &[Vec<Step>], is_cut_off: bool) -> Strat
         };
     }
     let (whole, last) = match groups.split_last() {
-        Some((last, whole)) if is_cut_off && last.len() < given => (whole, Some(last)),
+        Some((last, whole)) if ending == Ending::CutOff && last.len() < given => (whole, Some(last)),
         _ => (groups, None),
     };
     if whole.iter().chain(last).any(|group| group.len() == given) && first.len() == given - 1 {
@@ -88,7 +98,7 @@ fn forward(question: &Question, groups: &[Vec<Step>], is_cut_off: bool) -> Strat
     }
 }
 
-/// Whether the steps are as many as an attempt has, begin with given numbers and end with the result before.
+/// Whether there are as many steps as in an attempt, the first uses given numbers, and the last the previous result.
 fn is_attempt(given: &Numbers, steps: &[Step]) -> bool {
     let ([first, ..], [.., before, last]) = (steps, steps) else { return false };
     steps.len() == given.len() - 1 && takes_given(given, first) && takes(last, before.result)
@@ -102,7 +112,7 @@ fn takes(step: &Step, number: u64) -> bool {
     step.left == number || step.right == number
 }
 
-/// Decides between the two heuristics.
+/// The class of attempts: `sum` or `factor` by votes.
 fn by_votes(question: &Question, attempts: &[Vec<Step>]) -> Strategy {
     let mut replays = [Heuristic::Sum, Heuristic::Factor].map(|heuristic| Replay::new(question, heuristic));
     let mut votes = [false; 2];
@@ -119,13 +129,13 @@ fn by_votes(question: &Question, attempts: &[Vec<Step>]) -> Strategy {
     }
 }
 
-/// What a heuristic does at each step of a trace.
+/// The choices of one heuristic along a trace.
 struct Replay {
     guide: Guide,
     given: Numbers,
-    /// First steps, the best first.
+    /// Possible first steps, the best first.
     firsts: Vec<Move>,
-    /// Which of them have been tried.
+    /// For each of `firsts`: whether an attempt started with it.
     tried: Vec<bool>,
 }
 
@@ -137,7 +147,7 @@ impl Replay {
         Self { guide, given: question.numbers, firsts, tried }
     }
 
-    /// How many steps of the attempt at position `at` agree with the heuristic.
+    /// Number of steps of attempt `at` (from 0) that agree with the heuristic.
     fn agreeing(&mut self, at: usize, attempt: &[Step]) -> usize {
         let [first, rest @ ..] = attempt else { return 0 };
         let mut agreeing = usize::from(self.agrees_at_first(at, first));

@@ -1,4 +1,4 @@
-//! Expressions over given numbers: read from a claim, or built from steps.
+//! Expressions over given numbers, parsed from a claim or built from steps.
 //!
 //! ```text
 //! sum = product (("+" | "-") product)*     product = factor (("*" | "/") factor)*
@@ -9,13 +9,13 @@ use super::numbers::Numbers;
 use super::step::{Operator, Step, number};
 use std::fmt;
 
-/// No claim with more numbers is read: a question has four at most.
+/// Most numbers in a claim that is parsed; a question has at most four.
 const MOST_NUMBERS: usize = 16;
 
-/// No claim with deeper parentheses is read.
+/// Deepest nesting of parentheses in a claim that is parsed.
 const MOST_NESTING: usize = 16;
 
-/// An expression; its depth is bounded, so recursion over it is safe.
+/// An expression of bounded depth, so that recursion over it is safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expression {
     /// A number.
@@ -25,15 +25,15 @@ pub(super) enum Expression {
 }
 
 impl Expression {
-    /// Reads a claim; `None` if it leaves the grammar anywhere or exceeds its bounds.
+    /// Parses a claim; `None` if it does not match the grammar or exceeds a limit.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut reader = Reader { rest: text, numbers: 0 };
         let expression = reader.sum(0)?;
         reader.rest.is_empty().then_some(expression)
     }
 
-    /// What `steps`, in the order of working, make of `numbers`; `None` if they do not use up all of
-    /// them, step by step, until one is left. Of two equal numbers the latest made is used first.
+    /// The expression that `steps`, in order of evaluation, build from `numbers`; `None` unless they use all numbers and
+    /// leave one. Of equal numbers the most recent one is used first.
     pub(super) fn from_steps(numbers: &Numbers, steps: &[Step]) -> Option<Self> {
         let mut left: Vec<_> =
             numbers.as_slice().iter().map(|value| (*value, Self::Number(*value))).collect();
@@ -55,7 +55,7 @@ impl Expression {
         }
     }
 
-    /// How tightly it binds: a sum 0, a product 1, a number 2.
+    /// Binding strength: 0 for a sum, 1 for a product, 2 for a number.
     fn binding(&self) -> u8 {
         match self {
             Self::Number(_) => 2,
@@ -64,24 +64,25 @@ impl Expression {
     }
 }
 
-/// Takes the latest number of this value.
+/// Removes and returns the most recent entry with this value.
 fn take(left: &mut Vec<(u64, Expression)>, value: u64) -> Option<Expression> {
     let at = left.iter().rposition(|(known, _)| *known == value)?;
     Some(left.remove(at).1)
 }
 
+/// Binding strength of an operator: 0 for `+ -`, 1 for `* /`.
 fn binding(operator: Operator) -> u8 {
     u8::from(matches!(operator, Operator::Multiply | Operator::Divide))
 }
 
-/// With parentheses only where the value needs them: `8-(5+3)`, but `8+5-3` and `(5+3)*8`.
+/// Writes parentheses only where the value needs them: `8-(5+3)` and `(5+3)*8`, but `8+5-3`.
 impl fmt::Display for Expression {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::Operation(left, operator, right) = self else {
             return if let Self::Number(value) = self { write!(formatter, "{value}") } else { Ok(()) };
         };
         let own = binding(*operator);
-        // What stands behind `-` or `/` has to bind tighter than that.
+        // The right operand of `-` or `/` has to bind tighter than the operator.
         let needed = own + u8::from(!operator.commutes());
         write_operand(left, own, formatter)?;
         write!(formatter, "{}", operator.symbol())?;
@@ -93,9 +94,10 @@ fn write_operand(operand: &Expression, needed: u8, formatter: &mut fmt::Formatte
     if operand.binding() < needed { write!(formatter, "({operand})") } else { write!(formatter, "{operand}") }
 }
 
+/// Recursive-descent parser.
 struct Reader<'t> {
     rest: &'t str,
-    /// Numbers read so far.
+    /// Count of the numbers parsed so far.
     numbers: usize,
 }
 

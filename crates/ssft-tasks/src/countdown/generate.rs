@@ -1,48 +1,49 @@
-//! Makes the records of both splits.
+//! Generation of the records of both splits.
 
-use super::NAME;
 use super::canonical::Canonical;
-use super::level::Level;
+use super::level::{Level, NAME};
 use super::question::Question;
 use super::strategies::{Approach, Solution};
+use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
-use crate::{TaskData, TaskError, TaskSpec};
+use crate::task::{TaskData, TaskSpec};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 
-/// So many candidates are looked at: all of those of the levels 1 to 3, a part of level 4.
+/// Most candidates examined: all of levels 1 to 3, a part of level 4.
 const MOST_TRIES: u32 = 800_000;
 
-/// Generates both splits; one random number generator, seeded once, decides everything.
+/// Generates both splits from one random number generator with the seed of `spec`.
 pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     let level = Level::of(spec.difficulty)?;
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
     let held_out = HeldOutAnswers::draw(level.largest_target(), &mut rng);
     let found = Found::search(spec, level, &held_out, &mut rng);
     let (train, test) = found.divide(spec)?;
     Ok(TaskData { train: records(train, &mut rng), test: records(test, &mut rng) })
 }
 
-/// A question and its solutions, by strategy.
+/// A question and its solutions, in the order of the strategies.
 struct Solved {
     question: Question,
     solutions: [Solution; 4],
 }
 
-/// Questions in the order drawn.
+/// Accepted questions, in the order drawn.
 #[derive(Default)]
 struct Found {
-    /// With a held-out target.
+    /// Questions with a held-out target.
     held: Vec<Solved>,
-    /// With any other target.
+    /// Questions with any other target.
     open: Vec<Solved>,
 }
 
 impl Found {
-    /// Walks over the candidates of the level in random order until half of the test questions can have
-    /// held-out targets and everything else open ones, or until there are no more candidates or tries.
+    /// Examines the candidates of the level in random order, until half of the test questions can have held-out targets
+    /// and all others open targets, or until the candidates or [`MOST_TRIES`] are exhausted.
     fn search(spec: &TaskSpec, level: &Level, held_out: &HeldOutAnswers, rng: &mut ChaCha8Rng) -> Self {
         let mut found = Self::default();
         let enough_held = spec.test / 2;
@@ -70,8 +71,8 @@ impl Found {
         found
     }
 
-    /// Half of the test questions have held-out targets; where one kind lacks the other makes up for it.
-    /// The result is training, then test.
+    /// Divides the questions into training and test. Half of the test questions have held-out targets; if one kind has
+    /// too few, the other fills up.
     fn divide(mut self, spec: &TaskSpec) -> Result<(Vec<Solved>, Vec<Solved>), TaskError> {
         let (held, open) = (self.held.len(), self.open.len());
         let spare = open.checked_sub(spec.train).filter(|spare| *spare >= spec.test.saturating_sub(held));
@@ -91,13 +92,13 @@ impl Found {
     }
 }
 
-/// Records in random order, so that kinds of targets mix.
+/// Records in random order, which mixes the kinds of targets.
 fn records(mut questions: Vec<Solved>, rng: &mut ChaCha8Rng) -> Vec<Record> {
     questions.shuffle(rng);
     questions.into_iter().map(|solved| record(solved, rng)).collect()
 }
 
-/// One question with its four traces in random order: their position must not give the strategy away.
+/// One question with its four traces in random order, so that the position does not reveal the strategy.
 fn record(Solved { question, solutions }: Solved, rng: &mut ChaCha8Rng) -> Record {
     let answer = Canonical::new(&solutions[Approach::Sum.index()].answer).text;
     let named = Approach::ALL.into_iter().zip(solutions);

@@ -1,18 +1,18 @@
-//! Which next step is best: the heuristics of the forward strategies.
+//! The heuristics of the forward strategies: ranking of the next steps.
 
 use super::numbers::Numbers;
 use super::step::{Operator, Step};
 use std::cmp::Reverse;
 
-/// A step that can be taken and the numbers that it leaves.
+/// A possible next step and the numbers that it leaves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Move {
     pub(super) step: Step,
     pub(super) left: Numbers,
 }
 
-/// All moves from `numbers` that leave different numbers, pairs of small numbers first. The larger
-/// operand stands left.
+/// All moves from `numbers`, pairs of small numbers first; of moves that leave the same numbers only the first. The
+/// larger operand is on the left.
 pub(super) fn moves(numbers: &Numbers) -> Vec<Move> {
     let values = numbers.as_slice();
     let pairs = (0..values.len()).flat_map(|low| (low + 1..values.len()).map(move |high| (low, high)));
@@ -25,7 +25,7 @@ pub(super) fn moves(numbers: &Numbers) -> Vec<Move> {
     moves
 }
 
-/// The moves that combine two of `numbers`, the larger one given first.
+/// The moves that combine `left` and `right`, two of `numbers`, with `left >= right`.
 pub(super) fn moves_of_pair(numbers: &Numbers, left: u64, right: u64) -> impl Iterator<Item = Move> {
     let numbers = *numbers;
     Operator::ALL.into_iter().filter_map(move |operator| {
@@ -35,34 +35,34 @@ pub(super) fn moves_of_pair(numbers: &Numbers, left: u64, right: u64) -> impl It
     })
 }
 
-/// What a forward strategy goes by.
+/// The quantity that a forward strategy minimizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heuristic {
-    /// How near the sum of the numbers left comes to the target.
+    /// Distance between the sum of the numbers left and the target.
     Sum,
-    /// How near the result comes to a factor of the target above 1; of equally near ones the larger is better.
+    /// Distance between the result and a factor of the target above 1; ties go to the larger result.
     Factor,
-    /// How near the sum or the product of the numbers left comes to the target.
+    /// Distance between the target and the sum or the product of the numbers left, whichever is nearer.
     SumOrProduct,
 }
 
-/// A heuristic and the target that it looks at.
+/// A heuristic for one target.
 #[derive(Debug)]
 pub(super) struct Guide {
     heuristic: Heuristic,
     target: u64,
-    /// Of the target, without 1; empty unless the heuristic needs them.
+    /// Factors of the target above 1; empty unless the heuristic is [`Heuristic::Factor`].
     factors: Vec<u64>,
 }
 
 impl Guide {
-    /// The guide to `target`.
+    /// The heuristic for `target`.
     pub(super) fn new(heuristic: Heuristic, target: u64) -> Self {
         let factors = if heuristic == Heuristic::Factor { factors(target) } else { Vec::new() };
         Self { heuristic, target, factors }
     }
 
-    /// All moves from `numbers`, the best first; equally good ones stay in the order of [`moves`].
+    /// All moves from `numbers`, the best first; ties keep the order of [`moves`].
     pub(super) fn ranked(&self, numbers: &Numbers) -> Vec<Move> {
         let mut moves = moves(numbers);
         moves.sort_by_cached_key(|next| self.badness(next));
@@ -74,13 +74,13 @@ impl Guide {
         self.best_of(moves(numbers))
     }
 
-    /// The best of some moves; of equally good ones the first.
+    /// The best of `moves`; ties go to the first.
     pub(super) fn best_of(&self, moves: impl IntoIterator<Item = Move>) -> Option<Move> {
         moves.into_iter().min_by_key(|next| self.badness(next))
     }
 
-    /// What the best move has least of. With one number left only its distance to the target counts,
-    /// whatever the heuristic.
+    /// Sort key of a move; the best move has the smallest. With one number left it is the distance to the target for
+    /// every heuristic.
     fn badness(&self, next: &Move) -> (u64, Reverse<u64>) {
         let to_target = |value: u64| value.abs_diff(self.target);
         let result = next.step.result;
@@ -98,7 +98,7 @@ impl Guide {
     }
 }
 
-/// The factors of `target` above 1, in no particular order.
+/// The factors of `target` above 1, unordered.
 fn factors(target: u64) -> Vec<u64> {
     let small = (1..=target.isqrt()).filter(|factor| target.is_multiple_of(*factor));
     small.flat_map(|factor| [factor, target / factor]).filter(|factor| *factor > 1).collect()

@@ -1,27 +1,30 @@
-//! The levels: which questions each has.
+//! The levels: candidates, and conditions on an accepted question.
 
-use super::NAME;
 use super::classify;
 use super::numbers::Numbers;
 use super::question::Question;
 use super::strategies::{Approach, Solution};
-use crate::{Strategy, TaskError};
+use crate::error::TaskError;
+use crate::task::Strategy;
 use std::collections::HashSet;
 
-/// What the questions of a difficulty have in common.
+/// Name of the task, and prefix of question ids.
+pub(super) const NAME: &str = "countdown";
+
+/// Parameters of a difficulty.
 #[derive(Debug)]
 pub(super) struct Level {
-    /// How many numbers are given.
+    /// Count of the given numbers.
     given: usize,
-    /// The largest number given; 1 is the smallest.
+    /// Largest given number; the smallest is 1.
     largest: u64,
-    /// The smallest target and the largest.
+    /// Smallest and largest target.
     targets: (u64, u64),
-    /// No strategy may need more attempts.
+    /// Most attempts of a strategy.
     attempts: usize,
-    /// No step may have a larger number.
+    /// Largest number in a step.
     largest_in_step: u64,
-    /// No trace may be longer.
+    /// Longest trace, in bytes.
     bytes: usize,
 }
 
@@ -32,14 +35,14 @@ const LEVELS: [Level; 4] = [
     Level { given: 4, largest: 25, targets: (10, 100), attempts: 5, largest_in_step: 9_999, bytes: 220 },
 ];
 
-/// The hardest level.
+/// Hardest difficulty.
 pub(super) const MAX_DIFFICULTY: u8 = LEVELS.len() as u8;
 
 impl Level {
-    /// The level of this difficulty.
+    /// The level of a difficulty.
     ///
     /// # Errors
-    /// If there is none.
+    /// [`TaskError::Difficulty`] if it does not exist.
     pub(super) fn of(difficulty: u8) -> Result<&'static Self, TaskError> {
         let at = usize::from(difficulty).checked_sub(1);
         at.and_then(|at| LEVELS.get(at)).ok_or(TaskError::Difficulty {
@@ -54,7 +57,7 @@ impl Level {
         self.targets.1
     }
 
-    /// All choices of given numbers with all targets, whether they can be reached or not.
+    /// All combinations of given numbers and targets, reachable or not.
     pub(super) fn candidates(&self) -> Candidates {
         let mut chosen = vec![Vec::new()];
         for _ in 0..self.given {
@@ -68,10 +71,10 @@ impl Level {
         Candidates { given, targets: self.targets }
     }
 
-    /// The solutions of `question` by strategy; `None` unless each strategy finds one within the bounds of
-    /// the level and shows its own form, different from all others.
+    /// The solutions of `question`, in the order of the strategies; `None` unless every strategy solves it within the
+    /// limits of the level, all traces differ, and each is classified as its own strategy.
     pub(super) fn solve(&self, question: &Question) -> Option<[Solution; 4]> {
-        // The beam gives up soonest.
+        // `beam` fails most often, so it is tried first.
         let beam = self.solution(Approach::Beam, question)?;
         let sum = self.solution(Approach::Sum, question)?;
         let factor = self.solution(Approach::Factor, question)?;
@@ -93,7 +96,7 @@ impl Level {
     }
 }
 
-/// Questions by index.
+/// Candidate questions, addressed by index.
 #[derive(Debug)]
 pub(super) struct Candidates {
     given: Vec<Numbers>,
@@ -101,7 +104,7 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// How many there are: 2 million at most.
+    /// Number of candidates, at most 2 million.
     pub(super) fn len(&self) -> u32 {
         self.given.len() as u32 * self.targets()
     }
@@ -112,6 +115,7 @@ impl Candidates {
         Question { numbers: self.given[row as usize], target: self.targets.0 + u64::from(column) }
     }
 
+    /// Number of targets.
     fn targets(&self) -> u32 {
         (self.targets.1 - self.targets.0) as u32 + 1
     }

@@ -1,18 +1,18 @@
-//! The numbers that are left to use.
+//! The numbers still available.
 
-/// A question has at most this many.
+/// Most given numbers of a question.
 pub(super) const MOST: usize = 4;
 
-/// Up to [`MOST`] numbers, in ascending order: equal however they came about.
+/// Up to [`MOST`] numbers in ascending order, so that equal multisets are equal values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Numbers {
-    /// Zero behind `len`.
+    /// Zero from index `len` on.
     values: [u64; MOST],
     len: usize,
 }
 
 impl Numbers {
-    /// These numbers, in any order; `None` if there are more than [`MOST`].
+    /// The numbers of a slice in any order; `None` if there are more than [`MOST`].
     pub(super) fn new(numbers: &[u64]) -> Option<Self> {
         let mut values = [0; MOST];
         let part = values.get_mut(..numbers.len())?;
@@ -26,12 +26,12 @@ impl Numbers {
         &self.values[..self.len]
     }
 
-    /// How many there are.
+    /// Count of the numbers.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// What is left when `number` is used up, once; `None` if it is not there.
+    /// The numbers without one occurrence of `number`; `None` if there is none.
     pub(super) fn without(mut self, number: u64) -> Option<Self> {
         let at = self.as_slice().iter().position(|value| *value == number)?;
         self.values.copy_within(at + 1..self.len, at);
@@ -40,7 +40,7 @@ impl Numbers {
         Some(self)
     }
 
-    /// What is left when `left` and `right` are used up and `result` comes instead.
+    /// The numbers with `left` and `right` replaced by `result`; `None` if either is missing.
     pub(super) fn replace(self, left: u64, right: u64, result: u64) -> Option<Self> {
         let mut numbers = self.without(left)?.without(right)?;
         numbers.values[numbers.len] = result;
@@ -49,17 +49,17 @@ impl Numbers {
         Some(numbers)
     }
 
-    /// The number, if just one is left.
+    /// The number, if there is exactly one.
     pub(super) fn single(&self) -> Option<u64> {
         if let [number] = self.as_slice() { Some(*number) } else { None }
     }
 
-    /// All of them added, or the largest `u64`.
+    /// The sum, saturating at `u64::MAX`.
     pub(super) fn sum(&self) -> u64 {
         self.as_slice().iter().fold(0, |sum, number| sum.saturating_add(*number))
     }
 
-    /// All of them multiplied, or the largest `u64`.
+    /// The product, saturating at `u64::MAX`.
     pub(super) fn product(&self) -> u64 {
         self.as_slice().iter().fold(1, |product, number| product.saturating_mul(*number))
     }

@@ -1,25 +1,28 @@
-//! A question: numbers to use and a target to reach.
+//! A question: given numbers and a target.
 
 use super::numbers::{MOST, Numbers};
 use super::step::number;
 use std::fmt;
 
+/// Fewest given numbers.
+const FEWEST: usize = 3;
+
 /// A question, written `3,5,8=64:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Question {
-    /// Three or four, each to be used exactly once.
+    /// Three or four given numbers.
     pub(super) numbers: Numbers,
-    /// What they have to come to.
+    /// The target.
     pub(super) target: u64,
 }
 
 impl Question {
-    /// Reads `3,5,8=64:`, its numbers in any order; `None` unless there are three or four numbers and
-    /// a target, all canonical numerals from 1 to `u32::MAX`.
+    /// Parses `3,5,8=64:`, with the numbers in any order; `None` unless there are three or four numbers and a target, all
+    /// canonical numerals from 1 to `u32::MAX`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (numbers, target) = text.strip_suffix(':')?.split_once('=')?;
         let numbers = numbers.split(',').take(MOST + 1).map(operand).collect::<Option<Vec<_>>>()?;
-        let numbers = Numbers::new(&numbers).filter(|numbers| numbers.len() >= 3)?;
+        let numbers = Numbers::new(&numbers).filter(|numbers| numbers.len() >= FEWEST)?;
         Some(Self { numbers, target: operand(target)? })
     }
 }

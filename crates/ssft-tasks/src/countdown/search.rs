@@ -1,4 +1,4 @@
-//! The searches of the four strategies; each works out its question or gives up.
+//! The searches of the four strategies. Each returns `None` if it does not reach the target.
 
 use super::guide::{Guide, Heuristic, Move, moves_of_pair};
 use super::numbers::Numbers;
@@ -8,13 +8,13 @@ use super::step::{Operator, Step};
 /// A search that reached the target.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Steps as they are logged: by attempt, or by level of the beam.
+    /// Logged steps, one group per attempt or per level of the beam.
     pub(super) groups: Vec<Vec<Step>>,
-    /// The steps that led to the target, in the order of working.
+    /// The steps from the given numbers to the target, in order of evaluation.
     pub(super) way: Vec<Step>,
 }
 
-/// Depth-first, turning back to the start: attempt k takes the k-th best first step, then always the best.
+/// Depth-first search with restarts: attempt k takes the k-th best first step, then the best steps.
 pub(super) fn depth_first(question: &Question, heuristic: Heuristic, attempts: usize) -> Option<Found> {
     let guide = Guide::new(heuristic, question.target);
     let mut groups = Vec::new();
@@ -33,7 +33,7 @@ pub(super) fn depth_first(question: &Question, heuristic: Heuristic, attempts: u
     None
 }
 
-/// One state of the beam and how it came about.
+/// One state of the beam and the steps that lead to it.
 #[derive(Clone)]
 struct Line {
     way: Vec<Step>,
@@ -46,9 +46,9 @@ impl Line {
     }
 }
 
-/// Breadth-first: the beam starts with the best step of each pair of neighbours, the numbers standing in a
-/// ring; each further level adds the best step of every state, and of those that leave the same numbers keeps
-/// one. The last level stops at the target.
+/// Breadth-first search. Level 1 has the best step of each pair of neighbors, with the given numbers in a ring. Each
+/// further level extends every state by its best step and drops states with equal numbers. The last level stops at the
+/// target.
 pub(super) fn beam(question: &Question) -> Option<Found> {
     let guide = Guide::new(Heuristic::SumOrProduct, question.target);
     let start = Line { way: Vec::new(), left: question.numbers };
@@ -67,7 +67,7 @@ pub(super) fn beam(question: &Question) -> Option<Found> {
     Some(Found { groups, way: hit.way })
 }
 
-/// The lines that leave different numbers, up to the first that has reached the target.
+/// The lines with different numbers, up to the first that has reached the target.
 fn kept(lines: impl Iterator<Item = Line>, target: u64) -> Vec<Line> {
     let mut kept: Vec<Line> = Vec::new();
     for line in lines {
@@ -87,9 +87,9 @@ fn last_steps(lines: &[Line]) -> Vec<Step> {
     lines.iter().filter_map(|line| line.way.last().copied()).collect()
 }
 
-/// From the target back: attempt k undoes the step that leaves the k-th smallest number to reach, then
-/// always the one that leaves the smallest. With two given numbers left, the attempt ends with their
-/// equation, or without one if none holds.
+/// Search from the target backward. Attempt k first undoes the step that leaves the k-th smallest open number, then
+/// those that leave the smallest. With two given numbers left, the attempt ends with their equation, or without one if
+/// none holds.
 pub(super) fn backward(question: &Question, attempts: usize) -> Option<Found> {
     let mut groups = Vec::new();
     for first in undoings(question.target, &question.numbers).into_iter().take(attempts) {
@@ -111,12 +111,12 @@ pub(super) fn backward(question: &Question, attempts: usize) -> Option<Found> {
     None
 }
 
-/// A step that could have been the last one.
+/// A possible last step of a computation.
 struct Undoing {
     step: Step,
-    /// The operand that is still to be reached.
+    /// The operand still to be reached.
     open: u64,
-    /// The given numbers that are left for it.
+    /// The given numbers left to reach it.
     left: Numbers,
 }
 
@@ -153,7 +153,7 @@ fn undoings_by(target: u64, given: u64) -> impl Iterator<Item = (u64, Step)> {
     undoings.into_iter().flatten().map(with_step)
 }
 
-/// The equation that makes `result` of two numbers, the larger one left.
+/// The equation that combines two numbers, the larger one on the left, into `result`.
 fn equation(result: u64, numbers: &Numbers) -> Option<Step> {
     let [right, left] = numbers.as_slice() else { return None };
     let operator =

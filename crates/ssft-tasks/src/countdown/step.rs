@@ -1,4 +1,4 @@
-//! The grammar of the steps: `group (";" group)*`, where a group is `step ("," step)*`.
+//! The grammar of the steps: `group (";" group)*` with `group = step ("," step)*`.
 //!
 //! ```text
 //! step = number operator number "=" number     forward
@@ -7,13 +7,13 @@
 //!
 //! Numbers are canonical decimal numerals that fit a `u64`.
 
-/// What separates one group of steps from the next: attempts, or levels of a beam.
+/// Separator of groups (attempts, or levels of a beam).
 pub(super) const GROUP_END: &str = ";";
 
-/// What separates the steps of a group.
+/// Separator of the steps of a group.
 pub(super) const STEP_END: &str = ",";
 
-/// What two numbers are combined by.
+/// An operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Operator {
     /// `+`
@@ -27,10 +27,10 @@ pub(super) enum Operator {
 }
 
 impl Operator {
-    /// All of them, in the order in which equally good ones are tried.
+    /// All operators, in the order in which ties between steps are resolved.
     pub(super) const ALL: [Self; 4] = [Self::Add, Self::Multiply, Self::Subtract, Self::Divide];
 
-    /// The operator as it is written.
+    /// The character of the operator.
     pub(super) fn symbol(self) -> char {
         match self {
             Self::Add => '+',
@@ -40,7 +40,7 @@ impl Operator {
         }
     }
 
-    /// The operator written so.
+    /// The operator with this character.
     pub(super) fn from_symbol(symbol: char) -> Option<Self> {
         Self::ALL.into_iter().find(|operator| operator.symbol() == symbol)
     }
@@ -56,48 +56,48 @@ impl Operator {
         value.filter(|value| *value > 0)
     }
 
-    /// Whether the operands may change places.
+    /// Whether the operator is commutative.
     pub(super) fn commutes(self) -> bool {
         matches!(self, Self::Add | Self::Multiply)
     }
 }
 
-/// One equation between three numbers, true or not.
+/// One equation of three numbers; it may be false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
-    /// First operand; in our own steps the larger one, except where a target is undone.
+    /// First operand; in generated forward steps the larger one.
     pub(super) left: u64,
-    /// How the operands are combined.
+    /// Operator.
     pub(super) operator: Operator,
     /// Second operand.
     pub(super) right: u64,
-    /// The other side.
+    /// The number on the other side of `=`.
     pub(super) result: u64,
 }
 
 impl Step {
-    /// The step as forward strategies write it: `5+3=8`.
+    /// The text of the step in forward strategies: `5+3=8`.
     pub(super) fn forward(&self) -> String {
         format!("{}{}{}={}", self.left, self.operator.symbol(), self.right, self.result)
     }
 
-    /// The step as the backward strategy writes it: `8=5+3`.
+    /// The text of the step in the backward strategy: `8=5+3`.
     pub(super) fn backward(&self) -> String {
         format!("{}={}{}{}", self.result, self.left, self.operator.symbol(), self.right)
     }
 
-    /// Whether the operands and the operator are those of `other`, whatever the results.
+    /// Whether operands and operator equal those of `other`; results are ignored.
     pub(super) fn is_same_operation(&self, other: &Self) -> bool {
         (self.left, self.operator, self.right) == (other.left, other.operator, other.right)
     }
 
-    /// Whether both sides are equal.
+    /// Whether the equation is true.
     pub(super) fn is_true(&self) -> bool {
         self.operator.apply(self.left, self.right) == Some(self.result)
     }
 }
 
-/// On which side the operation stands.
+/// The side of `=` with the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// `5+3=8`
@@ -106,7 +106,7 @@ pub(super) enum Direction {
     Backward,
 }
 
-/// Reads one step; `None` if it leaves the grammar anywhere.
+/// Parses one step; `None` if it does not match the grammar.
 pub(super) fn parse(text: &str) -> Option<(Direction, Step)> {
     let (before, behind) = text.split_once('=')?;
     let (direction, operation, result) = match (number(before), number(behind)) {
@@ -121,7 +121,7 @@ pub(super) fn parse(text: &str) -> Option<(Direction, Step)> {
     Some((direction, Step { left, operator, right, result }))
 }
 
-/// The value of a canonical numeral: digits only, no leading zero, no more than a `u64` holds.
+/// The value of a canonical decimal numeral (digits only, no leading zero) that fits a `u64`.
 pub(super) fn number(text: &str) -> Option<u64> {
     let is_canonical =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));

@@ -1,4 +1,4 @@
-//! The four ways to write out the search for an answer.
+//! The four strategies: the correct trace of each for a question.
 
 use super::expression::Expression;
 use super::guide::Heuristic;
@@ -7,48 +7,48 @@ use super::search::{Found, backward, beam, depth_first};
 use super::step::{GROUP_END, STEP_END, Step};
 use crate::claim::ANSWER_MARK;
 
-/// A way to the answer.
+/// A strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Approach {
-    /// `sum`: depth-first, by the sum of the numbers left.
+    /// `sum`: depth-first, guided by the sum of the numbers left.
     Sum,
-    /// `factor`: depth-first, by the factors of the target.
+    /// `factor`: depth-first, guided by the factors of the target.
     Factor,
     /// `beam`: breadth-first.
     Beam,
-    /// `backward`: from the target.
+    /// `backward`: from the target backward.
     Backward,
 }
 
-/// Names by [`Approach::index`].
+/// Names, indexed by [`Approach::index`].
 pub(super) const NAMES: [&str; 4] = ["sum", "factor", "beam", "backward"];
 
-/// What an approach writes.
+/// The solution of a question by one strategy.
 #[derive(Debug)]
 pub(super) struct Solution {
-    /// The whole trace: steps, mark and answer.
+    /// The trace: steps, answer mark, answer.
     pub(super) trace: String,
     /// The answer.
     pub(super) answer: Expression,
-    /// The largest number of any step.
+    /// Largest number in any step.
     pub(super) largest: u64,
 }
 
 impl Approach {
-    /// All of them, in the order of [`NAMES`].
+    /// All strategies, in the order of [`NAMES`].
     pub(super) const ALL: [Self; 4] = [Self::Sum, Self::Factor, Self::Beam, Self::Backward];
 
-    /// The position in [`NAMES`].
+    /// Index into [`NAMES`].
     pub(super) fn index(self) -> usize {
         self as usize
     }
 
-    /// The short name.
+    /// Name of the strategy.
     pub(super) fn name(self) -> &'static str {
         NAMES[self.index()]
     }
 
-    /// Solves `question` with at most so many attempts, the beam with one; `None` if that is not enough.
+    /// Solves `question` within `attempts` attempts (`beam`: one); `None` if the target is not reached.
     pub(super) fn solve(self, question: &Question, attempts: usize) -> Option<Solution> {
         let found = match self {
             Self::Sum => depth_first(question, Heuristic::Sum, attempts),

@@ -1,14 +1,14 @@
-//! Recomputes an answer and checks the steps that lead to it.
+//! Verification of a trace: the claimed expression is evaluated, the steps are checked.
 
 use super::canonical::Canonical;
 use super::expression::Expression;
 use super::numbers::Numbers;
 use super::question::Question;
 use super::step::{Direction, GROUP_END, STEP_END, Step, parse};
-use crate::Verdict;
 use crate::claim::split_answer;
+use crate::task::Verdict;
 
-/// Checks `trace` against `question`; a malformed question makes both checks fail.
+/// Checks `trace` against `question`. Both checks fail for a malformed question.
 pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     let question = Question::parse(question);
     let (steps, claim) = split_answer(trace);
@@ -28,7 +28,7 @@ pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     }
 }
 
-/// Whether the steps are true, use what there is, and reach the target in one of the three layouts.
+/// Whether the steps are true, use available numbers only, and reach the target in one of the three layouts.
 fn reaches_target(question: &Question, steps: &str) -> bool {
     let steps_of = |group: &str| group.split(STEP_END).map(parse).collect::<Option<Vec<_>>>();
     let Some(groups) = steps.split(GROUP_END).map(steps_of).collect::<Option<Vec<_>>>() else {
@@ -50,7 +50,7 @@ fn reaches_target(question: &Question, steps: &str) -> bool {
     }
 }
 
-/// Each group works on from the given numbers; the last leaves the target alone.
+/// Layout of `sum` and `factor`: each group starts with the given numbers; the last group leaves only the target.
 fn as_attempts(question: &Question, groups: &[Vec<Step>]) -> bool {
     let mut last = None;
     for group in groups {
@@ -63,8 +63,8 @@ fn as_attempts(question: &Question, groups: &[Vec<Step>]) -> bool {
     last.and_then(|left| left.single()) == Some(question.target)
 }
 
-/// Each group is a level: every step works on from some state of the level before. The last level, the
-/// only one with a single number, ends with the target.
+/// Layout of `beam`: each group is a level, and each of its steps extends a state of the previous level. The last level,
+/// whose states have one number, ends with the target.
 fn as_beam(question: &Question, groups: &[Vec<Step>]) -> bool {
     if groups.len() != question.numbers.len() - 1 {
         return false;
@@ -89,8 +89,8 @@ fn as_beam(question: &Question, groups: &[Vec<Step>]) -> bool {
     groups.last().and_then(|group| group.last()).is_some_and(|step| step.result == question.target)
 }
 
-/// Each group starts from the target: every step splits the open number into a given number and a new open
-/// number, the last one into two given numbers. The last group uses up all given numbers.
+/// Layout of `backward`: each group starts with the target; each step splits the open number into a given number and the
+/// next open number, the last step into two given numbers. The last group uses all given numbers.
 fn as_undoings(question: &Question, groups: &[Vec<Step>]) -> bool {
     let mut last = Vec::new();
     for group in groups {
@@ -104,7 +104,8 @@ fn as_undoings(question: &Question, groups: &[Vec<Step>]) -> bool {
     last.iter().any(|(_, left)| left.len() == 0)
 }
 
-/// What `step` makes of an open number and the given numbers left for it; both operands may be given.
+/// The states after `step`, from an open number and the given numbers left for it. There are two if both operands are
+/// given numbers.
 fn undone((open, left): &(u64, Numbers), step: &Step) -> Vec<(u64, Numbers)> {
     if step.result != *open {
         return Vec::new();

@@ -1,26 +1,30 @@
-//! Names the strategy of a log by its form, by its turns and by where it searches.
+//! Classification of a log by its form, its turns and the direction of its search.
 //!
-//! A group of three letters or more is a walk if more of its letters are a step away from the letter before than from the
-//! first one, else a discovery; so is one of two letters. (Two neighbours of a cell are never neighbours of each
-//! other.) If three in four letters behind the first of their group stand in discoveries, the log is one; if three in four
-//! stand in walks, it is a walk with a comma too many; in between it is a chimera. A log without commas is a walk.
+//! Form: a log without commas is a walk. Otherwise each group of at least three letters is a walk if more of its letters
+//! are adjacent to the previous letter than to the first one, else a discovery; groups of two letters are discoveries.
+//! (Two neighbors of a cell are never adjacent to each other.) Counted are the letters behind the first of their group:
+//! three quarters of them in discoveries make the log a discovery, three quarters in walks a walk with extra commas,
+//! anything between a chimera.
 //!
-//! | log | first letter | half must follow | telling | three in four telling ones name | |
-//! |---|---|---|---|---|---|
-//! | walk | start | steps to which one of the hands leads | those at which the hands differ | the hand | `right`, `left` |
-//! | discovery | start or goal | letters a step away from the first of their group | steps away from one end and not from the other | the end | `bfs`, `back` |
+//! Strategy: by the majority of the evidence.
 //!
-//! If neither has three in four, the log is a chimera. A walk without anything telling is nothing, a discovery is what
-//! its first letter says. Distances to the ends are those of shortest paths. One wrong, missing or additional letter
-//! changes the class of at most one walk in fourteen and one discovery in forty (measured; fewer at higher levels).
+//! | form | first letter | required for at least half | evidence | strategy |
+//! |---|---|---|---|---|
+//! | walk | start | steps that a hand would take | steps at which the hands differ | the hand: `right`, `left` |
+//! | discovery | start or goal | letters adjacent to the first of their group | steps away from one end only | the end: `bfs`, `back` |
+//!
+//! Three quarters of the evidence must agree, else the log is a chimera. Without evidence a walk is
+//! [`Strategy::Other`], and the first letter of a discovery decides. Distances to the ends are those of shortest paths.
+//! One wrong, missing or additional letter changes the class of at most one walk in fourteen and one discovery in forty
+//! (measured; fewer at higher levels).
 
 use super::grid::Maze;
 use super::search::{Hand, Walk, distances};
 use super::strategies::Approach;
-use crate::Strategy;
 use crate::claim::split_answer;
+use crate::task::Strategy;
 
-/// See the rule of this module.
+/// The class of `trace`; see the rules of this module.
 pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     let (log, _) = split_answer(trace);
     let Some(maze) = Maze::parse(question) else { return Strategy::Other };
@@ -32,7 +36,7 @@ pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
     }
 }
 
-/// Of two counts the one that has three in four; a chimera if none has.
+/// The strategy whose count is at least three quarters of the total; a chimera if there is none.
 fn settled(counts: [usize; 2], strategies: [Approach; 2]) -> Strategy {
     let total: usize = counts.iter().sum();
     match counts.iter().position(|count| 4 * count >= 3 * total) {
@@ -41,7 +45,7 @@ fn settled(counts: [usize; 2], strategies: [Approach; 2]) -> Strategy {
     }
 }
 
-/// Whose hand a walk follows.
+/// The class of a walk.
 fn hand(maze: &Maze, cells: &[usize]) -> Strategy {
     if cells.first() != Some(&maze.start()) {
         return Strategy::Other;
@@ -63,7 +67,7 @@ fn hand(maze: &Maze, cells: &[usize]) -> Strategy {
     settled([right, left], [Approach::Right, Approach::Left])
 }
 
-/// Whether groups are walks, discoveries or some of each.
+/// The class of several groups.
 fn form(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
     let begins = groups[0].first().is_some_and(|cell| [maze.start(), maze.goal()].contains(cell));
     let steps = |group: &&Vec<usize>| group.len().saturating_sub(1);
@@ -79,16 +83,16 @@ fn form(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
     }
 }
 
-/// Whether more letters of a group follow the one before them than the first one.
+/// Whether more letters of a group are adjacent to the previous letter than to the first one.
 fn is_walk(maze: &Maze, group: &[usize]) -> bool {
-    // The second letter follows the first either way, and says nothing.
+    // The second letter is adjacent to the first in both cases.
     let [first, telling @ ..] = group else { return false };
     let from_before = telling.windows(2).filter(|step| maze.is_open(step[0], step[1])).count();
     let from_first = telling.windows(2).filter(|step| maze.is_open(*first, step[1])).count();
     from_before > from_first
 }
 
-/// From which end groups search.
+/// The class of a discovery.
 fn end(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
     let begun = match groups[0].first() {
         Some(&cell) if cell == maze.start() => Approach::Breadth,

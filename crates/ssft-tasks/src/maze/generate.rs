@@ -1,101 +1,139 @@
-//! Makes the records of both splits.
+//! Generation of the records of both splits.
 
-use super::NAME;
 use super::classify;
 use super::grid::{Direction, Maze};
 use super::strategies::Approach;
+use crate::error::TaskError;
 use crate::held_out::HeldOutAnswers;
-use crate::{Strategy, TaskData, TaskError, TaskSpec};
+use crate::task::{Strategy, TaskData, TaskSpec};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use ssft_data::random::{Stream, generator};
 use ssft_data::record::{Record, Trace};
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
-/// The hardest level: 7 x 7 cells.
+/// Name of the task, and prefix of question ids.
+pub(super) const NAME: &str = "maze";
+/// Hardest difficulty: 7 x 7 cells.
 pub(super) const MAX_DIFFICULTY: u8 = 3;
-/// Cells of a side at the easiest level, less one.
-const SMALLEST: usize = 4;
-/// Moves of the shortest path at least: a shorter one leaves nothing to search.
+/// Cells per side at difficulty d are this number plus d.
+const BASE_SIZE: usize = 4;
+/// Fewest moves of the shortest path.
 const LEAST_MOVES: usize = 4;
-/// Bytes of a trace at most, by level.
+/// Longest trace in bytes, by difficulty.
 const MOST_BYTES: [usize; 3] = [90, 130, 180];
-/// Mazes drawn for each one wanted, before the level counts as used up.
+/// Mazes drawn per requested question, before generation stops.
 const TRIES: usize = 200;
+/// Fewest and most walls removed from the spanning tree.
+const LOOPS: RangeInclusive<usize> = 2..=3;
 
-/// Generates both splits; one random number generator, seeded once, decides everything.
+/// The place of a record: a test question with held-out ends, any other test question, or a training question.
+#[derive(Clone, Copy)]
+enum Part {
+    Held,
+    Unseen,
+    Train,
+}
+
+/// Generates both splits from one random number generator with the seed of `spec`.
 pub(super) fn make(spec: &TaskSpec) -> Result<TaskData, TaskError> {
     if !(1..=MAX_DIFFICULTY).contains(&spec.difficulty) {
         return Err(TaskError::Difficulty { task: NAME, asked: spec.difficulty, max: MAX_DIFFICULTY });
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
-    let size = SMALLEST + usize::from(spec.difficulty);
+    let mut rng = generator(spec.seed, Stream::Task { name: NAME });
+    let size = BASE_SIZE + usize::from(spec.difficulty);
     let cells = (size * size) as u64;
     let held_out = HeldOutAnswers::draw(cells * cells - 1, &mut rng);
-    // Half of the test questions go from a held-out start to its goal.
-    let mut wanted = [spec.test / 2, spec.test - spec.test / 2, spec.train];
-    let (mut splits, mut known): ([Vec<Record>; 3], _) = (Default::default(), HashSet::new());
+    let mut parts = Parts::new(spec);
     let asked = spec.train.saturating_add(spec.test);
     for _ in 0..asked.saturating_mul(TRIES) {
-        if wanted == [0; 3] {
+        if parts.missing() == 0 {
             break;
         }
         let maze = draw(size, &mut rng);
-        let is_held = held_out.contains((maze.start() * maze.cells() + maze.goal()) as u64);
-        let split = match is_held {
-            true => 0,
-            false if wanted[1] > 0 => 1,
-            false => 2,
-        };
-        if wanted[split] == 0 || known.contains(&maze.passages()) {
-            continue;
-        }
-        if let Some(record) = record(&maze, MOST_BYTES[usize::from(spec.difficulty) - 1], &mut rng) {
-            known.insert(maze.passages());
-            wanted[split] -= 1;
-            splits[split].push(record);
-        }
+        parts.offer(&maze, &held_out, spec.difficulty, &mut rng);
     }
-    if wanted != [0; 3] {
-        let available = asked - wanted.iter().sum::<usize>();
+    if parts.missing() > 0 {
+        let available = asked - parts.missing();
         return Err(TaskError::TooMany { task: NAME, asked, available, difficulty: spec.difficulty });
     }
-    let [mut held, unseen, train] = splits;
-    held.extend(unseen);
-    held.shuffle(&mut rng);
-    Ok(TaskData { train, test: held })
+    let [mut test, unseen, train] = parts.records;
+    test.extend(unseen);
+    test.shuffle(&mut rng);
+    Ok(TaskData { train, test })
 }
 
-/// A random spanning tree with two or three more walls taken away, a random start and another goal.
+/// The accepted records, by [`Part`].
+struct Parts {
+    /// Number of records still missing.
+    wanted: [usize; 3],
+    records: [Vec<Record>; 3],
+    /// Walls of the accepted mazes.
+    known: HashSet<Vec<(usize, usize)>>,
+}
+
+impl Parts {
+    fn new(spec: &TaskSpec) -> Self {
+        let held = spec.test / 2;
+        let wanted = [held, spec.test - held, spec.train];
+        Self { wanted, records: Default::default(), known: HashSet::new() }
+    }
+
+    fn missing(&self) -> usize {
+        self.wanted.iter().sum()
+    }
+
+    /// Adds the record of `maze`, if its part has room, its walls are new and [`record`] accepts it.
+    fn offer(&mut self, maze: &Maze, held_out: &HeldOutAnswers, difficulty: u8, rng: &mut ChaCha8Rng) {
+        let is_held = held_out.contains((maze.start() * maze.cells() + maze.goal()) as u64);
+        let part = match is_held {
+            true => Part::Held,
+            false if self.wanted[Part::Unseen as usize] > 0 => Part::Unseen,
+            false => Part::Train,
+        } as usize;
+        if self.wanted[part] == 0 || self.known.contains(&maze.passages()) {
+            return;
+        }
+        if let Some(record) = record(maze, MOST_BYTES[usize::from(difficulty) - 1], rng) {
+            self.known.insert(maze.passages());
+            self.wanted[part] -= 1;
+            self.records[part].push(record);
+        }
+    }
+}
+
+/// A random maze: a spanning tree with two or three additional walls removed, a random start and a different goal.
 fn draw(size: usize, rng: &mut ChaCha8Rng) -> Maze {
     let cells = size * size;
     let start = rng.random_range(0..cells);
     let goal = (start + rng.random_range(1..cells)) % cells;
     let mut maze = Maze::walled(size, start, goal);
-    // Every wall once, from its northern or western side.
+    // Each wall once, from its northern or western cell.
     let walls = (0..cells).flat_map(|cell| [(cell, Direction::East), (cell, Direction::South)]);
     let mut walls: Vec<_> = walls.filter(|&(cell, side)| maze.beyond(cell, side).is_some()).collect();
     walls.shuffle(rng);
-    // Kruskal: a wall between two parts goes, one inside a part stays.
-    let mut part: Vec<usize> = (0..cells).collect();
+    // Kruskal's algorithm: a wall between two components is removed, a wall within one stays.
+    let mut component: Vec<usize> = (0..cells).collect();
     let mut standing = Vec::new();
     for (cell, side) in walls {
         let Some(other) = maze.beyond(cell, side) else { continue };
-        let (ours, theirs) = (part[cell], part[other]);
-        if ours == theirs {
+        let (kept, merged) = (component[cell], component[other]);
+        if kept == merged {
             standing.push((cell, side));
         } else {
-            part.iter_mut().filter(|part| **part == theirs).for_each(|part| *part = ours);
+            component.iter_mut().filter(|id| **id == merged).for_each(|id| *id = kept);
             maze.open(cell, side);
         }
     }
-    let loops = rng.random_range(2..=3);
+    let loops = rng.random_range(LOOPS);
     standing.into_iter().take(loops).for_each(|(cell, side)| maze.open(cell, side));
     maze
 }
 
-/// The question with its four traces in random order; `None` if it is too easy, a trace is too long, or one does not
-/// show its strategy.
+/// The question with its four traces in random order; `None` if the shortest path is too short, a trace is longer than
+/// `most_bytes`, or a trace is not classified as its own strategy.
 fn record(maze: &Maze, most_bytes: usize, rng: &mut ChaCha8Rng) -> Option<Record> {
     let moves = Approach::Breadth.search(maze)?.path.len() - 1;
     if moves < LEAST_MOVES {

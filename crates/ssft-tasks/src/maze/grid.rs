@@ -1,13 +1,13 @@
-//! Square mazes: cells, open walls, and how a question spells them.
+//! Square mazes: cells, open walls, and the text of a question.
 
 use std::fmt;
 
 /// Letters of the cells, row by row from the top left.
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW";
-/// Cells of a side of the largest grid.
+/// Cells per side of the largest grid.
 const LARGEST: usize = 7;
 
-/// Where a step goes, clockwise.
+/// Direction of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     North,
@@ -17,32 +17,41 @@ pub(super) enum Direction {
 }
 
 impl Direction {
-    /// Clockwise.
+    /// All directions, clockwise from the north.
     pub(super) const ALL: [Self; 4] = [Self::North, Self::East, Self::South, Self::West];
 
-    /// So many quarter turns to the right.
+    /// The direction after `quarters` quarter turns to the right.
     pub(super) fn turned(self, quarters: usize) -> Self {
         Self::ALL[(self as usize + quarters) % 4]
     }
 }
 
-/// A maze with its start and its goal. Cells are numbered row by row from the top left.
+/// A maze with start and goal. Cells are numbered row by row from the top left.
+///
+/// ```
+/// use ssft_tasks::maze::Maze;
+///
+/// let maze = Maze::parse("abd ba cf daeg efd fcie gd hi ifh;ac:").expect("a question");
+/// assert_eq!((maze.size(), maze.start(), maze.goal()), (3, 0, 2));
+/// assert!(maze.is_open(0, 1) && !maze.is_open(1, 2));
+/// assert_eq!(maze.claimed_path("abd,deg,ef,fci #### adefc"), Some(vec![0, 3, 4, 5, 2]));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Maze {
     size: usize,
-    /// `[cells][directions]`: no wall there.
+    /// `[cells][directions]`: whether there is no wall.
     open: Vec<[bool; 4]>,
     start: usize,
     goal: usize,
 }
 
 impl Maze {
-    /// A grid of `size * size` cells with every wall standing.
+    /// A grid of `size * size` cells with all walls.
     pub(super) fn walled(size: usize, start: usize, goal: usize) -> Self {
         Self { size, open: vec![[false; 4]; size * size], start, goal }
     }
 
-    /// Cells of a side.
+    /// Number of cells per side.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -52,37 +61,37 @@ impl Maze {
         self.open.len()
     }
 
-    /// Where a path begins.
+    /// The cell where a path starts.
     pub fn start(&self) -> usize {
         self.start
     }
 
-    /// Where it ends.
+    /// The cell where a path ends.
     pub fn goal(&self) -> usize {
         self.goal
     }
 
-    /// Pairs of neighbouring cells without a wall between them, the smaller one first.
+    /// Pairs of adjacent cells without a wall between them, the smaller number first.
     pub fn passages(&self) -> Vec<(usize, usize)> {
         let of = |cell: usize| {
-            self.neighbours(cell).filter(move |&other| cell < other).map(move |other| (cell, other))
+            self.neighbors(cell).filter(move |&other| cell < other).map(move |other| (cell, other))
         };
         (0..self.cells()).flat_map(of).collect()
     }
 
-    /// Whether one step leads from one cell to the other.
+    /// Whether the cells are adjacent without a wall between them.
     pub fn is_open(&self, from: usize, to: usize) -> bool {
-        from < self.cells() && self.neighbours(from).any(|cell| cell == to)
+        from < self.cells() && self.neighbors(from).any(|cell| cell == to)
     }
 
-    /// The cells of the path that a trace claims behind its last `####`; `None` if what stands there is no sequence of
-    /// cells. They need not be a path.
+    /// The cells behind the last `####` of a trace; `None` if the text there is not a sequence of cells. The sequence
+    /// need not be a path.
     pub fn claimed_path(&self, trace: &str) -> Option<Vec<usize>> {
         let (_, claim) = crate::claim::split_answer(trace);
         self.cells_of(claim?).filter(|cells| !cells.is_empty())
     }
 
-    /// The cell beyond a side, wall or not.
+    /// The adjacent cell in a direction, wall or not.
     pub(super) fn beyond(&self, cell: usize, direction: Direction) -> Option<usize> {
         let (row, column, last) = (cell / self.size, cell % self.size, self.size - 1);
         match direction {
@@ -93,7 +102,7 @@ impl Maze {
         }
     }
 
-    /// Takes away the wall between a cell and the one beyond a side, which must be there.
+    /// Removes the wall between a cell and its adjacent cell; no operation at the border.
     pub(super) fn open(&mut self, cell: usize, direction: Direction) {
         if let Some(other) = self.beyond(cell, direction) {
             self.open[cell][direction as usize] = true;
@@ -101,17 +110,17 @@ impl Maze {
         }
     }
 
-    /// The cell that a step in this direction leads to.
+    /// The cell reached by a step in a direction; `None` if there is a wall.
     pub(super) fn step(&self, cell: usize, direction: Direction) -> Option<usize> {
         self.beyond(cell, direction).filter(|_| self.open[cell][direction as usize])
     }
 
-    /// Where one step can lead, from the north clockwise.
-    pub(super) fn neighbours(&self, cell: usize) -> impl Iterator<Item = usize> {
+    /// The cells reached by one step, clockwise from the north.
+    pub(super) fn neighbors(&self, cell: usize) -> impl Iterator<Item = usize> {
         Direction::ALL.into_iter().filter_map(move |direction| self.step(cell, direction))
     }
 
-    /// The direction of a step between neighbouring cells.
+    /// The direction from a cell to an adjacent one.
     pub(super) fn direction(&self, from: usize, to: usize) -> Option<Direction> {
         Direction::ALL.into_iter().find(|&direction| self.beyond(from, direction) == Some(to))
     }
@@ -121,7 +130,7 @@ impl Maze {
         char::from(LETTERS[cell])
     }
 
-    /// The cells that a text spells; `None` if something else is in it.
+    /// The cells whose letters form `text`; `None` if it has any other character.
     pub(super) fn cells_of(&self, text: &str) -> Option<Vec<usize>> {
         text.chars().map(|letter| self.cell_of(letter)).collect()
     }
@@ -131,16 +140,16 @@ impl Maze {
         Some(cell).filter(|&cell| cell < self.cells())
     }
 
-    /// Reads a question; `None` if it is not one of this task, to the byte.
+    /// Parses a question; `None` unless the text is exactly that of [`Display`](fmt::Display).
     pub fn parse(question: &str) -> Option<Self> {
         let (groups, ends) = question.strip_suffix(':')?.split_once(';')?;
         let groups: Vec<&str> = groups.split(' ').collect();
         let size = (2..=LARGEST).find(|size| size * size == groups.len())?;
         let mut maze = Self::walled(size, 0, 0);
         for (cell, group) in groups.iter().enumerate() {
-            // A group names its own cell, then the neighbours; the spelling as a whole is compared below.
-            let [_, neighbours @ ..] = &maze.cells_of(group)?[..] else { return None };
-            for &other in neighbours {
+            // A group is a cell and its neighbors; the comparison below checks order and symmetry.
+            let [_, neighbors @ ..] = &maze.cells_of(group)?[..] else { return None };
+            for &other in neighbors {
                 let direction = maze.direction(cell, other)?;
                 maze.open(cell, direction);
             }
@@ -154,12 +163,12 @@ impl Maze {
 }
 
 impl fmt::Display for Maze {
-    /// Every cell followed by its neighbours, then start and goal.
+    /// Writes every cell followed by its neighbors, then start and goal.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for cell in 0..self.cells() {
             let separator = if cell == 0 { "" } else { " " };
             write!(formatter, "{separator}{}", Self::letter(cell))?;
-            for other in self.neighbours(cell) {
+            for other in self.neighbors(cell) {
                 write!(formatter, "{}", Self::letter(other))?;
             }
         }
@@ -200,7 +209,7 @@ mod tests {
             "ab bda cd dbc;aa:",
             "ab bda cd dbc;a:",
             "ab bda cd dbc;ae:",
-            // A passage that only one side knows, one to a cell that is no neighbour, groups in another order.
+            // A passage listed on one side only, a passage between distant cells, groups in another order.
             "ab bd cd dbc;ac:",
             "ad bda cd dbc;ac:",
             "bda ab cd dbc;ac:",

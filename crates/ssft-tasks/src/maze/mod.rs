@@ -1,29 +1,62 @@
-//! Mazes with loops, each searched in four ways.
+//! Task `maze`: find a path through a grid with loops, each question searched in four ways.
 //!
-//! A question names every cell with its neighbours, then start and goal: `abf bac cb .. ;as:`. Cells are single letters,
-//! row by row from the top left (`a` to `y`, `z`, `A` to `W`); neighbours stand clockwise from the north. A trace is the
-//! log of a search, then ` #### ` and the path found, from start to goal: letters, `,`, `#` and the space, the same for
-//! all strategies.
+//! # Question
+//!
+//! Every cell with its neighbors, then start and goal. A cell is a letter, row by row from the top left (`a` to `y`,
+//! `z`, `A` to `W`); its neighbors follow clockwise from the north. An example of 3 x 3 cells (levels are larger):
 //!
 //! ```text
-//! a-b c      question  abd ba cf daeg efd fcie gd hi ifh;ac:   (here 3 x 3; levels are larger)
+//! a-b c      question  abd ba cf daeg efd fcie gd hi ifh;ac:
 //! |   |
 //! d-e-f
 //! |   |
 //! g h-i
 //! ```
 //!
-//! | strategy | here | log |
+//! # Traces
+//!
+//! The log of a search, then ` #### ` and the path from start to goal, for example `abd,deg,ef,fci #### adefc`.
+//! Characters: letters, `,`, `#` and space.
+//!
+//! | strategy | log of the example | content |
 //! |---|---|---|
-//! | `bfs` | `abd,deg,ef,fci` | breadth-first: each cell looked at, followed by what it discovers |
-//! | `right` | `abadgdefihifc` | depth-first, the right hand on the wall: the cells walked through, back ways included |
+//! | `bfs` | `abd,deg,ef,fci` | breadth-first from the start: each visited cell, followed by the cells it discovers |
+//! | `right` | `abadgdefihifc` | depth-first with the right hand on the wall: the cells walked through, ways back included |
 //! | `left` | `abadefc` | the same with the left hand |
 //! | `back` | `cf,fie,ih,ed,dag` | breadth-first from the goal |
 //!
-//! Whoever stands at the start looks north; nobody enters a cell twice but to go back. Several paths may lead to the
-//! goal, and strategies often find different ones.
+//! A walk starts facing north and enters a cell a second time only on its way back. There may be several paths, and
+//! strategies often find different ones. The `answer` of a record is the number of moves of a shortest path.
 //!
-//! Sources: logs of searches as in Searchformer, arXiv 2402.14083; paths that look alike at first as in arXiv 2403.06963.
+//! # Levels
+//!
+//! | difficulty | cells | bytes of a question | moves, mean/most | bytes of a trace, mean/longest: `bfs` and `back` | `right` and `left` |
+//! |---|---|---|---|---|---|
+//! | 1 | 5 x 5 | 107 | 6.4/18 | 51/87 | 36/56 |
+//! | 2 | 6 x 6 | 151 | 7.8/24 | 65/119 | 47/78 |
+//! | 3 | 7 x 7 | 203 | 9.3/29 | 83/157 | 60/104 |
+//!
+//! The shortest path has at least four moves. The four traces of a question have 1.7 to 1.8 different path lengths on
+//! average. The number of mazes is practically unlimited, and no two questions have the same walls.
+//!
+//! One of every 20 pairs of start and goal is held out: no training question has it. Half of the test questions have a
+//! held-out pair.
+//!
+//! # Verification
+//!
+//! The claimed answer must be a path from start to goal by open steps without a repeated cell; it need not be a shortest
+//! one. The answer of the verdict is its number of moves. The steps are correct if the answer is, and the log is one of:
+//! - a walk from start to goal that enters a cell again only on its way back;
+//! - a discovery from start or goal: groups of an already named cell and its neighbors not named yet, until the other
+//!   end is named.
+//!
+//! # Classification
+//!
+//! By the form of the log (walk or discovery); then a walk by the turns at which the two hands differ, a discovery by
+//! the steps that lead away from one end only. Three in four of these must agree, else the log is [`Strategy::Chimera`].
+//! A wrong step rarely changes the class. See `classify.rs` for the rules.
+//!
+//! Sources: logs of searches as in Searchformer, arXiv 2402.14083; paths with a common beginning as in arXiv 2403.06963.
 
 mod classify;
 mod generate;
@@ -36,31 +69,16 @@ mod verify;
 
 pub use grid::Maze;
 
-use super::{Strategy, Task, TaskData, TaskError, TaskSpec, Verdict};
+use crate::error::TaskError;
+use crate::task::{Strategy, Task, TaskData, TaskSpec, Verdict};
 
-/// The task `maze` with the strategies `bfs`, `right`, `left` and `back`.
-///
-/// | difficulty | cells | bytes of a question | moves, mean/most | bytes of a trace, mean/longest: `bfs` and `back` | `right` and `left` |
-/// |---|---|---|---|---|---|
-/// | 1 | 5 x 5 | 107 | 6.4/18 | 51/87 | 36/56 |
-/// | 2 | 6 x 6 | 151 | 7.8/24 | 65/119 | 47/78 |
-/// | 3 | 7 x 7 | 203 | 9.3/29 | 83/157 | 60/104 |
-///
-/// The shortest path has at least four moves; the four traces of a question find paths of 1.7 to 1.8 different lengths on
-/// average. There are more mazes than anybody can ask for.
-///
-/// One pair of start and goal in twenty is held out: no training question has it. Half of the test questions have
-/// such a pair. No two questions have the same walls.
-///
-/// The `answer` of a record is the number of moves of a shortest path.
+/// The task `maze`; see the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mazes;
 
-const NAME: &str = "maze";
-
 impl Task for Mazes {
     fn name(&self) -> &'static str {
-        NAME
+        generate::NAME
     }
 
     fn strategies(&self) -> &'static [&'static str] {
@@ -75,17 +93,10 @@ impl Task for Mazes {
         generate::make(spec)
     }
 
-    /// The claim must be a path: from start to goal by open steps, no cell twice; it need not be a shortest one. Votes
-    /// count its moves. Steps are correct if the answer is, and the log is either a walk from start to goal that enters a
-    /// cell again only by going back, or a discovery: groups of a cell named before and neighbours not named yet, from
-    /// one end until the other is named.
     fn verify(&self, question: &str, trace: &str) -> Verdict {
         verify::verdict(question, trace)
     }
 
-    /// Looks at the form of the log, then, in a walk, at the turns at which the hands differ, in a discovery at the steps
-    /// that lead away from one end and not from the other: three in four have to agree, else the log is a chimera. A
-    /// wrong step seldom changes the class.
     fn classify(&self, question: &str, trace: &str) -> Strategy {
         classify::strategy(question, trace)
     }

@@ -1,10 +1,10 @@
-//! The four ways to write out the search for a path.
+//! The four strategies: the correct trace of each for a maze.
 
 use super::grid::Maze;
 use super::search::{Found, Hand, breadth_first, depth_first, spelled};
 use crate::claim::ANSWER_MARK;
 
-/// A way to the goal.
+/// A strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Approach {
     /// `bfs`: breadth-first from the start.
@@ -17,24 +17,24 @@ pub(super) enum Approach {
     Back,
 }
 
-/// Names by [`Approach::index`].
+/// Names, indexed by [`Approach::index`].
 pub(super) const NAMES: [&str; 4] = ["bfs", "right", "left", "back"];
 
 impl Approach {
-    /// All of them, in the order of [`NAMES`].
+    /// All strategies, in the order of [`NAMES`].
     pub(super) const ALL: [Self; 4] = [Self::Breadth, Self::Right, Self::Left, Self::Back];
 
-    /// The position in [`NAMES`].
+    /// Index into [`NAMES`].
     pub(super) fn index(self) -> usize {
         self as usize
     }
 
-    /// The short name.
+    /// Name of the strategy.
     pub(super) fn name(self) -> &'static str {
         NAMES[self.index()]
     }
 
-    /// Searches a maze; `None` if its goal cannot be reached.
+    /// The search of `maze`; `None` if the goal cannot be reached.
     pub(super) fn search(self, maze: &Maze) -> Option<Found> {
         match self {
             Self::Breadth => breadth_first(maze, maze.start(), maze.goal()),
@@ -44,7 +44,7 @@ impl Approach {
         }
     }
 
-    /// The correct trace: log, mark and path.
+    /// The correct trace: log, answer mark, path.
     pub(super) fn trace(self, maze: &Maze) -> Option<String> {
         let Found { log, path } = self.search(maze)?;
         Some(format!("{log} {ANSWER_MARK} {}", spelled(&path)))

@@ -1,9 +1,9 @@
-//! Checks a claimed path, and the log before it.
+//! Verification of a trace: the claimed path and the log before it.
 
 use super::grid::Maze;
 use super::search::Walk;
-use crate::Verdict;
 use crate::claim::split_answer;
+use crate::task::Verdict;
 
 /// The verdict on `trace` as an answer to `question`.
 pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
@@ -11,13 +11,13 @@ pub(super) fn verdict(question: &str, trace: &str) -> Verdict {
     let maze = Maze::parse(question);
     let path = maze.as_ref().zip(claim).and_then(|(maze, claim)| maze.cells_of(claim));
     let answer_correct = maze.as_ref().zip(path.as_deref()).is_some_and(|(maze, path)| is_path(maze, path));
-    // What is no sequence of cells, such as a bare number, has no length to vote with.
+    // A claim that is not a sequence of cells, such as a number, has no path length.
     let answer = path.filter(|path| !path.is_empty()).map(|path| (path.len() - 1).to_string());
     let steps_correct = answer_correct && maze.is_some_and(|maze| is_log(&maze, log));
     Verdict { answer, answer_correct, steps_correct }
 }
 
-/// Whether cells lead from start to goal by open steps, none of them twice.
+/// Whether the cells are a path from start to goal by open steps without a repeated cell.
 fn is_path(maze: &Maze, path: &[usize]) -> bool {
     let mut seen = vec![false; maze.cells()];
     let new = path.iter().all(|&cell| !std::mem::replace(&mut seen[cell], true));
@@ -25,6 +25,7 @@ fn is_path(maze: &Maze, path: &[usize]) -> bool {
     new && open && path.first() == Some(&maze.start()) && path.last() == Some(&maze.goal())
 }
 
+/// Whether the log is a correct walk or discovery.
 fn is_log(maze: &Maze, log: &str) -> bool {
     let groups: Option<Vec<Vec<usize>>> = log.split(',').map(|group| maze.cells_of(group)).collect();
     match groups.as_deref() {
@@ -34,7 +35,7 @@ fn is_log(maze: &Maze, log: &str) -> bool {
     }
 }
 
-/// From the start to the goal, each step open; a cell comes again only by going back.
+/// Whether the cells are a walk from start to goal by open steps that enters a cell again only on its way back.
 fn is_walk(maze: &Maze, cells: &[usize]) -> bool {
     let Some((first, rest)) = cells.split_first() else { return false };
     let mut walk = Walk::new(maze);
@@ -47,7 +48,8 @@ fn is_walk(maze: &Maze, cells: &[usize]) -> bool {
     *first == maze.start() && walk.way.last() == Some(&maze.goal())
 }
 
-/// From one end: each group is a cell discovered before and its neighbours not discovered yet; at last the other end.
+/// Whether the groups are a discovery from start or goal: each is a discovered cell and its undiscovered neighbors, and
+/// the other end is discovered.
 fn is_discovery(maze: &Maze, groups: &[Vec<usize>]) -> bool {
     let Some(&from) = groups.first().and_then(|group| group.first()) else { return false };
     let mut seen = vec![false; maze.cells()];

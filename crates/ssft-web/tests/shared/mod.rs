@@ -6,11 +6,11 @@ use ssft_decode::answer::Judge;
 use ssft_decode::generation::{Generation, Request, generate};
 use ssft_decode::sample::Sampling;
 use ssft_model::config::Preset;
+use ssft_run::in_memory::{ModelInMemory, NamedBytes, NewModel, Weights};
 use ssft_run::settings::Settings;
+use ssft_run::{RunError, TrainOptions};
 use ssft_tasks::{TaskSpec, by_name};
 use ssft_train::probe::Probe;
-use ssft_web::held::{Held, NamedBytes, Weights};
-use ssft_web::options::{ModelOptions, TrainOptions};
 use std::ops::ControlFlow;
 
 /// The figures of the native program on the CPU, kept beside these tests.
@@ -60,13 +60,13 @@ pub fn training() -> TrainOptions {
 }
 
 /// The model that is trained.
-pub fn model() -> ModelOptions {
-    ModelOptions { preset: Preset::Toy, forks: 5, context: 128, seed: 3 }
+pub fn model() -> NewModel {
+    NewModel { preset: Preset::Toy, forks: 5, context: 128, seed: 3 }
 }
 
 /// Trains a new model.
 pub async fn steps(device: &Device) -> Vec<Step> {
-    let mut held = Held::fresh(&model(), device).expect("a model");
+    let mut held = ModelInMemory::fresh(&model(), device).expect("a model");
     held.train(training()).expect("a training");
     let Weights::Learning(learning) = &mut held.weights else { panic!("in training") };
     let mut steps = Vec::new();
@@ -100,7 +100,7 @@ pub fn demo() -> NamedBytes {
 
 /// Asks the demo model for so many tokens at most.
 pub async fn answers(device: &Device, most: usize) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
-    let held = Held::load(demo(), device, |_| Ok(())).expect("the demo model");
+    let held = ModelInMemory::load(demo(), device, |_| Ok::<_, RunError>(())).expect("the demo model");
     let task = by_name("maze").expect("a built-in task");
     let made = task.make(&TaskSpec { train: 1, test: MAZES, difficulty: 1, seed: 11 }).expect("mazes");
     let mut all = Vec::new();

@@ -21,6 +21,7 @@ use ssft_bench::kernels::Plan;
 use ssft_bench::room::Room;
 use ssft_bench::{Origin, Workload, matmul as matrix_products, memory_growth};
 use ssft_data::tokenizer::Tokenizer;
+use ssft_model::family::Family;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_run::device::NamedDevice;
 use std::path::Path;
@@ -35,7 +36,7 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     let kernels = if args.kernels.is_empty() { Kernel::ALL } else { &args.kernels };
     let plan =
         Plan::new(kernels, [&args.rows, &args.width, &args.vocab], args.measuring.runs, args.measuring.seed);
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(plan.cases()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(plan.cases()));
     let cases = plan.measure(&device, |kernel, shape| next(&bar, format!("{}, {shape}", kernel.name())));
     bar.finish_and_clear();
     let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
@@ -70,7 +71,7 @@ pub fn matmul(args: &BenchMatmulArgs) -> Result<(), Failure> {
         }
     }
     let origin = origin(&device);
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(args.shapes.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(args.shapes.len()));
     let mut cases = Vec::new();
     for &shape in &args.shapes {
         next(&bar, shape.to_string());
@@ -121,7 +122,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     shape.max_position_embeddings = largest(&args.prompt_tokens) + 1 + largest(&args.answer_tokens);
     let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let lengths = decode_lengths(args);
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(lengths.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(lengths.len()));
     let MeasuringArgs { runs, seed, .. } = args.measuring;
     let mut cases = Vec::new();
     for lengths in lengths {
@@ -167,7 +168,9 @@ fn model_shape(args: &ModelShapeArgs, forks: usize) -> Result<DecoderConfig, Fai
     shape.num_hidden_layers = args.layers.unwrap_or(shape.num_hidden_layers);
     (shape.num_attention_heads, shape.num_key_value_heads) = (heads, kv_heads);
     shape.head_dim = shape.hidden_size / heads;
-    shape.qkv_bias = args.qkv_bias;
+    if args.qkv_bias {
+        shape.family = Family::Qwen2;
+    }
     check_heads(&shape)?;
     Ok(shape)
 }

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use crate::progress;
 use crate::result_file::check_target;
 use crate::tables;
+use crate::voice::Voice;
 use serde_json::json;
 use ssft_bench::steps::{Profiling, measure};
 use ssft_bench::{Arm, Lengths, Workload};
@@ -26,7 +27,7 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let profiling = if args.profile { Profiling::On } else { Profiling::Off };
     let workloads =
         if args.model.is_some() { trained(args, &device)? } else { random(args, &shape, &device) };
-    let bar = progress::bar(args.measuring.quiet, BAR, Some(workloads.len()));
+    let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(workloads.len()));
     let mut cases = Vec::new();
     for workload in workloads {
         next(&bar, format!("{} arms, {} runs of each", arms.len(), args.measuring.runs));

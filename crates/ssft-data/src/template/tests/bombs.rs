@@ -4,9 +4,9 @@ use super::*;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What is left of the machine's time to each template; the slowest takes a fifth of a second.
+/// Time limit of each template on a busy machine; the slowest takes 0.2 s.
 const SOON: Duration = Duration::from_secs(10);
-/// Of a thread in a browser. All of these run in so little.
+/// Stack size of a browser thread, in bytes.
 const STACK: usize = 1 << 20;
 
 fn outcome(source: String) -> Result<String, String> {
@@ -27,7 +27,7 @@ fn syntax_message(reason: &str) -> String {
     format!("chat template: {reason} (in chat_template:1); correct the model's chat_template")
 }
 
-/// `step` over and over, on a variable of a namespace.
+/// A template that repeats `step` on an attribute of a namespace.
 fn repeated(step: &str, end: &str) -> String {
     format!("{{% set n = namespace(s=[1], t=[1]) %}}{{% for i in range(90000) %}}{step}{{% endfor %}}{end}")
 }
@@ -169,7 +169,7 @@ fn deep_sources() {
     check(&[("long", "x".repeat(100_000_000))], &syntax_message("100000000 bytes long, more than 1048576"));
 }
 
-/// The limits leave the engine enough stack: what is just within them compiles and renders, or fails in words.
+/// The limits fit the stack: a template just within them compiles and renders, or fails with an error.
 #[test]
 fn sources_at_the_limits() {
     let within =

@@ -225,7 +225,7 @@ fn methods_filters_and_tests() {
     ]);
 }
 
-/// Where jinja2 fails, so do we.
+/// Templates that fail in jinja2 fail here.
 #[test]
 fn failures() {
     let sources = [

@@ -1,7 +1,7 @@
-//! Properties of the generated splits, through the public face of the task.
+//! Properties of the generated splits, through the public API of the task.
 
 use crate::arithmetic::question::Question;
-use crate::arithmetic::{Arithmetic, NAME};
+use crate::arithmetic::{Arithmetic, generate::NAME};
 use crate::{Task, TaskError, TaskSpec};
 use ssft_data::record::Record;
 use std::collections::{BTreeSet, HashSet};
@@ -33,7 +33,7 @@ fn sources(record: &Record) -> Vec<&str> {
     record.traces.iter().map(|trace| trace.source.as_str()).collect()
 }
 
-/// The question without regard to the order of its operands.
+/// The question with its operands in ascending order.
 fn unordered(record: &Record) -> (u32, u32, char) {
     let question = Question::parse(question_text(record)).expect("well formed");
     let (left, right) = (question.left, question.right);

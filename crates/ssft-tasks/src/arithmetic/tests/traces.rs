@@ -1,4 +1,5 @@
-//! Properties of single traces: each is true, each shows its form, and errors change neither more nor less.
+//! Properties of single traces: each is correct and classified as its strategy; an error in a digit makes it incorrect
+//! and keeps its class.
 
 use crate::arithmetic::Arithmetic;
 use crate::arithmetic::question::{Operator, Question};
@@ -21,12 +22,12 @@ fn approaches() -> impl Strategy<Value = Approach> {
     prop::sample::select(Approach::ALL.to_vec())
 }
 
-/// Those whose steps have a right-hand side.
+/// Strategies whose steps have a right-hand side.
 fn equating_approaches() -> impl Strategy<Value = Approach> {
     prop::sample::select(vec![Approach::LeastFirst, Approach::MostFirst, Approach::Rounding])
 }
 
-/// Positions of the digits right of a step's first `=`.
+/// Positions of the digits behind the first `=` of a step.
 fn result_digits(trace: &str) -> Vec<usize> {
     let (mut in_result, mut positions) = (false, Vec::new());
     for (position, byte) in trace.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! Tests of the whole task; what concerns one file alone is tested there.
+//! Tests of the whole task; each file has its own unit tests.
 
 mod records;
 mod traces;

@@ -1,7 +1,7 @@
-//! Properties of the generated splits, through the public face of the task.
+//! Properties of the generated splits, through the public API of the task.
 
 use crate::countdown::question::Question;
-use crate::countdown::{Countdown, NAME};
+use crate::countdown::{Countdown, level::NAME};
 use crate::{Strategy, Task, TaskError, TaskSpec};
 use ssft_data::record::Record;
 use std::collections::{BTreeSet, HashSet};
@@ -23,7 +23,7 @@ fn splits_share_no_question_and_no_held_out_target() {
     for difficulty in 1..=4 {
         let (train, test) = (1_500, 100);
         let data = Countdown.make(&spec(train, test, difficulty)).expect("enough questions");
-        // A question holds its numbers in ascending order, so equal ones are equal.
+        // Numbers are in ascending order, so that equal questions are equal strings.
         let keys = |records: &[Record]| records.iter().map(question).collect::<HashSet<_>>();
         let (learnt, tested) = (keys(&data.train), keys(&data.test));
         assert_eq!((learnt.len(), tested.len()), (train, test), "all distinct");

@@ -1,4 +1,4 @@
-//! Properties of single traces: each is true, each shows its form, and no error passes as correct.
+//! Properties of single traces: each is correct and classified as its strategy; no error passes as correct.
 
 use crate::countdown::Countdown;
 use crate::countdown::question::Question;
@@ -65,7 +65,7 @@ fn samples() -> impl Strategy<Value = &'static (String, [String; 4])> {
     any::<prop::sample::Index>().prop_map(|at| at.get(&SAMPLES))
 }
 
-/// The value of an expression by the plain rules, left to right; `None` unless all its parts are positive integers.
+/// The value of an expression, evaluated left to right; `None` unless all intermediate results are positive integers.
 fn plain_value(text: &str) -> Option<i128> {
     let mut depth = 0;
     let mut split = [None; 2];

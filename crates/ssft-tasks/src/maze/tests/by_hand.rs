@@ -39,7 +39,7 @@ fn verdicts_by_hand() {
         ("cf,fie,ed,da #### adefc", Some("4"), true, true),
         ("abadefihifc #### adefc", Some("4"), true, true),
         ("adefc #### adefc", Some("4"), true, true),
-        // The log ends too early, goes through a wall, enters a cell anew, or discovers what it knows.
+        // The log ends too early, crosses a wall, enters a cell again, or discovers a known cell.
         ("abade #### adefc", Some("4"), true, false),
         ("abefc #### adefc", Some("4"), true, false),
         ("abd,dea,ef,fc #### adefc", Some("4"), true, false),
@@ -75,13 +75,13 @@ fn classes_by_hand() {
         ("abadgd", Named(1)),
         ("cf,fie", Named(3)),
         ("abadefc #### x", Named(2)),
-        // A wrong neighbour among right ones.
+        // A wrong neighbor among right ones.
         ("abd,deh,ef,fci #### adefc", Named(0)),
         // First one hand, then the other: at d the left one, at f the right one.
         ("abadefihifc #### adefc", Chimera),
         // From both ends.
         ("abd,deg,cf,fie #### adefc", Chimera),
-        // From nowhere, through a wall at once, no log.
+        // A start elsewhere, a wall at the first step, no log.
         ("bad,deg #### adefc", Other),
         ("aeb #### adefc", Other),
         ("badefc #### adefc", Other),
@@ -95,7 +95,7 @@ fn classes_by_hand() {
     assert_eq!(Mazes.classify("no maze", "abadefc"), Other);
 }
 
-/// A maze with a loop, which the one above has not.
+/// A maze with a loop.
 ///
 /// ```text
 /// a-b
@@ -110,7 +110,7 @@ fn a_walk_round_a_loop_into_a_known_cell_is_no_log() {
         ("abd", true),
         ("acd", true),
         ("acabd", true),
-        // Back at the start, or at b, other than by going back.
+        // A return to the start, or to b, that is not the way back.
         ("abdcabd", false),
         ("acdbacd", false),
         ("acdbd", true),

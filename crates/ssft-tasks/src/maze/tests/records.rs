@@ -1,7 +1,7 @@
-//! Properties of the generated splits and of their traces, through the public face of the task.
+//! Properties of the generated splits and of their traces, through the public API of the task.
 
 use crate::maze::grid::Maze;
-use crate::maze::{Mazes, NAME};
+use crate::maze::{Mazes, generate::NAME};
 use crate::{Strategy as Class, Task, TaskError, TaskSpec};
 use proptest::prelude::*;
 use ssft_data::record::Record;
@@ -93,7 +93,7 @@ fn log<'a>(record: &'a Record, strategy: &str) -> &'a str {
     trace.text.split_once(" #### ").expect("a mark").0
 }
 
-/// Of the records, how many have logs of this class once `change` has been at them.
+/// Number of records whose log, after `change`, still has its class.
 fn classed(records: &[Record], class: Class, change: impl Fn(&Record) -> String) -> usize {
     let is_so = |record: &&Record| {
         let question = record.question.as_deref().expect("a plain question");
@@ -107,7 +107,7 @@ fn one_wrong_letter_seldom_changes_the_class() {
     for difficulty in 1..=3 {
         let data = Mazes.make(&spec(300, 0, difficulty)).expect("enough mazes");
         for (at, strategy) in Mazes.strategies().iter().enumerate() {
-            // A letter in the middle becomes that of the start, or is lost.
+            // A letter in the middle is replaced by that of the start, or removed.
             for (by, wrong) in [("another", true), ("none", false)] {
                 let kept = classed(&data.train, Class::Named(at), |record| {
                     let log = log(record, strategy);
@@ -115,7 +115,7 @@ fn one_wrong_letter_seldom_changes_the_class() {
                     let letter = if wrong { start.as_str() } else { "" };
                     format!("{}{letter}{}", &log[..middle], &log[middle + 1..])
                 });
-                // Before wrong steps were passed over, half of the walks lost their class.
+                // Regression: without tolerance for wrong steps half of the walks changed their class.
                 assert!(kept >= 255, "{strategy} at level {difficulty}, {by}: {kept} of 300");
             }
         }
@@ -138,7 +138,7 @@ fn half_of_one_log_and_half_of_another_form_a_chimera() {
             let (begun, ended) = (log(record, first), log(record, second));
             format!("{},{}", &begun[..half(begun)], ended[half(ended)..].trim_start_matches(','))
         });
-        // The others hold too little of one of the two.
+        // The other pairs have too little of one part.
         assert!(chimeras >= 225, "{first}, then {second}: {chimeras} of 300");
     }
 }
@@ -148,7 +148,7 @@ fn records() -> Vec<Record> {
 }
 
 proptest! {
-    /// Whatever letter of a claimed path is replaced: it is a path only if every step of it is open.
+    /// A claimed path with one letter replaced is a path only if all its steps are open.
     #[test]
     fn a_damaged_path_is_judged_by_its_steps(which in 0_usize..60, trace in 0_usize..4, at in 0_usize..30, cell in 0_usize..25) {
         let record = &records()[which];

@@ -1,0 +1,146 @@
+//! Questions of `eval`: those of a file, of a built-in task, or those that the model's run held out.
+
+use super::asking::answer_format;
+use crate::args::EvalArgs;
+use crate::exit::Failure;
+use crate::voice::Voice;
+use ssft_data::dataset::{Limits, read_records};
+use ssft_data::encode::Encoder;
+use ssft_data::record::Record;
+use ssft_decode::answer::Judge;
+use ssft_run::settings::Settings;
+use ssft_run::store::trained::data_of;
+use ssft_run::store::{Asked, split};
+use ssft_run::{Split, task};
+use ssft_tasks::TaskSpec;
+use ssft_train::fingerprint::fingerprint;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// Questions to ask, and how their answers are judged.
+pub struct Questions {
+    /// To ask, in order.
+    pub records: Vec<Record>,
+    /// Records whose traces tell how long an answer may be.
+    pub like: Vec<Record>,
+    /// Decides whether an answer is correct.
+    pub judge: Judge,
+    /// Where the questions come from, for the result file.
+    pub of: Asked,
+    /// The model's run held them out.
+    pub are_held_out: bool,
+}
+
+/// The questions that the arguments ask for; `run` has the settings of the model's run.
+///
+/// # Errors
+/// [`Failure::Usage`] if there are none, or fewer than asked for.
+pub fn questions(args: &EvalArgs, run: Option<&Settings>, voice: Voice) -> Result<Questions, Failure> {
+    let mut questions = match (&args.data, &args.task, run) {
+        (Some(path), ..) => of_file(args, path, run)?,
+        (None, Some(name), _) => of_task(args, name, run, voice)?,
+        (None, None, Some(run)) => of_run(run)?,
+        (None, None, None) => {
+            return Err(Failure::Usage(
+                "the model belongs to no run that would know its questions; give --task or --data".to_owned(),
+            ));
+        }
+    };
+    let available = questions.records.len();
+    if let Some(count) = args.questions.filter(|_| args.task.is_none()) {
+        if count > available {
+            return Err(Failure::Usage(format!(
+                "--questions is {count}, but there are {available}; give at most that"
+            )));
+        }
+        questions.records.truncate(count);
+    }
+    if questions.records.is_empty() {
+        return Err(Failure::Usage("there is no question to ask; give --task or --data".to_owned()));
+    }
+    Ok(questions)
+}
+
+fn of_file(args: &EvalArgs, path: &Path, run: Option<&Settings>) -> Result<Questions, Failure> {
+    let records = read_records(path, &Limits::default()).map_err(Failure::usage)?;
+    if let Some(record) = records.iter().find(|record| record.answer.is_none()) {
+        let (name, id) = (path.display(), &record.id);
+        return Err(Failure::Usage(format!("{name}: question {id} has no answer to compare with; add one")));
+    }
+    Ok(Questions {
+        like: records.clone(),
+        records,
+        judge: Judge::Reference(answer_format(args.answers, run)),
+        of: Asked::data(path),
+        are_held_out: false,
+    })
+}
+
+fn of_task(args: &EvalArgs, name: &str, run: Option<&Settings>, voice: Voice) -> Result<Questions, Failure> {
+    let test = args.questions.unwrap_or(Settings::default().eval_questions);
+    let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.who.seed };
+    let task = task(name)?;
+    let mut records = task.make(&spec).map_err(Failure::usage)?.test;
+    if let Some(run) = run.filter(|run| run.task.as_deref() == Some(name)) {
+        drop_trained(&mut records, run, voice)?;
+    }
+    let of = Asked::task(name, args.difficulty);
+    Ok(Questions { like: records.clone(), records, judge: Judge::Task(task), of, are_held_out: false })
+}
+
+/// Removes questions that the run was trained on: another seed splits the task differently.
+fn drop_trained(records: &mut Vec<Record>, run: &Settings, voice: Voice) -> Result<(), Failure> {
+    let trained = split(run)?.train;
+    let trained: HashSet<Option<String>> = trained.into_iter().map(|record| record.question).collect();
+    let made = records.len();
+    records.retain(|record| !trained.contains(&record.question));
+    if records.is_empty() {
+        return Err(Failure::Usage(format!(
+            "the run was trained on all {made} questions; give more --questions or another --difficulty"
+        )));
+    }
+    if records.len() < made {
+        voice.say(&format!("left out {} questions that the run was trained on", made - records.len()));
+    }
+    Ok(())
+}
+
+fn of_run(run: &Settings) -> Result<Questions, Failure> {
+    let Split { train: like, held_out: records, judge } = split(run)?;
+    Ok(Questions { records, like, judge, of: Asked::held_out(run), are_held_out: true })
+}
+
+impl Questions {
+    /// Refuses held-out questions of data that changed since the run at `place`: the run may have been trained on them.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if the data has another fingerprint than the run's checkpoint.
+    pub fn check_unchanged(&self, place: &Path, encoder: &Encoder, voice: Voice) -> Result<(), Failure> {
+        if !self.are_held_out {
+            return Ok(());
+        }
+        let Some(data) = data_of(place)? else {
+            voice.say("the run has no checkpoint that would tell whether its data is still the same");
+            return Ok(());
+        };
+        // What cannot be encoded was not trained on.
+        let same = encoder.encode_all(&self.like).is_ok_and(|questions| fingerprint(&questions) == data);
+        if same {
+            return Ok(());
+        }
+        Err(Failure::Usage(
+            "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task"
+                .to_owned(),
+        ))
+    }
+}
+
+/// Length of each trace in tokens, its end included. A trace may be longer than a row: only prompts are read here.
+///
+/// # Errors
+/// [`Failure::Usage`] if the tokenizer fails.
+pub fn trace_tokens(records: &[Record], encoder: &Encoder) -> Result<Vec<usize>, Failure> {
+    let traces = records.iter().flat_map(|record| &record.traces);
+    let tokens = traces.map(|trace| encoder.tokenizer().encode_text(&trace.text));
+    tokens.map(|tokens| tokens.map(|tokens| tokens.len() + 1).map_err(Failure::usage)).collect()
+}

@@ -1,0 +1,246 @@
+//! JSONL files of [`Record`]s: reading, checking, writing.
+//!
+//! A byte-order mark, CRLF line ends and blank lines are accepted. Files are read line by line with a limit on
+//! the line length, so that memory stays bounded for a binary file.
+//!
+//! ```
+//! use ssft_data::dataset::{Limits, parse_records};
+//!
+//! let line = r#"{"id":"q1","question":"12+35=","traces":[{"source":"lsb","text":"2+5=7;1+3=4 #### 47"}],"answer":"47"}"#;
+//! let records = parse_records("train.jsonl", line.as_bytes(), &Limits::default())?;
+//! assert_eq!(records[0].traces[0].source, "lsb");
+//!
+//! let error = parse_records("train.jsonl", b"{}", &Limits::default()).unwrap_err();
+//! assert!(error.to_string().starts_with("train.jsonl:1: missing field `id`"));
+//! # Ok::<(), ssft_data::error::DataError>(())
+//! ```
+
+use crate::error::{DataError, LineFault};
+use crate::lines::{Lines, is_object, json_reason};
+use crate::record::{Message, Record, Trace};
+use crate::words::quote;
+use crate::writer::RecordWriter;
+use serde_json::error::Category;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+/// Bounds on the reading of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest accepted line in bytes, without the line end.
+    pub line_bytes: usize,
+    /// Number of problems after which [`check_records`] stops; 0 counts as 1.
+    pub problems: usize,
+}
+
+impl Default for Limits {
+    /// 16 MiB a line, 20 problems.
+    fn default() -> Self {
+        Self { line_bytes: 16 << 20, problems: 20 }
+    }
+}
+
+/// Result of checking a file: the valid records and the problems of the other lines.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Valid records, in file order.
+    pub records: Vec<Record>,
+    /// Problems in file order, at most [`Limits::problems`].
+    pub problems: Vec<DataError>,
+}
+
+impl Checked {
+    /// The records of a file without problems.
+    ///
+    /// # Errors
+    /// The first problem, if there is one.
+    pub fn into_records(self) -> Result<Vec<Record>, DataError> {
+        match self.problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(self.records),
+        }
+    }
+}
+
+/// Reads the records of the file at `path`.
+///
+/// # Errors
+/// The first problem: the file is missing, unreadable or without records, or a line is invalid.
+pub fn read_records(path: &Path, limits: &Limits) -> Result<Vec<Record>, DataError> {
+    check_file(path, &Limits { problems: 1, ..*limits }).into_records()
+}
+
+/// Reads records from `bytes`, the content of a file; `name` is the file name in errors. Uses no file system.
+///
+/// # Errors
+/// As [`read_records`].
+pub fn parse_records(name: &str, bytes: &[u8], limits: &Limits) -> Result<Vec<Record>, DataError> {
+    check_records(name, bytes, &Limits { problems: 1, ..*limits }).into_records()
+}
+
+/// Checks the file at `path` and collects up to [`Limits::problems`] problems.
+pub fn check_file(path: &Path, limits: &Limits) -> Checked {
+    let name = path.display().to_string();
+    match File::open(path) {
+        Ok(file) => check_records(&name, BufReader::new(file), limits),
+        Err(error) => Checked { problems: vec![DataError::reading(name, &error)], ..Checked::default() },
+    }
+}
+
+/// Checks the lines of `input` and collects up to [`Limits::problems`] problems; `name` is the file name in errors.
+pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checked {
+    let mut reader = RecordReader { name, limits, checked: Checked::default(), lines: HashMap::new() };
+    if let Err(error) = reader.read(input) {
+        reader.checked.problems.push(DataError::reading(name.to_owned(), &error));
+    }
+    let mut checked = reader.checked;
+    if checked.records.is_empty() && checked.problems.is_empty() {
+        checked.problems.push(DataError::NoRecords { file: name.to_owned() });
+    }
+    checked
+}
+
+/// Writes `records` to `path` in one step (see [`crate::whole_file::WholeFile`]): `path` never holds a partial file.
+///
+/// # Errors
+/// [`DataError::Write`] if the operating system reports an error; the temporary file is removed.
+pub fn write_records(path: &Path, records: &[Record]) -> Result<(), DataError> {
+    let mut writer = RecordWriter::create(path)?;
+    for record in records {
+        writer.write(record)?;
+    }
+    writer.finish()
+}
+
+/// One problem for each record that has more traces than `forks`.
+pub fn fork_problems(records: &[Record], forks: usize) -> impl Iterator<Item = DataError> + '_ {
+    records.iter().filter(move |record| record.traces.len() > forks).map(move |record| {
+        DataError::TooManyTraces { id: quote(&record.id), traces: record.traces.len(), forks }
+    })
+}
+
+/// Checks M <= N for every record: an injective assignment of traces to forks must exist.
+///
+/// # Errors
+/// [`DataError::TooManyTraces`] for the first record that has more traces than `forks`.
+pub fn check_forks(records: &[Record], forks: usize) -> Result<(), DataError> {
+    fork_problems(records, forks).next().map_or(Ok(()), Err)
+}
+
+struct RecordReader<'a> {
+    name: &'a str,
+    limits: &'a Limits,
+    checked: Checked,
+    /// Line number of the first occurrence of each id.
+    lines: HashMap<String, usize>,
+}
+
+impl RecordReader<'_> {
+    fn read(&mut self, input: impl BufRead) -> io::Result<()> {
+        let mut lines = Lines::new(input, self.limits.line_bytes);
+        while self.checked.problems.len() < self.limits.problems.max(1) {
+            let Some(line) = lines.next_line()? else { break };
+            match line.text.and_then(parse_line) {
+                Ok(Some(record)) => self.take_record(line.number, record),
+                Ok(None) => {}
+                Err(fault) => self.report(line.number, fault),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_record(&mut self, line: usize, record: Record) {
+        let mut faults = record_faults(&record);
+        match self.lines.get(&record.id) {
+            _ if record.id.is_empty() => {}
+            Some(&first) => faults.insert(0, LineFault::DuplicateId { id: quote(&record.id), first }),
+            None => drop(self.lines.insert(record.id.clone(), line)),
+        }
+        if faults.is_empty() {
+            self.checked.records.push(record);
+        }
+        for fault in faults {
+            self.report(line, fault);
+        }
+    }
+
+    fn report(&mut self, line: usize, fault: LineFault) {
+        if self.checked.problems.len() < self.limits.problems.max(1) {
+            self.checked.problems.push(DataError::Line { file: self.name.to_owned(), line, fault });
+        }
+    }
+}
+
+/// The record of a line; `None` for a blank line.
+fn parse_line(text: &str) -> Result<Option<Record>, LineFault> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_str(text) {
+        // serde's derived implementation also accepts an array of the fields, which is not a documented form.
+        Ok(_) if !is_object(text) => Err(LineFault::NotObject),
+        Ok(record) => Ok(Some(record)),
+        Err(error) => Err(json_fault(text, &error)),
+    }
+}
+
+fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
+    let reason = json_reason(error);
+    match error.classify() {
+        Category::Data if !is_object(text) => LineFault::NotObject,
+        Category::Data => LineFault::Field { reason },
+        _ => LineFault::NotJson { column: error.column(), reason },
+    }
+}
+
+/// All faults within one record.
+fn record_faults(record: &Record) -> Vec<LineFault> {
+    let id = || quote(&record.id);
+    let mut faults = Vec::new();
+    if record.id.is_empty() {
+        faults.push(LineFault::EmptyId);
+    }
+    match (&record.question, &record.messages) {
+        (Some(_), Some(_)) => faults.push(LineFault::TwoQuestions { id: id() }),
+        (None, None) => faults.push(LineFault::NoQuestion { id: id() }),
+        (Some(question), None) if question.trim().is_empty() => {
+            faults.push(LineFault::EmptyQuestion { id: id() });
+        }
+        (Some(_), None) => {}
+        (None, Some(messages)) => faults.extend(message_faults(&id(), messages)),
+    }
+    faults.extend(trace_faults(&id(), &record.traces));
+    faults
+}
+
+fn message_faults(id: &str, messages: &[Message]) -> Vec<LineFault> {
+    if messages.is_empty() {
+        return vec![LineFault::EmptyMessages { id: id.to_owned() }];
+    }
+    let unknown = |role: &str| !matches!(role, "system" | "user" | "assistant");
+    let faulty = messages.iter().enumerate().filter(|(_, message)| unknown(&message.role));
+    let fault = |(index, message): (usize, &Message)| LineFault::UnknownRole {
+        id: id.to_owned(),
+        message: index + 1,
+        role: quote(&message.role),
+    };
+    faulty.map(fault).collect()
+}
+
+fn trace_faults(id: &str, traces: &[Trace]) -> Vec<LineFault> {
+    if traces.is_empty() {
+        return vec![LineFault::NoTraces { id: id.to_owned() }];
+    }
+    let faulty = traces.iter().enumerate().filter(|(_, trace)| trace.text.trim().is_empty());
+    let fault = |(index, trace): (usize, &Trace)| LineFault::EmptyTrace {
+        id: id.to_owned(),
+        trace: index + 1,
+        source_name: quote(&trace.source),
+    };
+    faulty.map(fault).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+// Key operand of both products of an attention: keys for scores, values for the other.
+//
+// Expects: key and value, each [keys, kv_heads, width quads].
+
+// Quad k of a line; 0 beyond the width.
+fn key_or_value_at(of_scores: bool, place: u32, k: u32) -> vec4<f32> {
+    let at = place * shape.width + min(k, shape.width - 1u);
+    if of_scores {
+        return select(vec4(0.0), key[at], k < shape.width);
+    }
+    return select(vec4(0.0), value[at], k < shape.width);
+}
