@@ -12,28 +12,29 @@ use std::path::PathBuf;
 
 /// Parses the name of a kernel.
 fn kernel() -> impl TypedValueParser<Value = Kernel> {
-    PossibleValuesParser::new(Kernel::ALL.iter().map(|kernel| kernel.name())).try_map(|name| name.parse())
+    PossibleValuesParser::new(Kernel::ALL.iter().map(|kernel| kernel.name()))
+        .try_map(|name| name.parse::<Kernel>())
 }
 
 /// Parses the name of an arm.
 fn arm() -> impl TypedValueParser<Value = Arm> {
     let named = Arm::ALL.map(|arm| PossibleValue::new(arm.key()).help(arm.help()));
-    PossibleValuesParser::new(named).try_map(|key| key.parse())
+    PossibleValuesParser::new(named).try_map(|key| key.parse::<Arm>())
 }
 
 /// Arguments of all `bench` commands but `bench memory`.
 #[derive(Debug, Args)]
 pub struct MeasuringArgs {
-    /// Measured runs of each
+    /// Timed runs of each variant
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub runs: usize,
-    /// Seed of whatever is random
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a real GPU if there is one, else the CPU
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Write every figure to this file too
+    /// Also write all figures to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only
@@ -50,13 +51,13 @@ pub struct BenchKernelsArgs {
     /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
     pub rows: Vec<usize>,
-    /// Numbers of a token: even, heads have up to 32 of them
+    /// Numbers of a token, even; an attention head has up to 32 of them
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
     pub width: Vec<usize>,
     /// Vocabularies of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
-    /// How to measure
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -65,7 +66,7 @@ pub struct BenchKernelsArgs {
 const RANDOM: &str = "Random model and tokens";
 const TRAINED: &str = "Trained model and its data";
 
-/// A random model.
+/// Shape of a random model.
 #[derive(Debug, Args)]
 pub struct ModelShapeArgs {
     /// Shape of a random model; the next seven flags change it
@@ -139,7 +140,7 @@ pub struct BenchStepsArgs {
         help_heading = RANDOM
     )]
     pub trace_tokens: Vec<usize>,
-    /// A trained model or a checkpoint instead, on the questions of --task or --data
+    /// Trained model or checkpoint in place of a random one, on the questions of --task or --data
     #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "kv_heads", "qkv_bias", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
@@ -169,7 +170,7 @@ pub struct BenchStepsArgs {
     /// Also time every kernel in one extra step per arm (GPU only; the kernels of that step run one after another)
     #[arg(long)]
     pub profile: bool,
-    /// How to measure
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -189,7 +190,7 @@ pub struct BenchDecodeArgs {
     /// Tokens of each answer
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
     pub answer_tokens: Vec<usize>,
-    /// How to measure
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -200,7 +201,7 @@ pub struct BenchMatmulArgs {
     /// Linear layers as ROWSxINxOUT; 1024 tokens through a weight [1536, 576] are 1024x576x1536
     #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
     pub shapes: Vec<LinearShape>,
-    /// How to measure
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -214,13 +215,13 @@ pub struct BenchMemoryArgs {
     /// Shape of a random model
     #[command(flatten)]
     pub shape: ModelShapeArgs,
-    /// Seed of whatever is random
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: a GPU, or a software adapter
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
-    /// Write every figure to this file too
+    /// Also write all figures to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only
