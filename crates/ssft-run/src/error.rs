@@ -27,7 +27,7 @@ pub enum RunError {
         key: String,
     },
     /// Settings that cannot be read back.
-    #[error("settings: {what}")]
+    #[error("{what}")]
     Settings {
         /// What is wrong.
         what: String,
