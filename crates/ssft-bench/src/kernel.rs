@@ -22,7 +22,7 @@ macro_rules! kernels {
                 match self { $(Self::$kernel => $name,)+ }
             }
 
-            /// The operation, whatever gradients are computed.
+            /// The operation, without its gradients.
             pub(crate) fn operation(self) -> Operation {
                 match self { $(Self::$kernel => Operation::$operation,)+ }
             }
@@ -127,7 +127,7 @@ impl Kernel {
     }
 }
 
-/// An operation, whatever gradients are computed.
+/// An operation, without its gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     LinearNll,
