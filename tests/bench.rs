@@ -367,7 +367,7 @@ fn memory_is_watched_over_many_steps() {
     assert!(rows(&figures).iter().all(|row| row["reserved_bytes"].as_u64().unwrap() > MIB / 4), "{figures}");
     assert!(done.stdout.contains("reserved MiB"), "{done:#?}");
     let cpu = home.run("bench memory --device cpu");
-    assert_eq!(cpu.refusal(), "memory is watched on a GPU only; use --device wgpu");
+    assert_eq!(cpu.refusal(), "memory is measured on a GPU only; use --device wgpu");
     let vocab = home.run("bench memory --vocab 6");
     assert_eq!(vocab.refusal(), "--vocab 6 leaves no token beside 6 forks");
 }

@@ -230,7 +230,7 @@ fn what_cannot_be_asked_is_refused() {
     #[rustfmt::skip]
     let cases = [
         ("eval --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
-        ("eval --model alone", "the model belongs to no run that would know its questions; give --task or --data"),
+        ("eval --model alone", "the model has no run directory with held-out questions; give --task or --data"),
         ("eval --model begun", "begun: the run has neither a model nor a checkpoint yet; let it go on"),
         ("eval --model ssft --fork 7", "--fork: fork 7 does not exist; the model has 6"),
         ("eval --model ssft --fork best", "\"best\" names no fork; give all, auto or a number from 1"),
@@ -249,7 +249,7 @@ fn what_cannot_be_asked_is_refused() {
         ("eval --model ssft --json ssft/config.toml/e.json", "ssft/config.toml is no directory; name a file"),
         ("report ssft --json ssft", "ssft is a directory; name a file"),
         ("report nowhere", "nowhere holds no run; give the directory of a run"),
-        ("report ssft ssft", "several runs are one page; give its name as --out"),
+        ("report ssft ssft", "several runs are compared in one page; give its name as --out"),
         ("report ssft ssft --out page.html", "ssft and ssft are both ssft with seed 1; give one of them"),
         ("eval --model ssft --samples 9999999999", "--samples is 9999999999; give 0 to"),
     ];

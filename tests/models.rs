@@ -165,12 +165,12 @@ fn an_evaluation_asks_nothing_that_was_learned() {
     let (first, others) = text.split_once('\n').unwrap();
     home.write("data.jsonl", format!("{others}\n{first}\n"));
     let moved = home.run(eval);
-    let says = "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task";
+    let says = "the data has changed since the run was started, and with it the held-out questions; restore it, or give --data or --task";
     assert_eq!(moved.refusal(), says);
     home.run(&format!("{eval} --data data.jsonl")).succeeded();
     fs::remove_dir_all(home.path("run/checkpoints")).unwrap();
     let unknown = home.run(eval).succeeded();
-    let says = "the run has no checkpoint that would tell whether its data is still the same\n";
+    let says = "the run has no checkpoint; whether its data has changed cannot be checked\n";
     assert!(unknown.stderr.contains(says), "{unknown:#?}");
 }
 

@@ -24,16 +24,16 @@ fn arm() -> impl TypedValueParser<Value = Arm> {
 /// Arguments of all `bench` commands but `bench memory`.
 #[derive(Debug, Args)]
 pub struct MeasuringArgs {
-    /// Measured runs of each
+    /// Measured runs of each case
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub runs: usize,
-    /// Seed of whatever is random
+    /// Seed of random weights and tokens
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute: a real GPU if there is one, else the CPU
+    /// Where to compute; auto is a hardware GPU if there is one, else the CPU
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Write every figure to this file too
+    /// Also write every figure to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only
@@ -47,16 +47,16 @@ pub struct BenchKernelsArgs {
     /// Only these kernels [default: all]
     #[arg(long, value_parser = kernel(), value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     pub kernels: Vec<Kernel>,
-    /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
+    /// Rows of the input, one target each for linear_nll; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
     pub rows: Vec<usize>,
-    /// Numbers of a token: even, heads have up to 32 of them
+    /// Width of a row, an even number; attention heads are up to 32 wide
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
     pub width: Vec<usize>,
-    /// Vocabularies of linear_nll
+    /// Vocabulary sizes of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
-    /// How to measure
+    /// Runs, seed, device and output
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -65,7 +65,7 @@ pub struct BenchKernelsArgs {
 const RANDOM: &str = "Random model and tokens";
 const TRAINED: &str = "Trained model and its data";
 
-/// A random model.
+/// Shape of a random model.
 #[derive(Debug, Args)]
 pub struct ModelShapeArgs {
     /// Shape of a random model; the next seven flags change it
@@ -83,10 +83,10 @@ pub struct ModelShapeArgs {
     /// Attention heads
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub heads: Option<usize>,
-    /// Heads of keys and values, a divisor of --heads [default: the same number]
+    /// Heads of keys and values, a divisor of --heads [default: --heads]
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub kv_heads: Option<usize>,
-    /// Biases of queries, keys and values, as in Qwen2
+    /// Add biases to queries, keys and values, as in Qwen2
     #[arg(long, help_heading = RANDOM)]
     pub qkv_bias: bool,
     /// Tokens in the vocabulary, forks included
@@ -139,7 +139,7 @@ pub struct BenchStepsArgs {
         help_heading = RANDOM
     )]
     pub trace_tokens: Vec<usize>,
-    /// A trained model or a checkpoint instead, on the questions of --task or --data
+    /// Trained model or checkpoint to measure instead of a random model, on the questions of --task or --data
     #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "kv_heads", "qkv_bias", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
@@ -160,16 +160,16 @@ pub struct BenchStepsArgs {
     /// B: questions a step
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4")]
     pub questions: Vec<usize>,
-    /// L: how many trace tokens enter the matching cost
+    /// L: number of trace tokens that enter the matching cost
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
     pub match_tokens: Vec<usize>,
-    /// MiB that the passes of a step may take [default: as in `train`]
+    /// Memory for the passes of a step, in MiB [default: as in `train`]
     #[arg(long, value_name = "MIB")]
     pub memory_budget: Option<usize>,
-    /// Also time every kernel in one extra step per arm (GPU only; the kernels of that step run one after another)
+    /// Also time every kernel in one extra step of each arm, its kernels one after another; GPU only
     #[arg(long)]
     pub profile: bool,
-    /// How to measure
+    /// Runs, seed, device and output
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -189,7 +189,7 @@ pub struct BenchDecodeArgs {
     /// Tokens of each answer
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
     pub answer_tokens: Vec<usize>,
-    /// How to measure
+    /// Runs, seed, device and output
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -197,10 +197,10 @@ pub struct BenchDecodeArgs {
 /// `bench matmul`.
 #[derive(Debug, Args)]
 pub struct BenchMatmulArgs {
-    /// Linear layers as ROWSxINxOUT; 1024 tokens through a weight [1536, 576] are 1024x576x1536
+    /// Linear layers as ROWSxINxOUT: 1024x576x1536 is 1024 tokens through a weight [1536, 576]
     #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
     pub shapes: Vec<LinearShape>,
-    /// How to measure
+    /// Runs, seed, device and output
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -214,13 +214,13 @@ pub struct BenchMemoryArgs {
     /// Shape of a random model
     #[command(flatten)]
     pub shape: ModelShapeArgs,
-    /// Seed of whatever is random
+    /// Seed of random weights and tokens
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute: a GPU, or a software adapter
+    /// Where to compute: auto or wgpu, which must find an adapter
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
-    /// Write every figure to this file too
+    /// Also write every figure to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only
