@@ -174,7 +174,7 @@ checks() {
     # Every kernel against its formula; those that multiply matrices also with the other size of a lane's tile.
     part kernels 90 bin/test-kernels $filter || part kernels-serial 60 bin/test-kernels $filter --test-threads 1
     part kernels-other-tile 60 env SSFT_LANE_TILE=$other_tile bin/test-kernels $other_filter
-    part steps-parity 60 bin/test-devices the_adapter_gives_the_run_of_the_cpu
+    part steps-parity 60 bin/test-devices a_run_on_the_adapter_equals_that_on_the_cpu
     part decode-parity 60 bin/test-decoding adapter
     # The answers of a trained model, word for word.
     part trained-model 40 bash -c "for device in wgpu cpu; do
