@@ -358,7 +358,7 @@ test("WebGPU that refuses a shader is not used, and the CPU computes", async () 
 test("on WebGPU forks answer and a model trains, and the page recovers from a lost device", async () => {
   gpuBrowser ??= await launch({ gpu: true });
   const { context, page, faults } = await fresh({}, gpuBrowser);
-  assert.match(await text(page, "#device-note"), /its only WebGPU adapter is software/, "software is not taken by itself");
+  assert.match(await text(page, "#device-note"), /its only WebGPU adapter is software/, "software is not selected by auto");
   // The hook stores the worker's device, so that the test can destroy it.
   await context.route("**/worker-*.js", async (route) => {
     const response = await route.fetch();

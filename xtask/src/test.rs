@@ -13,7 +13,9 @@ use crate::{check, gpu_kit, setup, vulkan, web};
 /// Whether a run of the tests includes the static checks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Checks {
+    /// Run before the tests.
     Included,
+    /// Not run (`--quick`).
     Skipped,
 }
 

@@ -128,7 +128,7 @@ pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
 pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
     let words =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let words = one_line(words.unwrap_or("no further word"));
+    let words = one_line(words.unwrap_or("no message"));
     let lower = words.to_lowercase();
     if lower.contains("memory") || lower.contains("alloc") {
         return format!(
@@ -143,7 +143,7 @@ pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
-    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no further word")
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 fn one_line(text: &str) -> String {

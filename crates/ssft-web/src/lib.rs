@@ -21,7 +21,7 @@
 //! | `breath` | turns of the event loop during computation |
 //! | [`maze`] | mazes prepared for drawing |
 //!
-//! Neither this crate nor the page computes anything of its own: no mathematics is written twice.
+//! All mathematics is in the other crates, none here or in the page.
 
 pub mod error;
 pub mod held;

@@ -81,7 +81,7 @@ export class TrainView {
     for (const select of [this.#preset, this.#arm, this.#seed]) {
       select.addEventListener("change", () => {
         // After the first step, a change of a list does not discard the training.
-        if (this.#done > 0) this.#figures.textContent = "Start goes on with the training as it is; Reset begins another with these settings.";
+        if (this.#done > 0) this.#figures.textContent = "Start continues the present training; Reset begins another with these settings.";
         else if (this.#steps !== null && this.#seed.reportValidity()) void page.attempt(() => this.#begin());
       });
     }
