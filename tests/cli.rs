@@ -48,7 +48,7 @@ fn bad_data() -> Vec<BadData> {
         (alone(r#"{"id":"q","question":"x"}"#.into()), "", "bad.jsonl:1: ", "missing field `traces`"),
         (alone(with_traces("")), "", "bad.jsonl:1: ", "has no traces; add at least one or drop the line"),
         (alone(with_traces(&trace(" "))), "", "bad.jsonl:1: ", "trace 1 (source \"a\"): empty text; write it or drop the trace"),
-        (alone(with_traces(&[trace("1"), trace("2"), trace("3")].join(","))), "--forks 2", "bad.jsonl: ", "question \"q\": 3 traces but only 2 forks; drop traces or use --forks 3"),
+        (alone(with_traces(&[trace("1"), trace("2"), trace("3")].join(","))), "--forks 2", "bad.jsonl: ", "question \"q\": 3 traces but only 2 forks; drop traces or raise --forks to 3"),
         (alone(with_traces(&trace("abc"))), "--context 7", "bad.jsonl: ", "question \"q\", trace 1 (source \"a\"): prompt 4 + fork 1 + trace 4 = 9 tokens, but the context is 7; shorten it, drop it, or raise --context"),
         (alone(with_traces(&trace("2"))), "--context 5", "bad.jsonl: ", "prompt 4 + fork 1 tokens leave no room in a context of 5"),
     ]
@@ -91,24 +91,24 @@ fn settings_that_cannot_be_used_are_refused() {
     home.write("a-directory/note", "");
     #[rustfmt::skip]
     let cases = [
-        ("train --data nowhere.jsonl", "nowhere.jsonl: no such file; check the path, or make a data file with `ssft-wgpu data make`"),
+        ("train --data nowhere.jsonl", "nowhere.jsonl: no such file; check the path, or make one with `ssft-wgpu data make`"),
         ("train --data a-directory", "a-directory: cannot be read"),
         ("train --task chess", "there is no task \"chess\"; built in: arithmetic"),
         ("train --difficulty 9", "difficulty 9 does not exist; choose 1 to"),
         ("train --difficulty 1 --train-questions 9999999", "; ask for fewer or raise --difficulty"),
-        ("train --forks 0", "--forks is 0; give at least 1"),
-        ("train --forks 3", "4 traces but only 3 forks; drop traces or use --forks 4"),
-        ("train --forks 9999", "--forks is 9999; at most"),
-        ("train --match-tokens 0", "--match-tokens is 0; give at least 1"),
-        ("train --batch-questions 0", "--batch-questions is 0; give at least 1"),
-        ("train --accumulate 0", "--accumulate is 0; give at least 1"),
-        ("train --steps 0", "--steps is 0; give at least 1"),
-        ("train --train-questions 0", "--train-questions is 0; give at least 1"),
-        ("train --keep 0", "--keep is 0; give at least 1"),
-        ("train --context 0", "--context is 0; give at least 1"),
+        ("train --forks 0", "--forks is 0; give 1 to 256"),
+        ("train --forks 3", "4 traces but only 3 forks; drop traces or raise --forks to 4"),
+        ("train --forks 9999", "--forks is 9999; give 1 to 256"),
+        ("train --match-tokens 0", "--match-tokens is 0; give 1 or more"),
+        ("train --batch-questions 0", "--batch-questions is 0; give 1 to 1048576"),
+        ("train --accumulate 0", "--accumulate is 0; give 1 to 1048576"),
+        ("train --steps 0", "--steps is 0; give 1 or more"),
+        ("train --train-questions 0", "--train-questions is 0; give 1 or more"),
+        ("train --keep 0", "--keep is 0; give 1 or more"),
+        ("train --context 0", "--context is 0; give 1 to 1048576"),
         ("train --context 5", "leave no room in a context of 5; shorten it, drop it, or train with a larger --context"),
         ("train --lr 0", "--lr is 0; give a number above 0"),
-        ("train --lr NaN", "--lr is NaN; give a number above 0"),
+        ("train --lr NaN", "invalid value 'NaN' for '--lr <RATE>': give a number above 0"),
         ("train --weight-decay=-1", "--weight-decay is -1; give 0 or more"),
         ("train --epochs 0", "--epochs is 0; give a number above 0"),
         ("train --config unknown.toml", "unknown.toml: unknown key \"stepz\"; keys are the flags"),
@@ -124,7 +124,7 @@ fn settings_that_cannot_be_used_are_refused() {
         ("data make --task chess --out new", "there is no task \"chess\""),
         ("data check nowhere", "nowhere: 1 problem"),
         ("inspect --forks 0", "--forks is 0; give "),
-        ("inspect --forks 2", "4 traces but only 2 forks; drop traces or use --forks 4"),
+        ("inspect --forks 2", "4 traces but only 2 forks; drop traces or raise --forks to 4"),
         ("inspect --match-tokens 0", "--match-tokens is 0; give "),
         ("inspect --id nobody", "no question has the id \"nobody\""),
         ("inspect --model a-directory", "a-directory: there is no config.json; give the directory of a Hugging Face model"),
@@ -212,7 +212,7 @@ fn a_run_directory_belongs_to_one_run_and_one_process() {
     drop(first);
     assert_eq!(
         again.refusal(),
-        "run already holds a run; add --resume to go on with it, or give another --out"
+        "run already holds a run; add --resume to continue it, or give another --out"
     );
     assert_eq!(beside.refusal(), "another process is training in run; wait for it, or give another --out");
 }

@@ -104,11 +104,11 @@ fn forks_of_a_model_are_used_and_more_can_be_added() {
             "model: the model has its 2 forking tokens already; leave out --fork-init, or ask for more --forks",
         ),
         ("train --fork-init <|im_end|> --out none".into(), "--fork-init is for a --model; leave it out"),
-        ("data check data.jsonl --forks 0".into(), "--forks is 0; give at least 1"),
-        ("data check data.jsonl --forks 999".into(), "--forks is 999; at most 256 are supported"),
+        ("data check data.jsonl --forks 0".into(), "--forks is 0; give 1 to 256"),
+        ("data check data.jsonl --forks 999".into(), "--forks is 999; give 1 to 256"),
         (
             "data check data.jsonl --model model --forks 1".into(),
-            "model: the model has 2 forking tokens, more than --forks 1; leave out --forks to use them all",
+            "model: the model has 2 forking tokens, more than the 1 of --forks; leave out --forks to use them all",
         ),
         (
             "inspect --model model --fork-init <|im_end|> --device cpu".into(),

@@ -131,7 +131,7 @@ fn resume_refuses_changed_settings_and_damaged_checkpoints() {
     home.run(&start).succeeded();
     let resume = |flags: &str| home.run(&format!("train --resume --out run --steps 6 {flags}"));
     let back = home.run("train --resume --out run --steps 3");
-    assert!(back.refusal().contains("the run is already at step 4; give --steps 4 or more"), "{back:#?}");
+    assert!(back.refusal().contains("--steps is less than the 4 that are done; give 4 or more"), "{back:#?}");
     for (flags, says) in [
         ("--seed 2", "the run was started with --seed 1, not 2"),
         ("--forks 5", "the run was started with another --forks; leave it out to resume"),

@@ -43,14 +43,14 @@ impl Arm {
         }
     }
 
-    /// Half a sentence about the arm, for help texts.
+    /// What the arm trains on, for help texts.
     pub fn help(self) -> &'static str {
         match self {
             Self::Sft => "One trace a question",
-            Self::SftMixed => "All traces behind one fork",
+            Self::SftMixed => "All traces, with the same fork",
             Self::SsftRandom => "A random assignment",
-            Self::SsftFull => "The optimal matching, from the whole matrix",
-            Self::SsftLazy => "The optimal matching, from as much as proves it",
+            Self::SsftFull => "The optimal matching, from the full cost matrix",
+            Self::SsftLazy => "The optimal matching, from bounds on the costs",
         }
     }
 

@@ -42,21 +42,21 @@ impl From<ReportError> for Failure {
 impl Failure {
     /// An unusable input, with the message of `error`.
     pub fn usage(error: impl std::fmt::Display) -> Self {
-        Self::Usage(spelled(&error.to_string(), dashed))
+        Self::Usage(in_words(&error.to_string()))
     }
 
     /// An error of a run, with the settings in its message spelled as flags.
     fn of_run(error: &RunError) -> Self {
         let words = match error {
             RunError::Unknown { key } => format!("--{key}: no such setting"),
-            error => error.spelled(dashed),
+            error => in_words(&error.to_string()),
         };
         if error.is_input() { Self::Usage(words) } else { Self::Run(words) }
     }
 
     /// A failed run, with the message of `error`.
     pub fn run(error: impl std::fmt::Display) -> Self {
-        Self::Run(spelled(&error.to_string(), dashed))
+        Self::Run(in_words(&error.to_string()))
     }
 
     fn code(&self) -> u8 {
@@ -66,6 +66,11 @@ impl Failure {
             Self::Interrupted(_) => 130,
         }
     }
+}
+
+/// Rewrites a message of a library for the command line: settings as flags, commands with the name of the program.
+pub fn in_words(message: &str) -> String {
+    spelled(message, dashed).replace("`data make`", "`ssft-wgpu data make`")
 }
 
 /// Silences the panic hook unless `RUST_BACKTRACE` is set: [`guard`] reports a panic as one line.

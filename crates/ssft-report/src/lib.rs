@@ -32,6 +32,7 @@ pub mod comparison;
 mod comparison_page;
 pub mod error;
 pub mod evaluation;
+pub mod matrix;
 pub mod measures;
 mod probes;
 pub mod record;

@@ -1,18 +1,18 @@
-//! The day that a chat template may ask for.
+//! The day that a chat template can show.
 
 use crate::error::RunError;
 use chrono::{Datelike, Local, NaiveDate};
 use ssft_data::template::{Date, Template};
 
-/// Today, as `date` takes it.
+/// Today in local time, in the form of the setting `date`: `2026-03-31`.
 pub fn today() -> String {
     Local::now().date_naive().to_string()
 }
 
-/// The day that `text` names.
+/// Parses a day like `2026-03-31`.
 ///
 /// # Errors
-/// [`RunError::Setting`] if it names none.
+/// [`RunError::Setting`] if the text is no day.
 pub fn parse(text: &str) -> Result<Date, RunError> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     let date =
@@ -20,7 +20,7 @@ pub fn parse(text: &str) -> Result<Date, RunError> {
     date.ok_or_else(|| RunError::setting("date", &format!("is {text:?}; give a day like 2026-03-31")))
 }
 
-/// True if prompts may differ from day to day.
+/// True if prompts of the template depend on the day.
 pub fn matters_to(template: &Template) -> bool {
     template.source().contains("strftime_now")
 }

@@ -1,9 +1,8 @@
 //! Why a run cannot be prepared, or stops.
 //!
 //! Messages are one line. They name a setting in backticks, in kebab-case (`` raise `context` ``): each face spells it as its users
-//! write it, with [`RunError::spelled`].
+//! write it, with [`spelled`](crate::spelled).
 
-use crate::settings::SETTINGS;
 use ssft_decode::DecodeError;
 use ssft_train::TrainError;
 use std::fmt::Display;
@@ -28,7 +27,7 @@ pub enum RunError {
         key: String,
     },
     /// Settings that cannot be read back.
-    #[error("settings: {what}")]
+    #[error("{what}")]
     Settings {
         /// What is wrong.
         what: String,
@@ -107,27 +106,4 @@ impl RunError {
     pub fn is_input(&self) -> bool {
         !matches!(self, Self::Failed { .. } | Self::Train(_) | Self::Decode(_))
     }
-
-    /// The message, with settings as a face writes them; see [`spelled`].
-    pub fn spelled(&self, spelling: impl Fn(&str) -> String) -> String {
-        spelled(&self.to_string(), spelling)
-    }
-}
-
-/// Names that messages of the libraries put in backticks and that are no settings of a run: flags of other commands.
-const OTHER_NAMES: [&str; 4] = ["layout", "min-traces", "out", "resume"];
-
-/// A message in which every setting named in backticks is written by `spelling`. Other text in backticks stays.
-///
-/// ```
-/// use ssft_run::spelled;
-/// let message = "needs 600 tokens; raise `context`, or try `auto`";
-/// assert_eq!(spelled(message, |key| format!("--{key}")), "needs 600 tokens; raise --context, or try `auto`");
-/// ```
-pub fn spelled(message: &str, spelling: impl Fn(&str) -> String) -> String {
-    if !message.contains('`') {
-        return message.to_owned();
-    }
-    let names = SETTINGS.iter().map(|setting| setting.key).chain(OTHER_NAMES);
-    names.fold(message.to_owned(), |text, name| text.replace(&format!("`{name}`"), &spelling(name)))
 }

@@ -25,6 +25,7 @@ pub mod model_text;
 pub mod options;
 pub mod questions;
 pub mod settings;
+mod spelling;
 pub mod step_test;
 #[cfg(not(target_family = "wasm"))]
 pub mod store;
@@ -32,9 +33,10 @@ pub mod training;
 
 pub use course::{Course, DecodeRows};
 pub use encoding::{Rendering, Vocabulary};
-pub use error::{RunError, spelled};
+pub use error::RunError;
 pub use fits::check_binding;
 pub use forking::WantedForks;
 pub use model_text::ModelText;
 pub use options::TrainOptions;
 pub use questions::{QuestionForm, Split, task};
+pub use spelling::spelled;

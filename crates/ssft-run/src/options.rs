@@ -122,7 +122,7 @@ mod tests {
                 "lr = \"high\" cannot be used (invalid type: string \"high\", expected f64)",
             ),
             (json!({"data": 1}), "data = 1 cannot be used (expected the lines of a data file)"),
-            (json!([]), "settings: the options are not a plain object"),
+            (json!([]), "the options are not a plain object"),
         ] {
             assert_eq!(TrainOptions::read(options).unwrap_err().spelled(underscored), says);
         }

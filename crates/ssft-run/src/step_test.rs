@@ -1,4 +1,4 @@
-//! Two training steps and an answer, on a device and on the CPU: what a whole session does, in small.
+//! Self-test of a device: two training steps and two answers, compared with the CPU.
 
 use crate::error::RunError;
 use crate::model_text::ModelText;

@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use ssft_kernels::sum_of_squares;
 use ssft_model::Decoder;
 use ssft_model::parameters::{Visit, visit};
+use ssft_model::trained::Trained;
 
 /// Sum of the gradients and losses of the passes of a step, one backward pass at a time.
 pub struct Accumulation {
@@ -88,8 +89,14 @@ impl StepGradients {
     ///
     /// # Errors
     /// [`TrainError::NotFinite`] if one of them is NaN or infinite, [`TrainError::Device`] if the readback fails.
-    pub async fn measure(&self, model: &Decoder, step: usize) -> Result<Measured, TrainError> {
-        let both = Tensor::cat(vec![self.loss.clone(), gradient_norm(model, &self.gradients)], 0);
+    pub async fn measure(
+        &self,
+        model: &Decoder,
+        trained: &Trained,
+        step: usize,
+    ) -> Result<Measured, TrainError> {
+        let norm = gradient_norm(model, &self.gradients, trained);
+        let both = Tensor::cat(vec![self.loss.clone(), norm], 0);
         let values = read_back(both, step).await?;
         for (what, value) in [("the loss", values[0]), ("the gradient norm", values[1])] {
             if !value.is_finite() {
@@ -100,9 +107,9 @@ impl StepGradients {
     }
 }
 
-/// Euclidean norm of all gradients together, on the device, `[1]`.
-pub fn gradient_norm(model: &Decoder, gradients: &GradientsParams) -> Tensor<1> {
-    let mut squares = Squares { gradients, sums: Vec::new() };
+/// Euclidean norm of the gradients of all trained parameters together, on the device, `[1]`.
+pub fn gradient_norm(model: &Decoder, gradients: &GradientsParams, trained: &Trained) -> Tensor<1> {
+    let mut squares = Squares { gradients, trained, sums: Vec::new() };
     visit(model, &mut squares);
     Tensor::cat(squares.sums, 0).sum().sqrt()
 }
@@ -114,12 +121,15 @@ pub fn clip_factor(norm: f64, clip_norm: f64) -> f32 {
 
 struct Squares<'a> {
     gradients: &'a GradientsParams,
+    trained: &'a Trained,
     sums: Vec<Tensor<1>>,
 }
 
 impl Visit for Squares<'_> {
-    fn visit<const D: usize>(&mut self, _name: String, param: &Param<Tensor<D>>) {
-        self.sums.extend(self.gradients.get::<D>(param.id).map(sum_of_squares));
+    fn visit<const D: usize>(&mut self, name: String, param: &Param<Tensor<D>>) {
+        let gradient = self.gradients.get::<D>(param.id);
+        let trained = gradient.and_then(|gradient| self.trained.part(&name).select(gradient));
+        self.sums.extend(trained.map(sum_of_squares));
     }
 }
 

@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ssft_kernels::{AdamW, Moments, adamw};
 use ssft_model::parameters::{Replace, replace, shapes};
+use ssft_model::trained::{Trained, TrainedPart};
 use ssft_model::{Decoder, Precision, StoredTensors, TensorFile};
 use std::collections::BTreeMap;
 
@@ -41,14 +42,19 @@ pub struct Optimizer {
     settings: AdamWSettings,
     /// Number of updates so far.
     updates: usize,
-    /// By parameter name, flat.
+    /// By parameter name, flat; of a parameter that is trained in part, those of that part.
     moments: BTreeMap<String, Moments<1>>,
+    trained: Trained,
 }
 
 impl std::fmt::Debug for Optimizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { settings, updates, moments } = self;
-        write!(f, "Optimizer {{ {settings:?}, updates: {updates}, moments: {} }}", moments.len())
+        let Self { settings, updates, moments, trained } = self;
+        let moments = moments.len();
+        write!(
+            f,
+            "Optimizer {{ {settings:?}, updates: {updates}, moments: {moments}, trained: {trained:?} }}"
+        )
     }
 }
 
@@ -57,9 +63,14 @@ const FIRST: &str = "exp_avg";
 const SECOND: &str = "exp_avg_sq";
 
 impl Optimizer {
-    /// An optimizer before its first update.
-    pub fn new(settings: &AdamWSettings) -> Self {
-        Self { settings: *settings, updates: 0, moments: BTreeMap::new() }
+    /// An optimizer of the `trained` parameters before its first update.
+    pub fn new(settings: &AdamWSettings, trained: Trained) -> Self {
+        Self { settings: *settings, updates: 0, moments: BTreeMap::new(), trained }
+    }
+
+    /// The parameters that it updates.
+    pub fn trained(&self) -> &Trained {
+        &self.trained
     }
 
     /// One update with learning rate `rate`. Gradients are multiplied by `clip`, the
@@ -76,7 +87,7 @@ impl Optimizer {
             scale: clip,
             time: self.updates,
         };
-        replace(model, &mut Update { moments: &mut self.moments, gradients, rule })
+        replace(model, &mut Update { moments: &mut self.moments, trained: &self.trained, gradients, rule })
     }
 
     /// The moments as a file, and the number of updates behind them.
@@ -102,7 +113,11 @@ impl Optimizer {
         device: &Device,
     ) -> Result<(), TrainError> {
         for (name, shape) in shapes(model) {
-            let size: usize = shape.iter().product();
+            let size: usize = match self.trained.part(&name) {
+                TrainedPart::Whole => shape.iter().product(),
+                TrainedPart::Rows(rows) => rows.len() * shape[1..].iter().product::<usize>(),
+                TrainedPart::Nothing => continue,
+            };
             let moment = |kind: &str| -> Result<Tensor<1>, TrainError> {
                 let stored_name = format!("{kind}.{name}");
                 if stored.shape(&stored_name) != Some(&[size]) {
@@ -124,6 +139,7 @@ impl Optimizer {
 
 struct Update<'a> {
     moments: &'a mut BTreeMap<String, Moments<1>>,
+    trained: &'a Trained,
     gradients: GradientsParams,
     rule: AdamW,
 }
@@ -132,8 +148,26 @@ impl Replace for Update<'_> {
     fn replace<const D: usize>(&mut self, name: String, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         // Not trained: no gradient, no change.
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let part = self.trained.part(&name);
+        let Some(gradient) = part.select(gradient) else { return param };
         let (id, value, mapper) = param.consume();
-        let (shape, value) = (value.shape(), value.inner().flatten::<1>(0, D - 1));
+        let value = match part {
+            TrainedPart::Rows(_) => {
+                let whole = value.inner();
+                let rows = part.select(whole.clone()).map(|rows| self.updated(name, rows, gradient));
+                rows.map_or(whole.clone(), |rows| part.assign(whole, rows))
+            }
+            // Moved, so that the update is in place.
+            TrainedPart::Whole | TrainedPart::Nothing => self.updated(name, value.inner(), gradient),
+        };
+        Param::from_mapped_value(id, Tensor::from_inner(value).require_grad(), mapper)
+    }
+}
+
+impl Update<'_> {
+    /// The updated values of a parameter, or of the trained part of it.
+    fn updated<const D: usize>(&mut self, name: String, value: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
+        let (shape, value) = (value.shape(), value.flatten::<1>(0, D - 1));
         let zeros = || Tensor::zeros([shape.num_elements()], &value.device());
         let moments = self.moments.remove(&name);
         let moments = moments.unwrap_or_else(|| Moments { first: zeros(), second: zeros() });
@@ -142,7 +176,6 @@ impl Replace for Update<'_> {
         let rule = AdamW { weight_decay, ..self.rule };
         let (value, moments) = adamw(value, gradient.flatten::<1>(0, D - 1), moments, &rule);
         self.moments.insert(name, moments);
-        let value = Tensor::from_inner(value.reshape(shape)).require_grad();
-        Param::from_mapped_value(id, value, mapper)
+        value.reshape(shape)
     }
 }

@@ -20,6 +20,7 @@ use burn::optim::GradientsParams;
 use ssft_data::encode::EncodedQuestion;
 use ssft_data::forks::CoverageGraph;
 use ssft_model::Decoder;
+use ssft_model::trained::{Trained, freeze};
 
 /// A model in training.
 ///
@@ -88,7 +89,7 @@ impl Trainer {
     /// If `data` is empty, or a step has no question.
     pub fn new(model: Decoder, leads: Vec<Vec<u32>>, data: &[EncodedQuestion], settings: Settings) -> Self {
         Self {
-            optimizer: Optimizer::new(&settings.adamw),
+            optimizer: Optimizer::new(&settings.adamw, Trained::All),
             sampler: Sampler::new(data.len(), settings.questions_per_step(), settings.seed),
             coverage: EpochCoverage::new(leads.len()),
             data_fingerprint: fingerprint(data),
@@ -97,6 +98,17 @@ impl Trainer {
             settings,
             leads,
         }
+    }
+
+    /// The same trainer for a part of the parameters; the others keep their values.
+    ///
+    /// # Panics
+    /// If a step was done, or the rows to train are not ascending ids of the vocabulary.
+    pub fn training(mut self, trained: Trained) -> Self {
+        assert_eq!(self.step, 0, "the trained parameters are chosen before the first step");
+        self.model = freeze(self.model.take(), &trained);
+        self.optimizer = Optimizer::new(&self.settings.adamw, trained);
+        self
     }
 
     /// Number of optimizer steps done.
@@ -266,7 +278,7 @@ impl Trainer {
     /// Step 4. Returns loss and gradient norm.
     async fn update(&mut self, accumulation: Accumulation, number: usize) -> Result<(f64, f64), TrainError> {
         let total = Alone.exchange(&self.model, accumulation.total());
-        let measured = total.measure(&self.model, number).await?;
+        let measured = total.measure(&self.model, self.optimizer.trained(), number).await?;
         let clip = clip_factor(measured.norm, self.settings.adamw.clip_norm);
         self.apply(total.gradients, clip, self.settings.schedule.at(number));
         Ok((measured.loss, measured.norm))

@@ -102,7 +102,7 @@ pub struct EvalArgs {
     /// Rows decoded together
     #[arg(long, value_name = "COUNT", default_value_t = 384, help_heading = "Run")]
     pub rows: usize,
-    /// Also write every figure and every answer to this JSON file
+    /// Also write all figures and all answers to this JSON file
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     pub json: Option<PathBuf>,
     /// Print errors only
@@ -150,7 +150,7 @@ pub struct ReportArgs {
     /// HTML file to write [default: report.html in the directory of a single run]
     #[arg(long, value_name = "FILE.html")]
     pub out: Option<PathBuf>,
-    /// Also write every figure and every setting to this JSON file
+    /// Also write all figures and all settings to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only

@@ -12,28 +12,29 @@ use std::path::PathBuf;
 
 /// Parses the name of a kernel.
 fn kernel() -> impl TypedValueParser<Value = Kernel> {
-    PossibleValuesParser::new(Kernel::ALL.iter().map(|kernel| kernel.name())).try_map(|name| name.parse())
+    PossibleValuesParser::new(Kernel::ALL.iter().map(|kernel| kernel.name()))
+        .try_map(|name| name.parse::<Kernel>())
 }
 
 /// Parses the name of an arm.
 fn arm() -> impl TypedValueParser<Value = Arm> {
     let named = Arm::ALL.map(|arm| PossibleValue::new(arm.key()).help(arm.help()));
-    PossibleValuesParser::new(named).try_map(|key| key.parse())
+    PossibleValuesParser::new(named).try_map(|key| key.parse::<Arm>())
 }
 
 /// Arguments of all `bench` commands but `bench memory`.
 #[derive(Debug, Args)]
 pub struct MeasuringArgs {
-    /// Measured runs of each case
+    /// Timed runs of each variant
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub runs: usize,
-    /// Seed of random weights and tokens
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute; auto is a hardware GPU if there is one, else the CPU
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Also write every figure to this JSON file
+    /// Also write all figures to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only
@@ -56,7 +57,7 @@ pub struct BenchKernelsArgs {
     /// Vocabulary sizes of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
-    /// Runs, seed, device and output
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -169,7 +170,7 @@ pub struct BenchStepsArgs {
     /// Also time every kernel in one extra step of each arm, its kernels one after another; GPU only
     #[arg(long)]
     pub profile: bool,
-    /// Runs, seed, device and output
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -189,7 +190,7 @@ pub struct BenchDecodeArgs {
     /// Tokens of each answer
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "96")]
     pub answer_tokens: Vec<usize>,
-    /// Runs, seed, device and output
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -200,7 +201,7 @@ pub struct BenchMatmulArgs {
     /// Linear layers as ROWSxINxOUT: 1024x576x1536 is 1024 tokens through a weight [1536, 576]
     #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
     pub shapes: Vec<LinearShape>,
-    /// Runs, seed, device and output
+    /// Runs, seed, device and output.
     #[command(flatten)]
     pub measuring: MeasuringArgs,
 }
@@ -214,13 +215,13 @@ pub struct BenchMemoryArgs {
     /// Shape of a random model
     #[command(flatten)]
     pub shape: ModelShapeArgs,
-    /// Seed of random weights and tokens
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute: auto or wgpu, which must find an adapter
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
-    /// Also write every figure to this JSON file
+    /// Also write all figures to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Print errors only

@@ -119,6 +119,9 @@ pub struct InspectArgs {
     /// Where to compute
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), default_value = "auto")]
     pub device: DeviceChoice,
+    /// Also write the cost matrix with its matching to this SVG file
+    #[arg(long, value_name = "FILE.svg")]
+    pub svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

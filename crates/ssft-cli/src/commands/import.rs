@@ -1,7 +1,7 @@
 //! `data import`.
 
 use crate::args::ImportArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, in_words};
 use crate::interrupts::abandon_when_interrupted;
 use crate::progress;
 use crate::result_file::check_target;
@@ -41,7 +41,7 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         error => Failure::usage(error),
     })?;
     if !args.quiet {
-        println!("{}: {counts}", args.out.display());
+        println!("{}: {}", args.out.display(), in_words(&counts.to_string()));
     }
     Ok(())
 }

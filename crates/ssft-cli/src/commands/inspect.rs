@@ -3,6 +3,7 @@
 use super::asking::{check_count, check_number_of_forks};
 use crate::args::InspectArgs;
 use crate::exit::Failure;
+use crate::result_file::{check_target, write_result};
 use crate::table;
 use serde_json::json;
 use ssft_data::dataset::{Limits, check_forks, read_records};
@@ -13,6 +14,7 @@ use ssft_data::template::messages_of;
 use ssft_data::tokenizer::Tokenizer;
 use ssft_model::config::Preset;
 use ssft_model::{Decoder, DecoderConfig};
+use ssft_report::matrix::MatrixPicture;
 use ssft_run::device::NamedDevice;
 use ssft_run::encoding::{self, Encoding, Rendering, Vocabulary};
 use ssft_run::settings::{Questions, Settings, default_match_tokens};
@@ -28,6 +30,7 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let match_tokens = args.match_tokens.unwrap_or_else(|| default_match_tokens(questions(args)));
     args.forks.map_or(Ok(()), check_number_of_forks)?;
     check_count("--match-tokens", match_tokens, 1)?;
+    check_target(args.svg.as_deref())?;
     let device = args.device.open()?;
     let records = records(args)?;
     let record = chosen(&records, args.id.as_deref())?;
@@ -43,6 +46,9 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let evaluator = CostEvaluator::new(&model, &leads, match_tokens);
     let costs = pollster::block_on(evaluator.cost_matrix(&question)).map_err(Failure::run)?;
     let matched = Assignment::optimal(&costs).map_err(Failure::usage)?;
+    if let Some(path) = &args.svg {
+        write_result(path, &picture(record, match_tokens, &costs, &matched))?;
+    }
     let rendered = encoder.rendered(&messages_of(record)).map_err(Failure::usage)? + &lead.before;
     if args.json {
         print_json(record, &rendered, &question, &leads, &costs, &matched);
@@ -62,6 +68,25 @@ pub fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         println!("trace {} ({}) -> {}", trace + 1, sources[trace], fork_name(fork));
     }
     Ok(())
+}
+
+/// The cost matrix with its matching, as SVG.
+fn picture(record: &Record, match_tokens: usize, costs: &CostMatrix, matched: &Assignment) -> String {
+    let names: Vec<String> = (0..costs.forks).map(fork_name).collect();
+    let sources: Vec<String> = record.traces.iter().map(|trace| trace.source.clone()).collect();
+    let rows: Vec<Vec<f32>> = costs.values.chunks(costs.traces).map(<[f32]>::to_vec).collect();
+    let caption = format!(
+        "{}   nats a token over {match_tokens} tokens; the rings are the optimal matching",
+        question_text(record).lines().next().unwrap_or_default()
+    );
+    MatrixPicture {
+        costs: &rows,
+        forks: &names,
+        traces: &sources,
+        matching: &matched.forks,
+        caption: &caption,
+    }
+    .svg()
 }
 
 fn records(args: &InspectArgs) -> Result<Vec<Record>, Failure> {

@@ -1,6 +1,6 @@
 //! Result of an evaluation: figures, intervals and all samples, the content of `eval.json`.
 
-use super::exact::{self, Exact};
+use super::by_k;
 use crate::decode::continuation::Finish;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,7 +24,6 @@ pub struct Evaluation {
     /// resampling adds to its upward bias.
     pub ci95: Figures<[f64; 2]>,
     /// `[forks, forks]`: fraction of the questions to which both forks give the same greedy answer.
-    #[serde(deserialize_with = "exact::value")]
     pub agreement: Vec<Vec<f64>>,
     /// Names of the columns of [`ForkScore::strategies`].
     pub strategies: Vec<String>,
@@ -38,10 +37,8 @@ pub struct ForkScore {
     /// Fork, from 1.
     pub fork: usize,
     /// Fraction of its answers that are correct.
-    #[serde(deserialize_with = "exact::value")]
     pub pass_at_1: f64,
     /// 95 % interval of `pass_at_1`.
-    #[serde(deserialize_with = "exact::value")]
     pub ci95: [f64; 2],
     /// Number of greedy answers with each strategy.
     pub strategies: Vec<usize>,
@@ -49,34 +46,29 @@ pub struct ForkScore {
 
 /// Figures of all forks together, or an interval of each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(bound(deserialize = "Exact<T>: Deserialize<'de>"))]
 pub struct Figures<T> {
     /// Fraction of correct answers of the chosen fork.
-    #[serde(default, deserialize_with = "exact::option")]
+    #[serde(default)]
     pub chosen_pass_at_1: Option<T>,
     /// By k: probability that at least one of k answers, drawn from those of all forks, is correct.
-    #[serde(deserialize_with = "exact::by_k")]
+    #[serde(deserialize_with = "by_k::deserialize")]
     pub pass_at_k: BTreeMap<usize, T>,
     /// By k: fraction of the questions with a correct majority over k answers, split evenly over the forks.
-    #[serde(deserialize_with = "exact::by_k")]
+    #[serde(deserialize_with = "by_k::deserialize")]
     pub cons_at_k: BTreeMap<usize, T>,
     /// Fraction of the questions with a correct majority over one answer per fork.
-    #[serde(deserialize_with = "exact::value")]
     pub native_cons_at_n: T,
     /// Fraction of the questions to which the first answer of at least one fork is correct.
-    #[serde(deserialize_with = "exact::value")]
     pub any_correct: T,
     /// Mean number of different answers per question.
-    #[serde(deserialize_with = "exact::value")]
     pub distinct_answers: T,
     /// Mean number of different texts per question.
-    #[serde(deserialize_with = "exact::value")]
     pub distinct_traces: T,
     /// Mean number of different strategies per question; `None` without a classifier.
-    #[serde(default, deserialize_with = "exact::option")]
+    #[serde(default)]
     pub distinct_strategies: Option<T>,
     /// I(fork; strategy) over the answers with a named strategy, in bits; `None` without a classifier.
-    #[serde(default, deserialize_with = "exact::option")]
+    #[serde(default)]
     pub mutual_information: Option<T>,
 }
 
@@ -103,17 +95,6 @@ pub struct Sample {
     pub strategy: Option<String>,
     /// Reason for the end of the text.
     pub finish: Finish,
-}
-
-impl Evaluation {
-    /// Parses the content of `eval.json`; every float equals the one written, bit for bit. (`serde_json::from_str` also
-    /// works, but may round floats.)
-    ///
-    /// # Errors
-    /// The text is not JSON of this shape.
-    pub fn from_json(json: &str) -> serde_json::Result<Self> {
-        serde_json::from_str(&exact::quote_floats(json))
-    }
 }
 
 impl<T> Figures<T> {
@@ -154,7 +135,7 @@ mod tests {
         }
     }
 
-    /// Floats that `serde_json` may round, and extreme ones.
+    /// Floats that `serde_json` rounds without its feature `float_roundtrip`, and extreme ones.
     const FLOATS: [f64; 4] = [0.958_333_333_333_333_5, 1.0 / 3.0, 5e-324, 123_456.789_012_345_67];
 
     fn evaluation() -> Evaluation {
@@ -197,7 +178,8 @@ mod tests {
     fn json_is_read_back_with_every_field_and_bit() {
         let written = evaluation();
         for json in [serde_json::to_string(&written), serde_json::to_string_pretty(&written)] {
-            let read = Evaluation::from_json(&json.expect("finite floats")).expect("an evaluation");
+            let read =
+                serde_json::from_str::<Evaluation>(&json.expect("finite floats")).expect("an evaluation");
             assert_eq!(read, written);
             assert!(bits(&read.figures).eq(bits(&written.figures)));
             // Equal text means equal bits of all floats: the shortest digits of a float are unique to it.

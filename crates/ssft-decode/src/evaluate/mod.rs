@@ -10,14 +10,14 @@
 //! | [`measures`] | Pass@k, consensus, mutual information, agreement |
 //! | [`bootstrap`] | intervals by resampling of the questions |
 //! | [`evaluation`] | [`Evaluation`](evaluation::Evaluation): all figures and samples, the content of `eval.json` |
-//! | `exact.rs` | floats of a JSON text without rounding errors |
+//! | `by_k.rs` | maps from k to a figure, read from JSON |
 //! | [`score`](mod@score) | [`score()`](fn@score::score): answers to [`Evaluation`](evaluation::Evaluation) |
 //! | `protocol.rs`, `run.rs` | [`Protocol`], [`evaluate`]: decode and judge all questions |
 
 pub mod answer;
 pub mod bootstrap;
+mod by_k;
 pub mod evaluation;
-mod exact;
 pub mod format;
 pub mod measures;
 mod protocol;

@@ -37,7 +37,7 @@ use std::ops::ControlFlow;
 /// assert_eq!((evaluation.n_questions, evaluation.samples.len()), (2, 4));
 ///
 /// let json = serde_json::to_string(&evaluation)?;
-/// assert_eq!(Evaluation::from_json(&json)?, evaluation);
+/// assert_eq!(serde_json::from_str::<Evaluation>(&json)?, evaluation);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn evaluate(

@@ -97,7 +97,7 @@ impl TextSide {
         let name = self.token_to_copy(like);
         let like = self.tokenizer.token_id(&name).ok_or_else(|| {
             DirectoryError::whole(format!(
-                "the model has no token {name:?} for `fork_init`; name one that its tokenizer.json has"
+                "the model has no token {name:?} for `fork-init`; name one that its tokenizer.json has"
             ))
         })?;
         self.tokenizer = self.tokenizer.with_forks(count).map_err(DirectoryError::whole)?;

@@ -42,13 +42,21 @@ impl Layers {
     /// Puts a layer over those before. A value displaces the values that it excludes (`epochs` displaces `steps`).
     ///
     /// # Errors
-    /// [`RunError::Unknown`] for a key that is no setting, [`RunError::Setting`] for a value of another type.
+    /// [`RunError::Unknown`] for a key that is no setting, [`RunError::Setting`] for a value of another type,
+    /// [`RunError::Settings`] for two settings that exclude each other.
     pub fn add(&mut self, layer: Map<String, Value>, origin: Origin) -> Result<(), RunError> {
         for (key, value) in &layer {
             if setting(key).is_none() {
                 return Err(RunError::Unknown { key: key.clone() });
             }
             check_type(key, value)?;
+        }
+        for [one, other] in EXCLUSIVE {
+            if layer.contains_key(one) && layer.contains_key(other) {
+                return Err(RunError::Settings {
+                    what: format!("has both {one} and {other}; keep one of them"),
+                });
+            }
         }
         for group in EXCLUSIVE {
             if group.iter().any(|key| layer.contains_key(*key)) {
@@ -168,6 +176,7 @@ mod tests {
                 json!({"steps": "many"}),
                 "`steps` = \"many\" cannot be used (invalid type: string \"many\", expected usize)",
             ),
+            (json!({"steps": 1, "epochs": 1.0}), "has both steps and epochs; keep one of them"),
             (json!({"steps": 0}), "`steps` is 0; give 1 or more"),
             (json!({"forks": 999}), "`forks` is 999; give 1 to 256"),
             (json!({"fork-init": "a"}), "`fork-init` is for a `model`; leave it out"),

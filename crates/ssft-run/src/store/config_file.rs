@@ -70,6 +70,7 @@ pub fn resolve(file: Option<&Path>, flags: Map<String, Value>) -> Result<(Settin
                 "{}: unknown key \"{key}\"; keys are the flags of `ssft-wgpu train` without the dashes",
                 path.display()
             )),
+            RunError::Settings { what } => RunError::state(format!("{}: {what}", path.display())),
             other => other,
         };
         layers.add(read_layer(path)?, Origin::File).map_err(in_file)?;

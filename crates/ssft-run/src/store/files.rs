@@ -7,15 +7,15 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Leads the name of a directory that was moved aside for its successor.
+/// Prefix of the name of a directory that was moved aside for its successor.
 const REPLACED: &str = ".replaced-";
 
 /// Writes `files` as the directory `target`: under a temporary name first, synced, then renamed. A directory
 /// that was there before is moved aside and removed once the new one is complete.
 ///
 /// # Errors
-/// [`CheckpointError::Write`] with whatever the file system says, or another if there is nothing right to write; `target` is
-/// then as it was.
+/// [`CheckpointError::Write`] of the file system, or the error of a content that cannot be written; `target` is then
+/// unchanged.
 pub fn publish(target: &Path, files: &Files) -> Result<(), CheckpointError> {
     let failed = |error| CheckpointError::Write { error };
     let unfinished = unfinished(target);
@@ -24,7 +24,7 @@ pub fn publish(target: &Path, files: &Files) -> Result<(), CheckpointError> {
         .map_err(failed)?;
     let written = files.iter().try_for_each(|(name, content)| write_synced(&unfinished.join(name), content));
     if let Err(error) = written.and_then(|()| sync_tree(&unfinished).map_err(failed)) {
-        // A full disk wants the room back; what cannot be removed is swept at the next start.
+        // Frees room on a full disk; a file that cannot be removed is removed at the next start.
         let _ = remove(&unfinished);
         return Err(error);
     }
@@ -45,12 +45,12 @@ fn put_in_place(unfinished: &Path, target: &Path) -> io::Result<()> {
         return Err(error);
     }
     sync_directory(target.parent().unwrap_or(Path::new(".")))?;
-    // What cannot be removed is swept at the next start.
+    // A directory that cannot be removed is removed at the next start.
     let _ = remove(&replaced);
     Ok(())
 }
 
-/// Whether a directory is that of a run: other programs have a `config.toml` too.
+/// True for the directory of a run. A `config.toml` alone is not enough: other programs have one too.
 pub fn is_run(directory: &Path) -> bool {
     let has = |name: &str| directory.join(name).exists();
     has("config.toml") && (has(".lock") || has("metrics.jsonl"))
@@ -59,18 +59,18 @@ pub fn is_run(directory: &Path) -> bool {
 /// Writes one file, whole or not at all.
 ///
 /// # Errors
-/// Whatever the file system says; `target` is then as it was.
+/// [`io::Error`] of the file system; `target` is then unchanged.
 pub fn publish_file(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = WholeFile::create(target)?;
     file.write_all(bytes)?;
     file.finish()
 }
 
-/// Removes what a run that was killed left half written in `parent`, and puts back what was moved aside for a
-/// successor that never came.
+/// Removes the unfinished files of a killed run from `parent`, and restores directories that were moved aside for a successor
+/// that was not written.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// [`io::Error`] of the file system.
 pub fn sweep(parent: &Path) -> io::Result<()> {
     if !parent.exists() {
         return Ok(());
@@ -126,7 +126,7 @@ pub fn checkpoint(run: &Path, step: usize) -> PathBuf {
 /// The checkpoints of a run, oldest first.
 ///
 /// # Errors
-/// Whatever the file system says; a run without checkpoints has none.
+/// [`io::Error`] of the file system. A run without the folder has no checkpoints.
 pub fn checkpoints(run: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
     let parent = run.join("checkpoints");
     if !parent.exists() {
@@ -146,7 +146,7 @@ pub fn checkpoints(run: &Path) -> io::Result<Vec<(usize, PathBuf)>> {
 /// Removes all but the newest `keep` checkpoints of a run.
 ///
 /// # Errors
-/// Whatever the file system says.
+/// [`io::Error`] of the file system.
 pub fn rotate(run: &Path, keep: usize) -> io::Result<()> {
     let found = checkpoints(run)?;
     for (_, path) in &found[..found.len().saturating_sub(keep.max(1))] {

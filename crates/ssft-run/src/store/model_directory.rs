@@ -1,4 +1,4 @@
-//! Where a model is on disk, and what is said when it cannot be read.
+//! A model directory on disk, without its weights.
 
 use super::files;
 use crate::error::RunError;
@@ -11,18 +11,18 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// A model directory on disk but for its weights.
+/// A model directory on disk, without its weights.
 #[derive(Debug)]
 pub struct ModelDirectory {
-    /// Where it is.
+    /// Its path.
     pub directory: PathBuf,
-    /// What it says.
+    /// Shape, tokenizer, template, forks and the files to carry over.
     pub side: TextSide,
 }
 
 impl ModelDirectory {
-    /// Reads what `place` names: the directory of a model, of a checkpoint, or of a run, which stands for its final model or
-    /// else its newest checkpoint.
+    /// Reads the directory of a model, of a checkpoint, or of a run. A run stands for its final model, or for its newest
+    /// checkpoint if it has none.
     ///
     /// # Errors
     /// [`RunError::Model`] names the file that is missing or damaged.
@@ -47,7 +47,7 @@ impl ModelDirectory {
         Ok(Self { directory, side })
     }
 
-    /// Reads the weights on to `device`.
+    /// Loads the weights onto `device`.
     ///
     /// # Errors
     /// [`RunError::Model`] names what is missing or damaged.
@@ -58,7 +58,7 @@ impl ModelDirectory {
             false => "fetch the model again, or let save_pretrained write it as safetensors",
         };
         let located = |error: CheckpointError| match error {
-            // Says itself what to do.
+            // The message has a remedy of its own.
             CheckpointError::Config { .. } => RunError::model(format!("{name}: {error}")),
             error => RunError::model(format!("{name}: {error}; {remedy}")),
         };
@@ -67,13 +67,13 @@ impl ModelDirectory {
     }
 }
 
-/// What is wrong with a model directory, with its place.
+/// A fault of a model directory, with its path.
 fn located(directory: &Path, error: &DirectoryError) -> RunError {
     let place = error.file.map_or_else(|| directory.to_owned(), |file| directory.join(file));
     RunError::model(format!("{}: {}", place.display(), error.what))
 }
 
-/// The model directory that `place` stands for.
+/// The model directory of `place`, which may be a run.
 fn model_of(place: &Path) -> Result<PathBuf, RunError> {
     if !files::is_run(place) {
         return Ok(place.to_owned());

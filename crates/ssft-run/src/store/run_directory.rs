@@ -1,4 +1,4 @@
-//! The directory of a run: where it is, who may write to it, and what is saved there.
+//! The directory of a run: its name, its lock and the files in it.
 
 use super::files;
 use crate::course::Course;
@@ -12,16 +12,16 @@ use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// A run directory that this process alone writes to.
+/// A run directory that is locked: no other process writes to it.
 #[derive(Debug)]
 pub struct RunDirectory {
     directory: PathBuf,
-    /// Held open: the lock goes with the process, however it ends.
+    /// Open while the lock is held; the system releases it when the process ends.
     _lock: File,
 }
 
 impl RunDirectory {
-    /// Takes the directory of a new run: `asked`, or the first free name made from `stem`.
+    /// Locks the directory of a new run: `asked`, or the first free name of `runs/STEM`, `runs/STEM-2`, ..
     ///
     /// # Errors
     /// [`RunError::State`] if it already holds a run, cannot be created, or another process trains in it.
@@ -42,7 +42,7 @@ impl RunDirectory {
         Self::lock(directory)
     }
 
-    /// Takes the directory of a run to go on with: `asked`, or the newest made from `stem`.
+    /// Locks the directory of a run to continue: `asked`, or the last of `runs/STEM`, `runs/STEM-2`, .. that exists.
     ///
     /// # Errors
     /// [`RunError::State`] if there is no such run, or another process trains in it.
@@ -76,17 +76,17 @@ impl RunDirectory {
         Ok(Self { directory, _lock: lock })
     }
 
-    /// Where the run is.
+    /// Path of the directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A file of the run.
+    /// Path of a file in the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// The newest checkpoint, if there is one.
+    /// Step and path of the newest checkpoint.
     ///
     /// # Errors
     /// [`RunError::Failed`] if the directory cannot be read.
@@ -123,7 +123,7 @@ impl RunDirectory {
         files::publish_file(&self.file(name), bytes).map_err(|error| self.failed(name, error))
     }
 
-    /// A part of the run that could not be written, or was not right to be written.
+    /// The error of a model or a checkpoint that could not be written.
     fn unsaved(&self, name: &str, error: CheckpointError) -> RunError {
         match error {
             CheckpointError::Write { error } => self.failed(name, error),
@@ -135,7 +135,7 @@ impl RunDirectory {
         }
     }
 
-    /// A failed read or write of a part of the run.
+    /// The error of a part of the run that could not be read or written.
     pub fn failed(&self, name: &str, error: std::io::Error) -> RunError {
         let path = self.file(name);
         let remedy = if self.file("config.toml").exists() { "add `resume`" } else { "start again" };
@@ -147,10 +147,10 @@ impl RunDirectory {
 }
 
 impl Drop for RunDirectory {
-    /// A run that never began leaves nothing behind, so that its name stays free.
+    /// Removes the directory of a run that never began, so that its name stays free.
     fn drop(&mut self) {
         if !self.file("config.toml").exists() {
-            // What cannot be removed harms nobody, and a directory with something else in it is to stay.
+            // A directory with other files in it stays; a leftover does no harm.
             let _ = fs::remove_file(self.file(".lock"));
             let _ = fs::remove_dir(&self.directory);
         }
@@ -175,7 +175,7 @@ pub fn restore(course: &mut Course, checkpoint: &Path) -> Result<(), RunError> {
     course.restore(&optimizer, &state).map_err(|error| RunError::state(error).at(checkpoint))
 }
 
-/// A file in a directory that holds no run: a new run would write among somebody's files.
+/// A file in a directory that holds no run: a new run must not write among foreign files.
 fn foreign_file(directory: &Path) -> Option<String> {
     if directory.join("config.toml").exists() {
         return None;

@@ -1,4 +1,4 @@
-//! A trained model, with what its run knows about it.
+//! A trained model with the settings of its run.
 
 use super::config_file::read_settings;
 use super::files;
@@ -17,31 +17,31 @@ use ssft_train::state::{STATE_FILE, TrainerState};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// A model that has forks.
+/// A model with forking tokens, loaded.
 #[derive(Debug)]
 pub struct Trained {
-    /// The weights.
+    /// Weights.
     pub model: Decoder,
-    /// Text to ids, with the model's own longest row.
+    /// Text to token ids, with the model's own context.
     pub encoder: Encoder,
-    /// Its forks; without matches if nobody wrote them down.
+    /// Fork table; its coverage is empty if the model has no `forks.json`.
     pub forks: ForkTable,
-    /// Where the model is.
+    /// Path of the model directory.
     pub directory: PathBuf,
-    /// Settings of the run that the directory is of, if it is of one.
+    /// Settings of the run that the directory belongs to.
     pub run: Option<Settings>,
 }
 
-/// A model that has forks, but for its weights.
+/// A model with forking tokens, without its weights.
 #[derive(Debug)]
 pub struct Found {
     place: ModelDirectory,
-    /// Settings of the run that it is of, if it is of one.
+    /// Settings of the run that the model belongs to.
     pub run: Option<Settings>,
 }
 
 impl Found {
-    /// Finds what `place` names, as [`ModelDirectory::read`] does.
+    /// Reads the model at `place`, as [`ModelDirectory::read`] does.
     ///
     /// # Errors
     /// [`RunError::Model`] names the file that is missing or damaged, or says that the model has no forks.
@@ -76,7 +76,7 @@ impl Found {
     }
 }
 
-/// Settings of the run that `place` is, or is the model or a checkpoint of.
+/// Settings of the run that `place` is, or whose model or checkpoint it is.
 ///
 /// # Errors
 /// [`RunError::Model`] if they cannot be read.
@@ -102,7 +102,7 @@ pub fn data_of(place: &Path) -> Result<Option<u64>, RunError> {
     Ok(Some(state.data))
 }
 
-/// The `config.toml` of the run that `place` is, or is the model or a checkpoint of.
+/// The `config.toml` of the run that `place` is, or whose model or checkpoint it is.
 fn run_of(place: &Path) -> Option<PathBuf> {
     // A path like `model` has no parent that exists by name.
     let place = place.canonicalize().ok()?;

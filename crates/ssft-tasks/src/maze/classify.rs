@@ -39,10 +39,15 @@ pub(super) fn strategy(question: &str, trace: &str) -> Strategy {
 /// The strategy whose count is at least three quarters of the total; a chimera if there is none.
 fn settled(counts: [usize; 2], strategies: [Approach; 2]) -> Strategy {
     let total: usize = counts.iter().sum();
-    match counts.iter().position(|count| 4 * count >= 3 * total) {
+    match counts.iter().position(|&count| is_three_quarters(count, total)) {
         Some(at) => Strategy::Named(strategies[at].index()),
         None => Strategy::Chimera,
     }
+}
+
+/// Whether `part` is at least three quarters of `total`.
+fn is_three_quarters(part: usize, total: usize) -> bool {
+    4 * part >= 3 * total
 }
 
 /// The class of a walk.
@@ -77,8 +82,8 @@ fn form(maze: &Maze, groups: &[Vec<usize>]) -> Strategy {
     match total {
         0 => Strategy::Other,
         _ if !begins => Strategy::Other,
-        _ if 4 * discovered >= 3 * total => end(maze, groups),
-        _ if 4 * walked >= 3 * total => hand(maze, &groups.concat()),
+        _ if is_three_quarters(discovered, total) => end(maze, groups),
+        _ if is_three_quarters(walked, total) => hand(maze, &groups.concat()),
         _ => Strategy::Chimera,
     }
 }

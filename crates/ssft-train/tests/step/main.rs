@@ -4,6 +4,7 @@ mod arms;
 mod lazy;
 mod saved;
 mod set_loss;
+mod trained;
 
 use burn::tensor::Device;
 use ssft_data::encode::{EncodedQuestion, EncodedTrace};

@@ -9,7 +9,7 @@ use ssft_model::{Precision, StoredTensors, TensorFile};
 use ssft_train::{Method, Settings, Trainer};
 
 /// The bytes of a file.
-fn bytes(content: &Content) -> Vec<u8> {
+pub fn bytes(content: &Content) -> Vec<u8> {
     let mut bytes = Vec::new();
     pollster::block_on(content.write(&mut bytes)).expect("written");
     bytes

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use serde_json::Value;
 use ssft_bench::decode::{Lengths, measure};
 use ssft_bench::kernel::Kernel;
-use ssft_bench::kernels::{Case, Plan};
+use ssft_bench::kernels::Plan;
 use ssft_bench::room::Room;
 use ssft_bench::{Origin, Workload, matmul as matrix_products, memory_growth};
 use ssft_data::tokenizer::Tokenizer;
@@ -39,7 +39,7 @@ pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
     let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(plan.cases()));
     let cases = plan.measure(&device, |kernel, shape| next(&bar, format!("{}, {shape}", kernel.name())));
     bar.finish_and_clear();
-    let rows = cases.iter().flat_map(|case: &Case| case.rows(&origin)).collect();
+    let rows = cases.iter().flat_map(|case| case.rows(&origin)).collect();
     let written = report(&args.measuring, &origin, rows, &tables::kernels::table(&cases));
     if !args.measuring.quiet {
         tables::kernels::refusals(&cases).iter().for_each(|line| println!("{line}"));
