@@ -1,6 +1,6 @@
-//! The heart in forty lines: one question, its N x M costs under a model, and the optimal matching.
+//! The core of SSFT: one question, its N x M costs under a model, and the optimal matching of its traces to forks.
 //!
-//! `cargo run --release --example match_traces [MODEL_DIR]`; without a directory the model has random weights.
+//! `cargo run --release --example match_traces [MODEL_DIR]`; without `MODEL_DIR` the model has random weights.
 
 use anyhow::{Context, Result};
 use ssft_wgpu::data::{encode::Encoder, forks::ForkLead, forks::fork_name};

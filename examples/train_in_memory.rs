@@ -1,4 +1,4 @@
-//! Training as a library: ten steps on a question of your own, nothing written to disk.
+//! Training by library calls: ten steps on one question with two traces, without files.
 //!
 //! `cargo run --release --example train_in_memory`
 
@@ -9,6 +9,7 @@ use ssft_wgpu::model::{Decoder, DecoderConfig, config::Preset};
 use ssft_wgpu::train::schedule::{Schedule, Shape};
 use ssft_wgpu::train::{AdamWSettings, Matching, Method, Settings, Trainer};
 
+/// A record as on a line of a data file.
 const QUESTION: &str = r#"{"id":"q1","question":"12+35=","traces":[
     {"source":"ones first","text":"2+5=7;1+3=4 #### 47"},{"source":"tens first","text":"10+30=40;40+2+5=47 #### 47"}]}"#;
 

@@ -1,4 +1,4 @@
-//! `bench`: what it writes, what it refuses, and that its memory is counted right. No time is judged here.
+//! Tests of `bench`: its output, its error messages, and its count of memory. No test depends on a measured time.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -30,15 +30,15 @@ const OTHER_KERNELS: [&str; 14] = [
 ];
 const MIB: u64 = 1 << 20;
 
-/// Runs the bench with one small shape; its figures and its table.
+/// Runs `bench kernels`; returns its JSON file and its table.
 fn bench(flags: &str) -> (Value, String) {
     let home = Home::new();
     let arguments = format!("bench kernels --json out/bench.json {flags}");
     let mut program = home.program(&arguments);
-    // The CPU's forward pass holds a tile a thread: what it takes must not depend on the machine of the test.
+    // The forward pass on the CPU has one tile for each thread; with a fixed number of threads its memory is the same everywhere.
     program.env("RAYON_NUM_THREADS", "2");
     let done = Done::of(program, &arguments).succeeded();
-    assert_eq!(names(&home.path("out")), ["bench.json"], "nothing half written is left");
+    assert_eq!(names(&home.path("out")), ["bench.json"], "no unfinished file is left");
     (read_json(&home.path("out/bench.json")), done.stdout)
 }
 
@@ -114,7 +114,7 @@ fn every_combination_is_measured() {
     assert_eq!(OTHER_KERNELS.map(of), [4; 14]);
 }
 
-/// Where the adapter has limits this large, there is nothing to refuse.
+/// Largest storage buffer binding of the best adapter, in bytes. Tests of refused shapes do nothing if the shape fits.
 fn largest_binding() -> u64 {
     pollster::block_on(adapters()).remove(0).limits.max_storage_buffer_binding_size
 }
@@ -144,13 +144,13 @@ fn a_reference_that_does_not_fit_is_refused() {
     assert!(table.lines().any(|line| line.starts_with(&format!("reference: {reason}"))), "{table}");
 }
 
-/// What the kernels are for: at a vocabulary of 32,768 they take at most a fiftieth of the logits, on two threads.
+/// At a vocabulary of 32,768 and two threads the kernels take at most 1/50 of the memory of the logits.
 #[test]
 fn kernels_take_a_fiftieth_of_the_logits() {
-    // With the logits in memory the adapter's run would take long; with so many rows most adapters refuse it.
+    // The rows on wgpu are so many that most adapters refuse the reference, which would take long.
     let cases = [
         ("cpu", "--rows 640 --width 16"),
-        // Wide enough for `gemm` to pack what it can.
+        // Wide enough for `gemm` to pack its operands, which takes memory too.
         ("cpu", "--rows 640 --width 256"),
         ("wgpu", "--rows 1100 --width 4"),
     ];
@@ -180,7 +180,7 @@ fn inputs_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_refused() {
+fn arguments_out_of_range_are_refused() {
     let home = Home::new();
     home.write("a-directory/note", "");
     for (flags, says) in [
@@ -211,8 +211,8 @@ fn quiet_prints_nothing() {
     assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
 }
 
-/// Makes vectors of a number of MiB: three of 16 MiB, but only two of them at a time, and one of 24 MiB. `settle` waits
-/// until they are there: a vector that the host lets go before the device gets to it takes no memory.
+/// Allocates vectors with a peak of 56 MiB: three of 16 MiB, only two of them at a time, and one of 24 MiB. `settle` waits
+/// for the device, because a vector that the host drops before the device computes it takes no memory.
 fn use_56_mebibytes<T>(make: impl Fn(usize) -> T, settle: impl Fn()) {
     let (first, middle) = (make(16), make(24));
     settle();
@@ -230,7 +230,7 @@ fn memory_of_the_cpu_is_counted() {
         Tensor::<1>::from_data(data, &device)
     };
     let counted = peak_bytes(&device, || use_56_mebibytes(vector, || ()));
-    // The heap is shared with the other tests, which take and leave some text there.
+    // Other tests of this process allocate small amounts on the same heap.
     assert!(counted.abs_diff(56 * MIB) < MIB, "{counted}");
 }
 
@@ -242,13 +242,13 @@ fn memory_of_the_adapter_is_counted() {
     let kept = vector(4) + 1.0;
     for device in [device.clone(), device.clone().autodiff()] {
         let counted = peak_bytes(&device, || use_56_mebibytes(vector, || device.sync().unwrap()));
-        assert_eq!(counted, 56 * MIB, "neither what was there before nor how pages are cut is counted");
+        assert_eq!(counted, 56 * MIB, "without earlier buffers and unused parts of pages");
     }
     assert_eq!(kept.sum().into_scalar::<f32>(), (1 << 20) as f32);
 }
 
 const ARMS: [&str; 5] = ["sft", "sft-mixed", "ssft-random", "ssft full", "ssft lazy"];
-/// A model and a batch that take no time.
+/// Flags of a small model and batch, which take little time.
 const SMALL: &str = "--width 16 --inner 24 --layers 1 --heads 2 --vocab 40 --prompt-tokens 3 --trace-tokens 5 \
                      --match-tokens 2 --questions 2 --runs 2";
 
@@ -296,7 +296,7 @@ fn check_step(row: &Value, device: &str) {
     check_profile(row, device == "wgpu");
 }
 
-/// The time of every kernel of a step, where there are kernels.
+/// Checks the times of the kernels of a step; on the CPU there are none.
 fn check_profile(row: &Value, is_expected: bool) {
     let kernels = row["kernels"].as_array();
     assert_eq!(kernels.is_some(), is_expected, "{row}");
@@ -315,14 +315,15 @@ fn check_profile(row: &Value, is_expected: bool) {
 }
 
 #[test]
-fn heads_of_keys_and_biases_make_another_model() {
+fn kv_heads_and_biases_change_the_number_of_parameters() {
     let home = Home::new();
     let parameters = |flags: &str| {
         let (figures, _) = bench_steps(&home, &format!("{SMALL} --arms sft --device cpu {flags}"));
         rows(&figures)[0]["shape"]["parameters"].as_u64().unwrap()
     };
     let plain = parameters("");
-    // One head of keys and values less, 8 numbers each of 16; biases of 16 numbers for queries, keys and values.
+    // A head is 8 wide, the model 16: one head less removes 8 x 16 weights of keys and of values. The biases of queries, keys
+    // and values have 16 numbers each.
     assert_eq!(parameters("--kv-heads 1"), plain - 2 * 8 * 16);
     assert_eq!(parameters("--qkv-bias"), plain + 3 * 16);
 }
@@ -330,7 +331,7 @@ fn heads_of_keys_and_biases_make_another_model() {
 #[test]
 fn matrix_products_are_measured() {
     let home = Home::new();
-    // A software adapter compiles each product for seconds.
+    // One shape on wgpu: a software adapter takes seconds to compile each product.
     for (device, shapes) in [("cpu", "7x8x9,1x16x4"), ("wgpu", "7x8x9")] {
         let flags = format!("--shapes {shapes} --runs 2 --device {device} --json matmul.json");
         let done = home.run(&format!("bench matmul {flags}")).succeeded();
@@ -357,7 +358,7 @@ fn matrix_products_are_measured() {
 }
 
 #[test]
-fn memory_is_watched_over_many_steps() {
+fn memory_is_measured_over_many_steps() {
     let home = Home::new();
     let model = "--width 16 --inner 24 --layers 1 --heads 2 --vocab 40 --steps 2 --json memory.json";
     let done = home.run(&format!("bench memory --device wgpu {model}")).succeeded();
@@ -367,7 +368,7 @@ fn memory_is_watched_over_many_steps() {
     assert!(rows(&figures).iter().all(|row| row["reserved_bytes"].as_u64().unwrap() > MIB / 4), "{figures}");
     assert!(done.stdout.contains("reserved MiB"), "{done:#?}");
     let cpu = home.run("bench memory --device cpu");
-    assert_eq!(cpu.refusal(), "memory is watched on a GPU only; use --device wgpu");
+    assert_eq!(cpu.refusal(), "memory is measured on a GPU only; use --device wgpu");
     let vocab = home.run("bench memory --vocab 6");
     assert_eq!(vocab.refusal(), "--vocab 6 leaves no token beside 6 forks");
 }

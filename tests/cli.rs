@@ -1,4 +1,4 @@
-//! What the program says: to good arguments, to bad ones, and to bad data.
+//! Tests of the command line: output for valid arguments, error messages for invalid arguments and data.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -12,7 +12,7 @@ use std::process::Stdio;
 
 const GOOD: &str = r#"{"id":"q1","question":"1+1=","traces":[{"source":"a","text":"2"}],"answer":"2"}"#;
 
-/// A line with `fields` beside the id, and one trace.
+/// A record with an id, `fields` and one trace.
 fn line(fields: &str) -> String {
     format!(r#"{{"id":"q",{fields}"traces":[{{"source":"a","text":"2"}}]}}"#)
 }
@@ -21,7 +21,7 @@ fn with_traces(traces: &str) -> String {
     format!(r#"{{"id":"q","question":"1+1=","traces":[{traces}]}}"#)
 }
 
-/// Content of a file, flags, where the fault is, and what has to be said about it.
+/// Content of a data file, flags, place of the problem, and a part of the expected message.
 type BadData = (Vec<u8>, &'static str, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -62,7 +62,7 @@ fn bad_data_is_refused_with_its_place() {
         let train = home.run(&format!("train --data bad.jsonl --out run --device cpu --steps 1 {flags}"));
         let refusal = train.refusal();
         assert!(refusal.starts_with(place) && refusal.contains(says), "{refusal}");
-        assert_eq!(names(&home.path("")), ["bad.jsonl"], "a run that never began leaves nothing behind");
+        assert_eq!(names(&home.path("")), ["bad.jsonl"], "a refused run leaves no directory");
 
         let check = home.run(&format!("data check bad.jsonl {flags}"));
         let lines: Vec<&str> = check.stderr.lines().collect();
@@ -139,8 +139,8 @@ fn settings_that_cannot_be_used_are_refused() {
     }
     let left = ["a-directory", "a-file", "both.toml", "broken.toml", "unknown.toml"];
     let there: Vec<String> = names(&home.path("")).into_iter().filter(|name| name != "runs").collect();
-    assert_eq!(there, left, "nothing was made");
-    assert!(names(&home.path("runs")).is_empty(), "no name of a run is used up");
+    assert_eq!(there, left, "no file was written");
+    assert!(names(&home.path("runs")).is_empty(), "no directory of a run was made");
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn inspect_shows_rows_costs_and_a_matching() {
     assert_eq!(shown.matches('*').count() - value_stars(&shown), 4, "one mark a trace: {shown}");
 }
 
-/// Stars that are no marks: multiplications in the rows, and the legend.
+/// Number of stars that are not marks of the matching: multiplications in the rows, and the legend.
 fn value_stars(shown: &str) -> usize {
     let is_cost = |line: &str| line.trim_start().starts_with("<think");
     shown.lines().filter(|line| !is_cost(line)).map(|line| line.matches('*').count()).sum()
@@ -300,7 +300,7 @@ fn made_data_is_the_same_twice_passes_the_check_and_trains() {
     assert_eq!(home.losses("run").len(), 2);
 }
 
-/// Only the trainer inserts forking tokens: text that spells one stays text, in questions and in traces.
+/// A text that spells a forking token is encoded as text, in questions and in traces; only the trainer inserts forking tokens.
 #[test]
 fn text_that_spells_a_fork_stays_text() {
     let home = Home::new();
@@ -333,33 +333,33 @@ fn text_that_spells_a_fork_stays_text() {
 }
 
 #[test]
-fn json_and_quiet_are_all_there_is_on_the_screen() {
+fn json_prints_only_json_and_quiet_prints_nothing() {
     let home = Home::new();
-    let spoken = |done: &Done| (done.stdout.is_empty(), done.stderr.is_empty());
+    let is_silent = |done: &Done| (done.stdout.is_empty(), done.stderr.is_empty());
     let json = home.run(&tiny("--json --out json")).succeeded();
-    assert_eq!(spoken(&json), (false, true), "{json:#?}");
+    assert_eq!(is_silent(&json), (false, true), "{json:#?}");
     assert_eq!(json.json()["n_questions"], 10);
     assert_eq!(json.json()["samples"].as_array().unwrap().len(), 60, "ten questions, six forks");
     let nothing = home.run(&tiny("--json --eval-questions 0 --out nothing")).succeeded();
     assert_eq!((nothing.stdout.as_str(), nothing.stderr.as_str()), ("null\n", ""), "nothing was evaluated");
     let quiet = home.run(&tiny("--quiet --out quiet")).succeeded();
-    assert_eq!(spoken(&quiet), (true, true), "{quiet:#?}");
+    assert_eq!(is_silent(&quiet), (true, true), "{quiet:#?}");
     let make = home.run("data make --quiet --train 9 --test 1 --out data").succeeded();
     let check = home.run("data check --quiet data/train.jsonl").succeeded();
-    assert_eq!((spoken(&make), spoken(&check)), ((true, true), (true, true)));
+    assert_eq!((is_silent(&make), is_silent(&check)), ((true, true), (true, true)));
 }
 
-/// Whoever reads may have had enough, and a terminal may be gone; a run goes on, and nobody hears of a bug.
+/// A closed standard output or standard error, as of a pipe to `head` or a closed terminal, neither stops a run nor is an error.
 #[test]
-fn nobody_has_to_listen() {
+fn closed_output_is_no_error() {
     let home = Home::new();
     for arguments in
         [tiny("--out run"), "inspect --device cpu --difficulty 1".to_owned(), "devices".to_owned()]
     {
-        for is_deaf in ["stdout", "stderr"] {
-            let mut program = home.program(&arguments.replace("run", is_deaf));
+        for closed in ["stdout", "stderr"] {
+            let mut program = home.program(&arguments.replace("run", closed));
             let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            match is_deaf {
+            match closed {
                 "stdout" => drop(child.stdout.take()),
                 _ => drop(child.stderr.take()),
             }

@@ -1,6 +1,6 @@
-//! The same run on the CPU and on the adapter that wgpu sees: hardware, or in CI a software one.
+//! Tests of the same run on the CPU and on the best adapter of wgpu: hardware, or a software adapter (as in CI).
 //!
-//! A machine without any adapter fails here; a suite that is green because nothing ran is worse.
+//! A machine without an adapter fails: skipping the test would hide that it did not run.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -20,12 +20,12 @@ use ssft_wgpu::model::{Decoder, DecoderConfig, Precision};
 use ssft_wgpu::train::directory::model_files;
 
 const FORKS: usize = 3;
-/// Of a loss. Both devices round every sum in f32, in different orders: 1e-7. AdamW divides by the root of the second
-/// moment, so where a gradient is near 0 its rounding decides a step of the learning rate; from there the weights, and
-/// with them the losses, drift apart. On lavapipe it came to 2e-6 in 60 steps; hardware may round exp and sqrt coarser.
+/// Largest relative difference of a loss. Devices add in different orders, so that sums in f32 differ by about 1e-7. AdamW divides
+/// by the root of the second moment: if a gradient is near 0, its rounding decides the sign of a whole step, and weights and
+/// losses drift apart. Measured on lavapipe: 2e-6 in 60 steps. Hardware may round exp and sqrt less exactly.
 const TOLERANCE: f64 = 1e-4;
 
-/// Far smaller than any preset, and every question of one shape: a software adapter compiles for minutes otherwise.
+/// Writes a model far smaller than any preset, with random weights: a software adapter takes minutes to compile for a larger one.
 fn write_model(home: &Home) {
     let tokenizer = Tokenizer::bytes(FORKS).unwrap();
     let shape = DecoderConfig {
@@ -48,6 +48,7 @@ fn write_model(home: &Home) {
     }
 }
 
+/// Writes questions of one shape, so that few kernels are compiled.
 fn write_data(home: &Home) {
     let record = |n: usize| {
         let trace = |source: &str, text: String| json!({"source": source, "text": text});
@@ -59,7 +60,7 @@ fn write_data(home: &Home) {
 }
 
 #[test]
-fn the_adapter_gives_the_run_of_the_cpu() {
+fn a_run_on_the_adapter_equals_that_on_the_cpu() {
     let adapters = pollster::block_on(adapters());
     let adapter = adapters.first().expect("no graphics adapter; `cargo xtask setup` installs a software one");
     let home = Home::new();
@@ -73,8 +74,8 @@ fn the_adapter_gives_the_run_of_the_cpu() {
     let (cpu, wgpu) = (train("cpu"), train("wgpu"));
     assert!(wgpu.stderr.starts_with(&format!("device   {}\n", adapter.describe())), "{wgpu:#?}");
     println!("{}", wgpu.stdout);
-    // The tables of the evaluation quote the answers; a greedy choice between equals is not to be expected.
-    assert_eq!(cpu.stdout, wgpu.stdout, "other answers");
+    // The tables of the evaluation have the answers. Rounding changes a greedy answer only if two logits are nearly equal.
+    assert_eq!(cpu.stdout, wgpu.stdout, "different answers");
     let (cpu, wgpu) = (home.metrics("cpu"), home.metrics("wgpu"));
     assert_eq!((cpu.len(), wgpu.len()), (60, 60));
     for (cpu, wgpu) in cpu.iter().zip(&wgpu) {
@@ -91,7 +92,7 @@ fn wgpu_without_an_adapter_is_refused() {
     let home = Home::new();
     let arguments = "train --device wgpu --out run";
     let mut program = home.program(arguments);
-    // The names that the Vulkan loader knows for the list of drivers, now and formerly.
+    // Present and former name of the Vulkan loader's variable for the list of drivers.
     program.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
     let done = Done::of(program, arguments);
     assert!(

@@ -1,9 +1,9 @@
-//! Every example runs as its header says.
+//! Tests that every example runs and prints what its header says.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Cargo builds the examples with the tests, next to the folder of this test's own binary.
+/// Path of an example, which Cargo builds with the tests, next to the directory of this test's binary.
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     let profile = test.parent().and_then(|deps| deps.parent()).expect("target/release");

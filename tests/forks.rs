@@ -1,4 +1,4 @@
-//! What is done with a trained model: `eval`, `generate`, `report`.
+//! Tests of the commands for a trained model: `eval`, `generate`, `report`.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// A home with one tiny run of each of some methods, named after them.
+/// A home with a tiny run of each method in `methods`; the directory of a run has the name of its method.
 fn trained(methods: &[&str]) -> Home {
     let home = Home::new();
     for method in methods {
@@ -71,7 +71,7 @@ fn every_figure_of_an_evaluation_follows_from_its_samples() {
     for part in ["<think6>", "Pass@12", "Cons@4", "native Cons@6", "I(fork; strategy), bits", "same answer"] {
         assert!(done.stdout.contains(part), "{part}: {done:#?}");
     }
-    assert_eq!(names(&home.path("out")), ["eval.json"], "nothing half written is left");
+    assert_eq!(names(&home.path("out")), ["eval.json"], "no unfinished file is left");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn evaluations_repeat_and_do_not_depend_on_the_batch() {
     assert_ne!(once, eval("other", "--seed 2"));
     let greedy = eval("greedy", "--temperature 0");
     assert_eq!(greedy.as_array().unwrap().len(), 60, "no draws at a temperature of 0");
-    // The last evaluation of training is the greedy one.
+    // The final evaluation of training has greedy answers only.
     assert_eq!(greedy, read_json(&home.path("ssft/eval.json"))["samples"]);
 }
 
@@ -105,7 +105,7 @@ fn forks_that_training_never_used_are_not_asked() {
 }
 
 #[test]
-fn a_file_of_questions_is_judged_in_the_form_asked_for() {
+fn answers_to_a_file_are_judged_in_the_given_form() {
     let home = Home::new();
     let line = |n: usize| {
         json!({"id": format!("q{n}"), "question": format!("{n}?"), "answer": "1,000.0",
@@ -124,7 +124,7 @@ fn a_file_of_questions_is_judged_in_the_form_asked_for() {
         (&json!(3), &json!(1.0)),
         "{held_out}"
     );
-    assert_eq!(held_out["distinct_strategies"], Value::Null, "nobody can name a strategy");
+    assert_eq!(held_out["distinct_strategies"], Value::Null, "data without a task has no strategies");
     let eval = |flags: &str| {
         let done = home.run(&format!(
             "eval --model run --data data.jsonl --samples 0 --device cpu {flags} --json e.json"
@@ -164,7 +164,7 @@ fn generate_shows_every_fork_and_the_vote() {
     }
     home.write("g.toml", "model = \"ssft\"\nprompt = \"12+35=\"\nmax-tokens = 5\ndevice = \"cpu\"\n");
     let from_file = home.run("generate --config g.toml --max-tokens 30 --json").succeeded().json();
-    assert_eq!(from_file, machine, "the file, but for what the line says");
+    assert_eq!(from_file, machine, "flags win over the file");
     let one = home.run(&format!("{model} --fork 2")).succeeded();
     assert_eq!(one.stdout.trim_end(), machine["forks"][1]["text"].as_str().unwrap().trim_end(), "text alone");
     let chosen = read_json(&home.path("ssft/model/forks.json"))["chosen_fork"].clone();
@@ -186,10 +186,10 @@ fn generate_shows_every_fork_and_the_vote() {
     assert_ne!(drawn(1), drawn(2));
 }
 
-/// The lines that forks grow in were taken away after the result was printed, and the result with them.
+/// Regression: the lines of the growing forks were cleared after the result was printed, which erased the result.
 #[cfg(unix)]
 #[test]
-fn what_a_terminal_shows_at_the_end_stays() {
+fn the_final_texts_stay_on_a_terminal() {
     let home = trained(&["ssft"]);
     let program = home.program("generate --model ssft --prompt 12+35= --device cpu --max-tokens 20");
     let words = std::iter::once(program.get_program()).chain(program.get_args());
@@ -204,7 +204,7 @@ fn what_a_terminal_shows_at_the_end_stays() {
 }
 
 #[test]
-fn a_checkpoint_and_a_run_stand_for_their_model() {
+fn a_run_and_a_checkpoint_are_accepted_as_a_model() {
     let home = trained(&["ssft"]);
     let generate = |place: &str| {
         home.run(&format!("generate --model {place} --prompt 12+35= --json --device cpu")).succeeded().stdout
@@ -218,7 +218,7 @@ fn a_checkpoint_and_a_run_stand_for_their_model() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused() {
+fn arguments_that_cannot_be_used_are_refused() {
     let home = trained(&["ssft"]);
     fs::create_dir_all(home.path("alone")).unwrap();
     for name in names(&home.path("ssft/model")) {
@@ -230,7 +230,7 @@ fn what_cannot_be_asked_is_refused() {
     #[rustfmt::skip]
     let cases = [
         ("eval --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
-        ("eval --model alone", "the model belongs to no run that would know its questions; give --task or --data"),
+        ("eval --model alone", "the model has no run directory with held-out questions; give --task or --data"),
         ("eval --model begun", "begun: the run has neither a model nor a checkpoint yet; let it go on"),
         ("eval --model ssft --fork 7", "--fork: fork 7 does not exist; the model has 6"),
         ("eval --model ssft --fork best", "\"best\" names no fork; give all, auto or a number from 1"),
@@ -249,7 +249,7 @@ fn what_cannot_be_asked_is_refused() {
         ("eval --model ssft --json ssft/config.toml/e.json", "ssft/config.toml is no directory; name a file"),
         ("report ssft --json ssft", "ssft is a directory; name a file"),
         ("report nowhere", "nowhere holds no run; give the directory of a run"),
-        ("report ssft ssft", "several runs are one page; give its name as --out"),
+        ("report ssft ssft", "several runs are compared in one page; give its name as --out"),
         ("report ssft ssft --out page.html", "ssft and ssft are both ssft with seed 1; give one of them"),
         ("eval --model ssft --samples 9999999999", "--samples is 9999999999; give 0 to"),
     ];
@@ -296,7 +296,7 @@ fn runs_are_compared_arm_by_arm() {
     let less = comparison["arms"][0]["less_ssft"][at]["mean"].as_f64().unwrap();
     assert!((less - (cons(0) - cons(1))).abs() < 1e-12);
     assert!(summary["runs"][0]["evaluation"]["samples"].is_null(), "no texts");
-    // Each run's own page can be made anew, with the new evaluation.
+    // The report of one run is written again, with its new evaluation.
     home.run("report ssft").succeeded();
     for page in ["all/page.html", "ssft/report.html"] {
         let html = fs::read_to_string(home.path(page)).unwrap();
@@ -310,7 +310,7 @@ fn runs_are_compared_arm_by_arm() {
 }
 
 #[test]
-fn cost_matrices_are_written_down_over_the_run() {
+fn cost_matrices_are_logged_during_the_run() {
     let home = trained(&["ssft"]);
     let lines = home.metrics("ssft");
     let probed: Vec<u64> = lines
@@ -326,7 +326,7 @@ fn cost_matrices_are_written_down_over_the_run() {
         let total = |forks: &[usize]| {
             forks.iter().enumerate().map(|(trace, fork)| costs[fork - 1][trace]).sum::<f64>()
         };
-        // No exchange of two traces' forks, and no free fork, is cheaper.
+        // The matching is optimal: neither an unused fork nor an exchange of two forks makes it cheaper.
         for a in 0..4 {
             for fork in (1..=6).filter(|fork| !forks.contains(fork)) {
                 let mut other = forks.clone();
@@ -345,9 +345,9 @@ fn cost_matrices_are_written_down_over_the_run() {
     assert_eq!(html.matches("class=\"ring\"").count(), 3 * 11 * 4, "four matched traces each");
 }
 
-/// Runs were looked up by the names of their directories, and one run showed the answers of another.
+/// Regression: runs were found by the names of their directories, and a run was shown with the answers of another one.
 #[test]
-fn runs_of_one_name_are_told_apart_and_others_not_mixed_up() {
+fn runs_with_the_same_directory_name_are_distinct_and_unlike_runs_are_refused() {
     let home = Home::new();
     home.run(&tiny("--quiet --out a/run")).succeeded();
     home.run(&tiny("--quiet --task maze --out b/run")).succeeded();

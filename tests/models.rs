@@ -1,4 +1,4 @@
-//! Other people's models and data, from files to files: what is read, given forks, trained, written, and refused.
+//! Tests of pretrained models and imported data: loading, added forking tokens, training, the written model, error messages.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// A llama of `transformers` in f32: seven files, no forking tokens, 320 rows.
+/// A Llama model of `transformers`: f32, seven weight files, no forking tokens, 320 rows.
 const IN_PARTS: &str = "fixture-in-parts";
-/// A qwen3 of `transformers` in bf16: one file, two forking tokens, spare rows.
+/// A Qwen3 model of `transformers`: bf16, one weight file, two forking tokens, rows without a token.
 const WITH_FORKS: &str = "fixture";
 
 fn fixture(home: &Home, name: &str) {
@@ -19,11 +19,11 @@ fn fixture(home: &Home, name: &str) {
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name),
         &home.path("model"),
     );
-    // Not part of a model.
+    // Expected logits of the parity tests, not a part of the model.
     fs::remove_file(home.path("model/logits.json")).unwrap();
 }
 
-/// Chats and plain questions with two traces each, whose answers can be checked.
+/// Writes chats and plain questions with two traces each and an answer.
 fn data(home: &Home) {
     let question = |n: usize| {
         let traces =
@@ -39,14 +39,14 @@ fn data(home: &Home) {
     home.write("data.jsonl", (1..=30).map(question).collect::<Vec<_>>().join("\n"));
 }
 
-/// A run on [`data`] from `model`, short.
+/// Arguments of a short run on [`data`] from `model`.
 fn train(different: &str) -> String {
     let common = "train --model model --data data.jsonl --device cpu --batch-questions 2 --match-tokens 4 --warmup-steps 0";
     format!("{common} {different}")
 }
 
 #[test]
-fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
+fn a_model_without_forks_gets_some_and_works_in_all_commands() {
     let home = Home::new();
     fixture(&home, IN_PARTS);
     data(&home);
@@ -55,7 +55,7 @@ fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
     assert!(done.stderr.contains(says), "{done:#?}");
     let config = read_json(&home.path("run/model/config.json"));
     assert_eq!(config["vocab_size"], 384);
-    // What the model came with, known here or not.
+    // Keys of config.json are kept, also those that this program does not read.
     let original = read_json(&home.path("model/config.json"));
     for key in [
         "rope_parameters",
@@ -71,7 +71,7 @@ fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
     let asked = home.run("generate --model run --prompt 3+1= --max-tokens 8 --device cpu --json").succeeded();
     assert_eq!(asked.json()["forks"].as_array().unwrap().len(), 3);
     home.run("eval --model run --samples 0 --max-tokens 8 --device cpu").succeeded();
-    // A run stands for its model here too.
+    // `--model` accepts a run too.
     home.run("train --model run --data data.jsonl --device cpu --steps 1 --eval-questions 0 --out on")
         .succeeded();
     assert_eq!(read_json(&home.path("on/model/forks.json"))["forks"].as_array().unwrap().len(), 3);
@@ -84,7 +84,7 @@ fn a_model_without_forks_is_given_some_and_is_used_like_any_other() {
 }
 
 #[test]
-fn forks_that_are_there_are_used_and_more_are_added() {
+fn forks_of_a_model_are_used_and_more_can_be_added() {
     let home = Home::new();
     fixture(&home, WITH_FORKS);
     data(&home);
@@ -118,7 +118,7 @@ fn forks_that_are_there_are_used_and_more_are_added() {
         assert_eq!(home.run(&arguments).refusal(), says);
     }
     assert!(unknown.refusal().starts_with("model: the model has no token \"<|no|>\" for "), "{unknown:#?}");
-    // The paper's form behind ChatML, and what else can be asked for.
+    // Default after ChatML: the paper's form. Then the other forms.
     let prompt = |flags: &str| {
         let shown =
             home.run(&format!("inspect --model model --data data.jsonl --id q2 --device cpu --json {flags}"));
@@ -131,7 +131,7 @@ fn forks_that_are_there_are_used_and_more_are_added() {
 }
 
 #[test]
-fn what_is_stored_is_of_the_type_that_came_unless_another_is_asked_for() {
+fn the_model_is_stored_in_its_own_type_unless_another_is_given() {
     let home = Home::new();
     fixture(&home, WITH_FORKS);
     data(&home);
@@ -144,17 +144,18 @@ fn what_is_stored_is_of_the_type_that_came_unless_another_is_asked_for() {
         let run = flags.split(' ').nth(1).unwrap();
         let model = home.path(run).join("model");
         assert_eq!(read_json(&model.join("config.json"))["dtype"], dtype);
-        // Some 11,000 numbers behind the header.
+        // About 11,000 numbers, and the header.
         let length = fs::metadata(model.join("model.safetensors")).unwrap().len();
         assert!((bytes * 10_000..bytes * 13_000).contains(&length), "{run}: {length}");
         let kept = fs::read_to_string(home.path(run).join("config.toml")).unwrap();
-        assert!(!kept.contains("dtype = \"auto\""), "a resumed run must know: {kept}");
+        assert!(!kept.contains("dtype = \"auto\""), "a resumed run reads it: {kept}");
     }
 }
 
-/// The questions that a run held out are drawn from its data: of other data it may have learned what seems to be held out.
+/// Held-out questions are drawn from the run's data. After a change of the data, others would be drawn, which the run may have been
+/// trained on.
 #[test]
-fn an_evaluation_asks_nothing_that_was_learned() {
+fn an_evaluation_refuses_data_that_changed() {
     let home = Home::new();
     fixture(&home, WITH_FORKS);
     data(&home);
@@ -165,19 +166,19 @@ fn an_evaluation_asks_nothing_that_was_learned() {
     let (first, others) = text.split_once('\n').unwrap();
     home.write("data.jsonl", format!("{others}\n{first}\n"));
     let moved = home.run(eval);
-    let says = "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task";
+    let says = "the data has changed since the run was started, and with it the held-out questions; restore it, or give --data or --task";
     assert_eq!(moved.refusal(), says);
     home.run(&format!("{eval} --data data.jsonl")).succeeded();
     fs::remove_dir_all(home.path("run/checkpoints")).unwrap();
     let unknown = home.run(eval).succeeded();
-    let says = "the run has no checkpoint that would tell whether its data is still the same\n";
+    let says = "the run has no checkpoint; whether its data has changed cannot be checked\n";
     assert!(unknown.stderr.contains(says), "{unknown:#?}");
 }
 
-/// A model with forks that nobody here trained, and no template: its chats are ChatML, as `train` would have them, and
-/// forty turns with their roles are too long for it.
+/// A model with forks but without a template or a run: chats are rendered as ChatML in `eval` and `inspect`, as in `train`. Forty
+/// turns with their roles are then too long.
 #[test]
-fn chats_are_asked_as_they_would_be_learned() {
+fn eval_renders_chats_as_train_does() {
     let home = Home::new();
     fixture(&home, WITH_FORKS);
     fs::remove_file(home.path("model/chat_template.jinja")).unwrap();
@@ -193,7 +194,7 @@ fn chats_are_asked_as_they_would_be_learned() {
     }
 }
 
-/// What was learned is in the checkpoint, and the model can be stored in another type.
+/// The trained weights are in the checkpoint, from which the model can be stored in another type.
 #[test]
 fn a_number_too_large_for_f16_loses_no_run() {
     let home = Home::new();
@@ -206,7 +207,7 @@ fn a_number_too_large_for_f16_loses_no_run() {
     assert_model_is_whole(&home.path("run/model"));
 }
 
-/// The checkpoint is f32 whatever the model is stored as; bf16 there would round the weights at every break.
+/// Checkpoints are f32, whatever the type of the model. In bf16, every resumption would round the weights.
 #[test]
 fn a_killed_run_on_a_bf16_model_resumes_bit_for_bit() {
     let home = Home::new();
@@ -218,18 +219,18 @@ fn a_killed_run_on_a_bf16_model_resumes_bit_for_bit() {
     common::wait_until("it has saved a few steps", || {
         home.path("run/checkpoints/step-4").exists() || !running.is_running()
     });
-    assert!(running.is_running(), "a run that was not killed shows nothing");
+    assert!(running.is_running(), "the run ended before it was killed");
     running.signal("KILL");
     running.wait();
-    // The model that it started from is not needed any more.
+    // The original model is not needed to resume.
     fs::remove_dir_all(home.path("model")).unwrap();
     home.run("train --resume --quiet --out run").succeeded();
     assert_eq!(home.losses("run"), home.losses("whole"));
     assert_eq!(home.losses("run").len(), 30);
-    assert!(home.weights("run") == home.weights("whole"), "other weights");
+    assert!(home.weights("run") == home.weights("whole"), "different weights");
 }
 
-/// Forks that were added are in the checkpoint; adding them again would draw their rows anew.
+/// Added forks are in the checkpoint. Adding them again would draw other rows.
 #[test]
 fn a_run_that_added_forks_resumes_with_them() {
     let home = Home::new();
@@ -240,12 +241,12 @@ fn a_run_that_added_forks_resumes_with_them() {
     home.run(&train(&format!("{flags} --steps 3 --out run"))).succeeded();
     home.run("train --resume --quiet --steps 6 --out run").succeeded();
     assert_eq!(home.losses("run"), home.losses("whole"));
-    assert!(home.weights("run") == home.weights("whole"), "other weights");
+    assert!(home.weights("run") == home.weights("whole"), "different weights");
 }
 
-/// A template that names the day names that of the run, whenever it is resumed or evaluated.
+/// A template with a date shows the day of the run, also when the run is resumed or evaluated later.
 #[test]
-fn the_day_of_a_template_is_the_runs() {
+fn a_template_shows_the_day_of_the_run() {
     let home = Home::new();
     fixture(&home, IN_PARTS);
     data(&home);
@@ -262,13 +263,13 @@ fn the_day_of_a_template_is_the_runs() {
     fs::rename(home.path("run/model"), home.path("alone")).unwrap();
     let today = tokens("alone");
     fs::rename(home.path("alone"), home.path("run/model")).unwrap();
-    assert_ne!(tokens("run"), today, "a model alone takes the day that it is");
+    assert_ne!(tokens("run"), today, "a model without a run shows today");
     let bad = home.run(&train("--steps 1 --date July --out bad"));
     assert!(bad.refusal().starts_with("--date is \"July\"; give a day like 2026-03-31"), "{bad:#?}");
 }
 
 #[test]
-fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
+fn a_damaged_model_is_refused_and_nothing_is_written() {
     let home = Home::new();
     data(&home);
     let part = "model-00002-of-00007.safetensors";
@@ -332,7 +333,7 @@ fn what_is_no_whole_model_is_refused_and_nothing_is_written() {
         }), "head_dim is 0 or odd"),
         (write("forks.json", br#"{"forks":[{"index":1,"token":"<think1>","id":9}],"chosen_fork":null}"#.to_vec()), "model: forks.json names other forking tokens than tokenizer.json"),
     ];
-    // Nobody has to use the template of a model.
+    // A broken template is no error with `--template plain`.
     fixture(&home, IN_PARTS);
     home.write("model/chat_template.jinja", "{% for %}");
     home.run(&train("--steps 1 --eval-questions 0 --template plain --out plain")).succeeded();
@@ -398,7 +399,7 @@ fn an_import_that_is_stopped_leaves_nothing() {
     home.write("out.jsonl", "old");
     let mut importing = home.start("data import rows.jsonl --out out.jsonl");
     wait_until("the file is begun", || home.path(".unfinished-out.jsonl").exists());
-    assert!(importing.is_running(), "an import that ended shows nothing");
+    assert!(importing.is_running(), "the import ended before it was stopped");
     importing.signal("INT");
     assert_eq!(importing.wait(), (Some(130), "\nstopped: nothing was written\n".to_owned()));
     assert_eq!(names(&home.path("")), ["out.jsonl", "rows.jsonl"]);

@@ -1,4 +1,4 @@
-//! A run from its arguments to everything it leaves on disk, for each of the four methods.
+//! Tests of a whole run, from arguments to files, for each of the four methods.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 
-/// What every line of `metrics.jsonl` has.
+/// Keys of every line of `metrics.jsonl`.
 const KEYS: [&str; 11] = [
     "step",
     "epoch",
@@ -24,7 +24,7 @@ const KEYS: [&str; 11] = [
     "matches",
 ];
 
-/// The forks, from 1, that each question of a step was trained under.
+/// Forks of each question of a step, one for each trace, from 1.
 fn forks(line: &Value) -> Vec<Vec<u64>> {
     let forks = |matched: &Value| serde_json::from_value(matched["forks"].clone()).expect("forks");
     line["matches"].as_array().expect("matches").iter().map(forks).collect()
@@ -36,7 +36,7 @@ fn are_different(forks: &[u64]) -> bool {
 
 #[test]
 fn every_method_leaves_a_whole_run() {
-    /// Whether these are forks that the method may give to the four traces of a question.
+    /// True if the method may match the traces of a question with these forks.
     type Rule = fn(&[u64]) -> bool;
     let methods: [(&str, Rule); 4] = [
         ("sft", |forks| forks == [1]),
@@ -86,9 +86,9 @@ fn the_report_is_one_file_that_opens_offline() {
     }
 }
 
-/// A report shows text that a model made up, and questions of other people.
+/// Reports contain generated text and questions of users.
 #[test]
-fn the_report_escapes_what_it_quotes() {
+fn the_report_escapes_html() {
     let home = Home::new();
     let line = |id: usize| {
         let trace = r#"{"source":"a","text":"<b>bold</b> #### 1"}"#;
@@ -114,7 +114,7 @@ fn the_loss_falls() {
 }
 
 #[test]
-fn the_seed_decides_everything() {
+fn the_same_seed_gives_the_same_run() {
     let home = Home::new();
     for (run, seed) in [("one", 5), ("two", 5), ("other", 6)] {
         home.run(&tiny(&format!("--seed {seed} --eval-every 2 --out {run}"))).succeeded();
@@ -145,7 +145,7 @@ fn config_names_the_origin_of_every_value() {
     let value_and_origin = |key: &str| {
         let line = text.lines().find(|line| line.starts_with(&format!("{key} = "))).unwrap_or_default();
         let words: Vec<&str> = line.split([' ', '=', '#']).filter(|word| !word.is_empty()).collect();
-        // Behind the key.
+        // Without the key.
         words[1..].join(" ")
     };
     assert_eq!(value_and_origin("lr"), "0.001 file");
@@ -166,7 +166,7 @@ fn epochs_become_steps() {
 }
 
 #[test]
-fn training_goes_on_from_a_model() {
+fn a_run_can_start_from_a_trained_model() {
     let home = Home::new();
     home.run(&tiny("--steps 40 --warmup-steps 5 --eval-questions 0 --save-every 0 --out first")).succeeded();
     home.run(&tiny("--model first/model --lr 0.001 --eval-questions 0 --out second")).succeeded();
@@ -181,7 +181,7 @@ fn training_goes_on_from_a_model() {
     }
 }
 
-/// The number of forks is the model's; what stood in config.toml was the default, so no such run could be resumed.
+/// The number of forks is the model's. Regression: config.toml had the default number, and the run could not be resumed.
 #[test]
 fn a_model_brings_its_own_number_of_forks() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Runs that were stopped or killed end as if nothing had happened, bit for bit.
+//! Tests of resumed runs: after a stop or a kill they give the same result as an uninterrupted run, bit for bit.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![cfg(unix)]
@@ -10,15 +10,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// Steps of an interrupted run: enough for a signal to arrive before the end.
+/// Number of steps of a run: enough for a signal to arrive before the end.
 const STEPS: usize = 40;
 
-/// The same run as [`tiny`], longer, once without a break.
+/// Runs [`tiny`] with [`STEPS`] steps, without an interruption.
 fn uninterrupted(home: &Home, flags: &str) {
     home.run(&tiny(&format!("--steps {STEPS} --eval-questions 0 --quiet {flags} --out whole"))).succeeded();
 }
 
-/// Fails the test unless `run` ended as the uninterrupted one did.
+/// Fails unless `run` has the result of the uninterrupted run.
 fn assert_as_uninterrupted(home: &Home, run: &str) {
     let expected: Vec<u64> = (1..=STEPS as u64).collect();
     let steps: Vec<u64> = home.losses(run).iter().map(|(step, _)| *step).collect();
@@ -34,7 +34,7 @@ fn assert_as_uninterrupted(home: &Home, run: &str) {
     assert_eq!((hidden(""), hidden("checkpoints")), (vec![], vec![]), "leftovers");
 }
 
-/// The steps of the checkpoints of a run, each of them whole.
+/// Steps of a run's checkpoints, in order; fails if one is incomplete.
 fn whole_checkpoints(run: &Path) -> Vec<u64> {
     let named = |name: &String| name.strip_prefix("step-").and_then(|step| step.parse().ok());
     let mut steps: Vec<u64> = names(&run.join("checkpoints")).iter().filter_map(named).collect();
@@ -53,7 +53,7 @@ fn lines(path: &Path) -> usize {
 }
 
 #[test]
-fn ctrl_c_saves_and_resume_goes_on() {
+fn ctrl_c_saves_and_resume_continues() {
     let home = Home::new();
     uninterrupted(&home, "");
     let run = home.path("run");
@@ -80,7 +80,7 @@ fn ctrl_c_saves_and_resume_goes_on() {
     assert_as_uninterrupted(&home, "run");
 }
 
-/// Killed at arbitrary moments and while a checkpoint is being written, and started again each time.
+/// Kills a run ten times, every second time while it writes a checkpoint, and resumes it each time.
 #[test]
 fn a_kill_at_any_moment_harms_no_checkpoint() {
     let home = Home::new();
@@ -99,13 +99,13 @@ fn a_kill_at_any_moment_harms_no_checkpoint() {
         let mut saves =
             |saves: bool| wait_until("it saves", || is_saving() == saves || !running.is_running());
         let pause = match attempt % 2 {
-            // Into a save; what an earlier kill left behind, it sweeps away first.
+            // During a save. The unfinished checkpoint of an earlier kill is removed at the start, before the first save.
             0 => {
                 saves(false);
                 saves(true);
                 2 * attempt
             }
-            // Into whatever happens just then.
+            // At an arbitrary time.
             _ => 60 * attempt,
         };
         std::thread::sleep(Duration::from_millis(pause));
@@ -119,13 +119,13 @@ fn a_kill_at_any_moment_harms_no_checkpoint() {
         assert!(last >= newest, "step {newest} was saved, and {last} is the newest now");
         newest = last;
     }
-    assert!(newest > 0, "a test that never saw a checkpoint shows nothing");
+    assert!(newest > 0, "no kill came after a checkpoint");
     home.run("train --resume --quiet --out run").succeeded();
     assert_as_uninterrupted(&home, "run");
 }
 
 #[test]
-fn resume_refuses_what_it_cannot_go_on_from() {
+fn resume_refuses_changed_settings_and_damaged_checkpoints() {
     let home = Home::new();
     let start = tiny("--steps 4 --eval-questions 0 --quiet --out run");
     home.run(&start).succeeded();
@@ -154,9 +154,9 @@ fn resume_refuses_what_it_cannot_go_on_from() {
     assert_eq!(home.losses("run").len(), 6);
 }
 
-/// A finished run may be resumed to say its result again; nothing is trained.
+/// A finished run that is resumed prints its evaluation again, without training.
 #[test]
-fn a_finished_run_resumes_to_its_end() {
+fn a_finished_run_can_be_resumed() {
     let home = Home::new();
     home.run(&tiny("--quiet --out run")).succeeded();
     let (losses, weights) = (home.losses("run"), home.weights("run"));

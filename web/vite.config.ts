@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  // Every path is relative: the page works from any folder of any static file server.
+  // Relative paths, so that the page works in any folder of a static file server.
   base: "./",
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false, chunkSizeWarningLimit: 200 },
   worker: { format: "es" },

@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built on: `SSFT_COMMIT`, or `unknown` where there is no git.
+//! Sets `SSFT_COMMIT` for the compiler: the commit of the sources, or `unknown` without git.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,16 +12,16 @@ fn main() {
     }
 }
 
-/// False for a copy without history that lies in somebody else's repository.
+/// False for a copy of the sources without history inside another repository, whose commit would be the wrong one.
 fn is_ours() -> bool {
-    // Cargo runs this in the directory of the package.
+    // Cargo runs build scripts in the directory of the package.
     let root = Path::new("../..").canonicalize();
     let top = git(&["rev-parse", "--show-toplevel"]).map(|top| Path::new(&top).canonicalize());
     matches!((root, top), (Ok(root), Some(Ok(top))) if root == top)
 }
 
-/// Builds again when another commit is checked out or made, and only then: a file that is not there would count as
-/// changed always. In a fresh clone that is the branch's, until the first commit; the log of HEAD stands in for it.
+/// Makes Cargo build again when another commit is checked out or made. Only existing files are listed, because Cargo treats a
+/// missing one as always changed. A fresh clone has no file for its branch until the first commit; `logs/HEAD` covers that case.
 fn watch() {
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     for name in ["HEAD", "logs/HEAD"].into_iter().chain(branch.as_deref()) {
@@ -33,7 +33,7 @@ fn watch() {
     }
 }
 
-/// What git has to say, if it succeeds and says something.
+/// Output of git; `None` if git fails or prints nothing.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let said = String::from_utf8(output.stdout).ok()?.trim().to_owned();

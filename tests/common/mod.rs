@@ -1,4 +1,4 @@
-//! What the whole-program tests share: the program in a directory of its own, tiny runs, readers of what they write.
+//! Shared parts of the tests of the whole program: the program in a temporary directory, tiny runs, readers of their files.
 
 #![allow(dead_code, reason = "each test binary uses a part of this file")]
 
@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The smallest run that still does everything.
+/// Flags of the smallest run that trains, saves and evaluates.
 const TINY: [(&str, &str); 7] = [
     ("--steps", "6"),
     ("--train-questions", "40"),
@@ -20,7 +20,7 @@ const TINY: [(&str, &str); 7] = [
     ("--save-every", "2"),
     ("--device", "cpu"),
 ];
-/// What a model directory consists of.
+/// Files of a model directory.
 pub const MODEL_FILES: [&str; 7] = [
     "config.json",
     "model.safetensors",
@@ -30,17 +30,17 @@ pub const MODEL_FILES: [&str; 7] = [
     "generation_config.json",
     "forks.json",
 ];
-/// Longer than anything here takes on a busy machine.
+/// Time limit of [`wait_until`]: longer than any step of a test takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The arguments of the smallest run that still does everything, except where `different` says otherwise.
+/// Arguments of a run with the flags [`TINY`] and `different`; flags in `different` replace those of [`TINY`].
 pub fn tiny(different: &str) -> String {
     let same = TINY.iter().filter(|(flag, _)| !different.split_whitespace().any(|word| word == *flag));
     let same: Vec<String> = same.map(|(flag, value)| format!("{flag} {value}")).collect();
     format!("train {} {different}", same.join(" "))
 }
 
-/// A directory of its own for one test, removed afterwards; the program runs in it.
+/// Temporary directory of one test, in which the program runs; removed after the test.
 pub struct Home(TempDir);
 
 impl Home {
@@ -60,20 +60,20 @@ impl Home {
 
     /// The program with `arguments`, which are separated by blanks.
     pub fn program(&self, arguments: &str) -> Command {
-        // The kit for graphics cards takes test and program to another machine.
+        // Set by the kit for graphics cards, which runs the test on another machine than it was built on.
         let elsewhere = std::env::var_os("SSFT_PROGRAM");
         let mut command = Command::new(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_ssft-wgpu").into()));
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        // Asked for a backtrace, the program prints one.
+        // With it, the program would print a backtrace besides its one line of error.
         command.env_remove("RUST_BACKTRACE");
-        // Mesa complains without one.
+        // Mesa prints a warning without it.
         if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             command.env("XDG_RUNTIME_DIR", self.0.path());
         }
         command
     }
 
-    /// Runs the program to its end.
+    /// Runs the program and waits for its end.
     pub fn run(&self, arguments: &str) -> Done {
         Done::of(self.program(arguments), arguments)
     }
@@ -103,21 +103,21 @@ impl Home {
     }
 }
 
-/// A program under way; it does not outlive the test.
+/// A running program, killed at the end of the test.
 pub struct Running(Child);
 
 impl Running {
-    /// Sends the signal that `kill` knows by `name`.
+    /// Sends the signal `name`, as in `kill -s INT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status().expect("kill");
-        assert!(sent.success(), "the program was to be running still");
+        assert!(sent.success(), "the program has ended");
     }
 
     pub fn is_running(&mut self) -> bool {
         self.0.try_wait().expect("the state of the program").is_none()
     }
 
-    /// Waits for the end: the status, if it was no signal, and standard error.
+    /// Waits for the end. Returns the exit status (`None` after a signal) and standard error.
     pub fn wait(mut self) -> (Option<i32>, String) {
         let mut stderr = String::new();
         let pipe = self.0.stderr.take();
@@ -128,13 +128,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Fails where it has ended already.
+        // Fails if the program has ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A program that has ended.
+/// Result of a program that has ended.
 #[derive(Debug)]
 pub struct Done {
     pub arguments: String,
@@ -151,14 +151,14 @@ impl Done {
         Self { arguments: arguments.to_owned(), code: output.status.code(), stdout, stderr }
     }
 
-    /// Fails the test unless the program did what it was asked to.
+    /// Fails unless the exit status is 0.
     #[track_caller]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self
     }
 
-    /// The one line of a program that refuses what it was given, without `error: `.
+    /// Error message of a program that ended with status 2, without `error: `; fails unless it is the only line.
     #[track_caller]
     pub fn refusal(&self) -> &str {
         println!("{}", self.stderr.trim_end());
@@ -168,7 +168,7 @@ impl Done {
         self.stderr.trim_end().strip_prefix("error: ").unwrap_or_else(|| panic!("{self:#?}"))
     }
 
-    /// Standard output as the one JSON object it has to be.
+    /// Standard output as JSON; fails unless it is one object on one line.
     #[track_caller]
     pub fn json(&self) -> Value {
         assert!(self.stdout.starts_with('{') && self.stdout.lines().count() == 1, "{self:#?}");
@@ -176,17 +176,17 @@ impl Done {
     }
 }
 
-/// Waits until `is_so`; fails the test if it never is.
+/// Waits until `is_so` returns true; fails after [`PATIENCE`].
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(start.elapsed() < PATIENCE, "timed out while waiting until {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Names in a directory, sorted; none if there is no such directory.
+/// Sorted names in a directory; empty if there is no directory.
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -202,7 +202,7 @@ pub fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// Fails the test unless `directory` holds a model, every file of it whole.
+/// Fails unless all [`MODEL_FILES`] in `directory` can be read.
 #[track_caller]
 pub fn assert_model_is_whole(directory: &Path) {
     for name in MODEL_FILES {
@@ -220,7 +220,7 @@ pub fn assert_file_is_whole(path: &Path) {
     assert_eq!(fault, None, "{}", path.display());
 }
 
-/// A file of JSON.
+/// Content of a JSON file.
 #[track_caller]
 pub fn read_json(path: &Path) -> Value {
     assert_file_is_whole(path);

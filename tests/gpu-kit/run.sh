@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Tests and measures a graphics card in at most eight minutes; README.md beside this file describes every part.
+# Tests and measures a graphics card in at most eight minutes. README.md in this directory describes every part.
 #
 #   run.sh [--small] OUT
 #
 # OUT/parts.jsonl    one line per part that has ended: name, status, seconds, limit
-# OUT/figures.jsonl  one line per part that measured something: name, and the figures as the program wrote them
+# OUT/figures.jsonl  one line per part with measurements: name, and the figures as the program writes them
 # OUT/log.txt        the output of every part
 # SSFT_PARTS         only the parts whose name matches this regular expression, such as 'steps-qwen|torch-.*'
-# SSFT_SECONDS       seconds for everything, 470 if not given
-# SSFT_PYTHON        the Python that has PyTorch and SciPy, python3 if not given
-# Exit status: 0 if every part passed; 1 otherwise, and the last line names those that did not; 2 for wrong arguments.
+# SSFT_SECONDS       time limit of the whole run in seconds [default: 470]
+# SSFT_PYTHON        Python with PyTorch and SciPy [default: python3]
+# Exit status: 0 if every part passed; 1 otherwise, with the names of the other parts on the last line; 2 for wrong arguments.
 set -u
 export LC_ALL=C PYTHONUNBUFFERED=1 PATH=$PATH:/usr/sbin:/sbin
 
@@ -43,12 +43,12 @@ trap 'rm -rf "$work"' EXIT
 trap '[ -n "$child" ] && kill "$child"; exit 130' INT TERM HUP
 cd "$work" || exit 1
 
-# A software adapter needs minutes to compile what a card compiles at once.
+# A software adapter takes minutes to compile shaders that a card compiles in seconds.
 seconds=470 slower=1
 [ -n "$small" ] && seconds=1500 slower=10
 seconds=${SSFT_SECONDS:-$seconds}
 
-# Programs that outlive this script would be measured beside the next run.
+# Ends programs with this script, because one that is left running would slow the next run down.
 guard=
 command -v setpriv >/dev/null && guard="setpriv --pdeathsig TERM"
 
@@ -61,12 +61,12 @@ unpack() {
     fi
 }
 unpack "$kit/kit.tar.xz" || { echo "run.sh: kit.tar.xz cannot be unpacked; xz or Python is needed" >&2; exit 1; }
-# The machine's own libraries come first: those that it has are not taken from the kit.
+# Libraries that the machine has are not taken from the kit.
 for library in loader/*.so.*; do
     [ -e "$library" ] && ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$(basename "$library") " && rm "$library"
 done
 export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$work/loader"
-# In containers NVIDIA's driver often lies where neither the loader nor EGL looks.
+# In containers NVIDIA's driver is often outside the directories that the Vulkan loader and EGL search.
 nvidia_file() { # folder, standard places
     local folder=$1 place
     shift
@@ -88,7 +88,7 @@ fi
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$work} SSFT_PROGRAM=$work/bin/ssft-wgpu
 ours=bin/ssft-wgpu
 
-# 2. A part: its name, its limit in seconds, its command. Figures are what the command leaves in figures.json.
+# 2. Parts. Arguments of `part`: name, limit in seconds, command. The figures of a part are the file figures.json of its command.
 failed=
 record() { # name, status, milliseconds, limit
     local time
@@ -99,7 +99,7 @@ record() { # name, status, milliseconds, limit
 }
 milliseconds() { echo $((${EPOCHREALTIME/./} / 1000)); }
 wanted() { [ -z "${SSFT_PARTS:-}" ] || [[ $1 =~ ^(${SSFT_PARTS})$ ]]; }
-# Runs a command in the background, because a shell that waits for its foreground hears no Ctrl-C.
+# Runs a command in the background, because a shell that waits for a foreground command does not handle Ctrl-C.
 limited() { # limit, command
     local limit=$1 status
     shift
@@ -124,7 +124,7 @@ part() {
     code=$? end=$(milliseconds)
     if [ $code = 0 ]; then
         status=passed
-        # A filter that matches no test is no test.
+        # A filter that matches no test is a failure.
         case $* in *bin/test-*) tail -c "+$logged" "$out/log.txt" | grep -q 'test result: ok. [1-9]' || status=failed ;; esac
     elif [ $code = 124 ] || [ $code = 137 ]; then
         status=killed
@@ -142,7 +142,7 @@ absent() { # name, why
     record "$1" absent 0 0
 }
 
-# 3. What is asked.
+# 3. Shapes and flags of the parts.
 if [ -n "$small" ]; then
     tiny="--width 16 --inner 32 --layers 1 --heads 2 --vocab 40" preset_small=$tiny
     smollm2="--width 24 --inner 32 --layers 1 --heads 4 --kv-heads 2 --vocab 300" qwen="$smollm2 --qkv-bias"
@@ -169,14 +169,14 @@ fi
 bench="--device wgpu --json figures.json --runs"
 arms="--profile --arms ssft-random,ssft-full,ssft-lazy"
 
-# shellcheck disable=SC2086 # lists of flags are to be split
+# shellcheck disable=SC2086 # lists of flags have to be split
 checks() {
-    # Every kernel against its formula; those that multiply matrices also with the other size of a lane's tile.
+    # Every kernel compared with its formula; matrix products also with the other size of a lane's tile.
     part kernels 90 bin/test-kernels $filter || part kernels-serial 60 bin/test-kernels $filter --test-threads 1
     part kernels-other-tile 60 env SSFT_LANE_TILE=$other_tile bin/test-kernels $other_filter
-    part steps-parity 60 bin/test-devices the_adapter_gives_the_run_of_the_cpu
+    part steps-parity 60 bin/test-devices a_run_on_the_adapter_equals_that_on_the_cpu
     part decode-parity 60 bin/test-decoding adapter
-    # The answers of a trained model, word for word.
+    # Answers of a trained model on both devices, compared word for word.
     part trained-model 40 bash -c "for device in wgpu cpu; do
         $ours eval --quiet --model model --task maze --temperature 0 --max-tokens 60 --questions $questions \
             --device \$device --json \$device.json || exit
@@ -198,7 +198,7 @@ ours_alone() {
     part matmul 30 $ours bench matmul $bench $runs --shapes $layers
 }
 
-# PyTorch on the same card. The small run shows only that it works, on the CPU.
+# PyTorch on the same card. The small run uses the CPU, and shows only that the programs work.
 torch=
 find_torch() {
     local ask="import scipy, torch; raise SystemExit(not ('$torch_device' == 'cpu' or torch.cuda.is_available()))"
@@ -225,7 +225,7 @@ the_rest() {
         echo \"[\$(paste -sd, wgpu/metrics.jsonl)]\" >figures.json"
     part memory 60 $ours bench memory --device wgpu --json figures.json --steps $many_steps
     if [ -e bin/ssft-wgpu-autotune ]; then
-        # It times some 25 kernels for each product and shape, and would leave a cache of what it found.
+        # Autotune times about 25 kernels for each product and shape. Without this variable it writes a cache of the results.
         export CUBECL_AUTOTUNE_CACHE=off
         part matmul-autotune 60 bin/ssft-wgpu-autotune bench matmul $bench $runs --shapes $some_layers
     else
@@ -233,14 +233,14 @@ the_rest() {
     fi
     part train-cpu 60 bash -c "$ours train --quiet --steps $train --device cpu --out cpu &&
         echo \"[\$(paste -sd, cpu/metrics.jsonl)]\" >figures.json"
-    # Compiling takes PyTorch a minute.
+    # PyTorch takes a minute to compile.
     [ -n "$torch" ] && part torch-tiny-compiled 120 "$python" peers/step.py --device $torch_device --json figures.json \
         --runs $runs --precisions $compiled --compile $tiny $lengths
     [ -e bin/ssft-wgpu-autotune ] && part steps-tiny-autotune 60 bin/ssft-wgpu-autotune bench steps $bench $runs \
         --arms ssft-random,ssft-lazy $tiny $lengths
 }
 
-# Why there is no card, for somebody who reads the log when the machine is gone.
+# Writes to the log what is needed to find out why there is no card.
 diagnose() {
     limited 20 env VK_LOADER_DEBUG=all $ours devices
     limited 20 bash -c "env | grep -E '^(VK_|LD_|__EGL|__GLX|NVIDIA)'
@@ -259,14 +259,14 @@ if part adapter 20 $ours devices --json figures.json && { [ ! -e figures.json ] 
     torch_alone
     the_rest
 else
-    echo "run.sh: there is no graphics card here, and --small takes any adapter" | tee -a "$out/log.txt" >&2
+    echo "run.sh: no graphics card was found; --small runs on any adapter" | tee -a "$out/log.txt" >&2
     failed=" adapter"
     diagnose
 fi
 [ -n "$failed" ] && verdict=failed || verdict=passed
 printf '{"part":"all","status":"%s","seconds":%s,"limit_s":%s}\n' "$verdict" $SECONDS "$seconds" >>"$out/parts.jsonl"
 if [ -n "$failed" ]; then
-    echo "run.sh: these parts did not pass:$failed; $out/log.txt says why" >&2
+    echo "run.sh: these parts did not pass:$failed; see $out/log.txt" >&2
     exit 1
 fi
 echo "every part passed, in $SECONDS s"

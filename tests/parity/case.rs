@@ -1,4 +1,4 @@
-//! What is compared: a model with its text side, the inputs, and how we answer them.
+//! Cases of the comparison: a model with its tokenizer and template, the inputs, and our results.
 
 use crate::texts::texts;
 use anyhow::{Context, Result, anyhow};
@@ -24,18 +24,19 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Tokens that a continuation may have, its end included.
+/// Largest number of tokens of a continuation, its end included.
 pub const MOST: usize = 12;
 
+/// Context of our models, in tokens.
 const CONTEXT: usize = 256;
 
-/// A question without a template.
+/// A question that is encoded without a template.
 pub const PLAIN: &str = "What is 12+35?";
 
-/// Of different lengths, so that a batch has padding.
+/// Questions of different lengths, so that a batch of `transformers` has padding.
 const QUESTIONS: [&str; 3] = ["A", "12+35=", "What is the question?"];
 
-/// A model and its text side.
+/// A model with its tokenizer, template and forking tokens.
 pub struct Case {
     pub name: String,
     pub model: Decoder,
@@ -45,8 +46,8 @@ pub struct Case {
     pub precision: Precision,
 }
 
-/// Shapes of every family, with random weights. `qwen` is the directory of a Qwen model: transformers
-/// gives a qwen2 directory Qwen's normaliser and splitter whatever else its `tokenizer.json` asks for.
+/// Models of every family with random weights. `qwen` is the directory of a Qwen model, whose tokenizer the qwen2 case needs:
+/// transformers uses Qwen's normaliser and splitter for every qwen2 directory, whatever its `tokenizer.json` has.
 pub fn our_shapes(qwen: &Path) -> Result<Vec<Case>> {
     let bytes = || Tokenizer::bytes(6);
     let qwen = ModelDirectory::read(qwen)?.side.tokenizer.with_forks(6)?;
@@ -103,12 +104,12 @@ impl Case {
         Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
     }
 
-    /// A directory as the program reads it.
+    /// The model of a directory, loaded as in the program.
     pub fn load(name: &str, directory: &Path) -> Result<Self> {
         Self::load_with_forks(name, directory, 0)
     }
 
-    /// The same with at least `count` forks, as the program adds them.
+    /// As [`Case::load`], with forking tokens added up to `count`.
     pub fn load_with_forks(name: &str, directory: &Path, count: usize) -> Result<Self> {
         let ModelDirectory { directory, side } = ModelDirectory::read(directory)?;
         let place = ModelDirectory { directory, side: side.with_forks(count, None, 1)? };
@@ -119,7 +120,7 @@ impl Case {
         Ok(Self { name: name.to_owned(), model, encoder, lead, carried, precision })
     }
 
-    /// The largest difference between a weight here and there, without the tables, to which rows were added.
+    /// Largest difference of a weight of two models, except the embedding and the head, which may differ in rows.
     pub fn apart_from(&self, other: &Self) -> Result<f32> {
         let read = |case: &Self| pollster::block_on(TensorFile::of_model(&case.model, Precision::F32).read());
         let (ours, theirs) = (read(self)?, read(other)?);
@@ -145,7 +146,7 @@ impl Case {
         QUESTIONS.iter().map(|question| Ok(self.encoder.prompt_text("parity", question)?)).collect()
     }
 
-    /// What branches start with: a fork each, or some token where there are none.
+    /// First tokens of the branches: a forking token each, or one ordinary token for a model without forks.
     pub fn leads(&self) -> Vec<Vec<u32>> {
         if self.encoder.tokenizer().forks().is_empty() {
             return vec![vec![66]];
@@ -153,7 +154,7 @@ impl Case {
         (0..self.encoder.tokenizer().forks().len()).map(|fork| self.encoder.lead(fork)).collect()
     }
 
-    /// Every question with a branch under every fork, each branch longer than the last.
+    /// A tree for every question, with a branch for every fork; each branch is longer than the one before.
     pub fn trees(&self) -> Result<Vec<Tree>> {
         let trace: Vec<u32> = (0..MOST as u32).map(|place| 33 + 7 * place % 90).collect();
         let branch = |(fork, lead): (usize, Vec<u32>)| {
@@ -164,12 +165,12 @@ impl Case {
         Ok(self.prompts()?.into_iter().map(|prompt| Tree { prompt, branches: branches.clone() }).collect())
     }
 
-    /// What every prompt of [`Encoder`] ends with, behind the rendered template.
+    /// Tokens between the rendered template and the forking token.
     pub fn before(&self) -> Result<Vec<u32>> {
         Ok(self.encoder.tokenizer().encode_template(&self.lead.before)?)
     }
 
-    /// Greedy continuations of every prompt under every fork.
+    /// Greedy continuations of every prompt with every fork.
     pub fn decode(&self, eos: u32) -> Result<Vec<Continuation>> {
         let settings =
             Settings { sampling: Sampling::GREEDY, eos: vec![eos], stop: vec![], max_tokens: MOST };
@@ -183,16 +184,16 @@ impl Case {
         Ok(decoded.into_iter().flatten().collect())
     }
 
-    /// What ends a continuation here: a random model hardly ever says the real end, so it is the token that
-    /// the first fork is last to say for the first time.
+    /// Token that ends a continuation. A random model rarely predicts the real end token, so another one is used: of the tokens in
+    /// the first fork's continuation, the one whose first occurrence is last.
     pub fn stop(&self) -> Result<u32> {
         let endless = self.decode(u32::MAX)?;
         let said = endless.first().map_or(&[][..], |first| &first.tokens);
         let last = said.iter().max_by_key(|token| said.iter().position(|other| other == *token));
-        last.copied().context("every fork says something")
+        last.copied().context("the first fork has no token")
     }
 
-    /// What `logits.py` is asked.
+    /// Request for `logits.py`.
     pub fn request(&self, directory: &Path) -> Result<Value> {
         let names: Vec<String> =
             (1..=self.encoder.tokenizer().forks().len()).map(|fork| format!("<think{fork}>")).collect();
@@ -210,7 +211,7 @@ impl Case {
         }))
     }
 
-    /// Each branch as a row of its own, as everybody else computes it.
+    /// Each branch as a separate row of prompt and branch, as `transformers` computes it.
     pub fn rows(&self) -> Result<Vec<Vec<u32>>> {
         let rows = |tree: Tree| {
             tree.branches.into_iter().map(move |branch| [tree.prompt.clone(), branch.tokens].concat())
@@ -224,7 +225,7 @@ fn crossed(prompts: &[Vec<u32>], leads: &[Vec<u32>]) -> Vec<Vec<u32>> {
     prompts.iter().flat_map(|prompt| leads.iter().map(|lead| [prompt.as_slice(), lead].concat())).collect()
 }
 
-/// Chats on which a template engine may stumble.
+/// Chats with content that template engines may render differently.
 pub fn chats() -> Vec<Vec<Message>> {
     let message = |role: &str, content: &str| Message { role: role.to_owned(), content: content.to_owned() };
     vec![
@@ -239,8 +240,8 @@ pub fn chats() -> Vec<Vec<Message>> {
     ]
 }
 
-/// Moves every weight by something of its own: norms of ones, biases of zeros and a small embedding would hide
-/// a mistake in reading them.
+/// Adds a different number to every weight: norms of ones, biases of zeros and a small embedding would hide an error in reading
+/// them.
 fn stir(index: usize, tensor: &mut NamedTensor) {
     let size = if tensor.name.contains("embed") { 0.6 } else { 0.2 };
     for (place, value) in tensor.values.iter_mut().enumerate() {

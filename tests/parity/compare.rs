@@ -1,4 +1,4 @@
-//! One reply of `logits.py` against our own answers.
+//! Comparison of one reply of `logits.py` with our results.
 
 use crate::TOLERANCE;
 use crate::case::{Case, PLAIN, chats, logits};
@@ -14,7 +14,7 @@ use ssft_wgpu::decode::{Continuation, Finish};
 use ssft_wgpu::model::directory::Carried;
 use std::path::Path;
 
-/// Where we and transformers differ; empty if nowhere.
+/// Differences between our results and those of transformers.
 pub fn compare(case: &Case, reply: &Value) -> Result<Vec<String>> {
     let mut found = Found { name: &case.name, problems: Vec::new() };
     found.files(case, reply);
@@ -29,7 +29,7 @@ pub fn compare(case: &Case, reply: &Value) -> Result<Vec<String>> {
     Ok(found.problems)
 }
 
-/// What a directory of ours states beside what [`compare`] looks at.
+/// Differences in the metadata of a directory that we wrote: type of numbers, context, greedy decoding.
 pub fn compare_stated(case: &Case, reply: &Value) -> Vec<String> {
     let mut found = Found { name: &case.name, problems: Vec::new() };
     found.same("precision", &json!(format!("torch.{}", case.precision.hugging_face())), &reply["dtype"]);
@@ -40,7 +40,7 @@ pub fn compare_stated(case: &Case, reply: &Value) -> Vec<String> {
     found.problems
 }
 
-/// What a trained model lost of the files it came with: keys that are gone or changed, but for those that had to change.
+/// Keys of a pretrained model's JSON files that are missing or changed after training, except those that have to change.
 pub fn compare_kept(before: &Path, after: &Path) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for name in ["config.json", "generation_config.json", "tokenizer_config.json"] {
@@ -58,14 +58,14 @@ pub fn compare_kept(before: &Path, after: &Path) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// The largest difference between two tables.
+/// Largest difference between two tables of numbers; NaN if a cell is NaN.
 pub fn apart(ours: &[Vec<f64>], theirs: &[Vec<f64>]) -> f64 {
     assert_eq!(ours.len(), theirs.len(), "tables of different heights");
     let cells = ours.iter().zip(theirs).flat_map(|(ours, theirs)| {
         assert_eq!(ours.len(), theirs.len(), "rows of different lengths");
         ours.iter().zip(theirs).map(|(ours, theirs)| (ours - theirs).abs())
     });
-    // NaN is further apart than anything.
+    // `f64::max` would ignore NaN.
     cells.fold(0.0, |most, cell| if cell > most || cell.is_nan() { cell } else { most })
 }
 
@@ -81,7 +81,7 @@ impl Found<'_> {
         }
     }
 
-    /// Everything that is read rather than computed.
+    /// Compares what is read from files: weights, vocabulary, special tokens.
     fn files(&mut self, case: &Case, reply: &Value) {
         let tokenizer = case.encoder.tokenizer();
         let forks: Vec<Vec<u32>> = tokenizer.forks().iter().map(|&fork| vec![fork]).collect();
@@ -100,7 +100,7 @@ impl Found<'_> {
         }
     }
 
-    /// With `split_special_tokens`, because text of ours never holds a special token.
+    /// Compares the tokens of texts. `logits.py` sets `split_special_tokens`, because our texts never contain special tokens.
     fn texts(&mut self, case: &Case, reply: &Value) -> Result<()> {
         let tokenizer = case.encoder.tokenizer();
         for (index, text) in texts().iter().enumerate() {
@@ -130,21 +130,21 @@ impl Found<'_> {
         Ok(())
     }
 
-    /// Our logits come from one pass over packed trees, theirs from one row after the other.
+    /// Compares logits: ours from one pass over packed trees, theirs from one pass for each row.
     fn logits(&mut self, case: &Case, reply: &Value) -> Result<(f64, f64)> {
         let trees = case.trees()?;
         let flat = logits(&case.model, &trees)?;
         let theirs: Vec<Vec<Vec<f64>>> = serde_json::from_value(reply["logits"].clone())?;
         let worst = apart(&unpacked(&trees, &flat), &theirs.concat());
         let size = flat.iter().flatten().fold(0.0, |most: f64, logit| most.max(logit.abs()));
-        // Small logits, as of a model that has hardly learned, have to be as much closer.
+        // The tolerance is relative for small logits, as of a model after few steps.
         if worst.is_nan() || worst > TOLERANCE * size.min(1.0) {
             self.problems.push(format!("{}: logits of up to {size:.1} are {worst:.1e} apart", self.name));
         }
         Ok((worst, size))
     }
 
-    /// Our tokens come from one shared prefill and a cache, theirs from `generate`.
+    /// Compares greedy continuations: ours from one shared prefill and a cache, theirs from `generate`.
     fn continuations(&mut self, case: &Case, reply: &Value) -> Result<f64> {
         let stop = case.stop()?;
         let ours = case.decode(stop)?;
@@ -163,7 +163,7 @@ impl Found<'_> {
     }
 }
 
-/// What belongs to each row of [`Case::rows`], one row after the other: the prompt's part again for every branch.
+/// Logits of packed trees in the order of [`Case::rows`]: those of the prompt are repeated for every branch.
 fn unpacked(trees: &[Tree], flat: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut rest = flat;
     let mut next = |length: usize| {
@@ -182,7 +182,7 @@ fn unpacked(trees: &[Tree], flat: &[Vec<f64>]) -> Vec<Vec<f64>> {
     rows
 }
 
-/// The tokens with the end that transformers keeps and we drop.
+/// Tokens of a continuation with its end token, which transformers keeps and we drop.
 fn said(continuation: &Continuation, eos: u32) -> Vec<u32> {
     let end = (continuation.finish == Finish::Eos).then_some(eos);
     continuation.tokens.iter().copied().chain(end).collect()

@@ -1,4 +1,4 @@
-"""What transformers makes of a model directory: one JSON request a line in, one JSON reply a line out."""
+"""Results of transformers for a model directory: a JSON request on each line of stdin, a JSON reply on each line of stdout."""
 
 import json
 import os
@@ -16,7 +16,7 @@ Tokens = list[int]
 
 
 def continuation(model: Any, tokens: Tokens, eos: int, most: int) -> dict[str, Any]:
-    """Greedy, as the directory's generation_config.json has it, but up to `eos`."""
+    """Greedy continuation (generation_config.json has no sampling) up to `eos`."""
     row = torch.tensor([tokens])
     out = model.generate(
         row,
@@ -74,10 +74,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    # Whatever the libraries print goes to stderr; stdout carries replies only.
+    # Output of the libraries goes to stderr, so that stdout has replies only.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # Models this small lose more to threads than they gain.
+    # Small models are faster with one thread.
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

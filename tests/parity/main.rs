@@ -1,4 +1,4 @@
-//! Our numbers against those of `transformers`, in both directions; see README.md.
+//! Comparison of our results with those of `transformers`, for directories that either of the two wrote; see README.md.
 
 mod case;
 mod compare;
@@ -20,14 +20,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 use templates::compare_templates;
 
-/// Two orders of summation in f32 of the same numbers, on logits of magnitude 1 to 10.
+/// Largest difference of a logit: the same sums in f32 in different orders, for logits of 1 to 10.
 const TOLERANCE: f64 = 1e-4;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name)
 }
 
-/// Needs no Python: directories that transformers wrote, with what it computed.
+/// Compares with logits that are stored in the fixtures, without Python.
 #[test]
 fn directories_of_transformers_give_its_logits() -> Result<()> {
     for (name, forks, eos) in [("fixture", 2, "<|im_end|>"), ("fixture-in-parts", 0, "</s>")] {
@@ -57,14 +57,12 @@ fn directories_of_transformers_give_its_logits() -> Result<()> {
     Ok(())
 }
 
-/// One test, because importing torch and transformers costs more than all of it.
+/// All comparisons in one test, because importing torch and transformers takes longer than they do.
 #[test]
 fn transformers_agrees() -> Result<()> {
     let Some(python) = env::var_os("SSFT_PYTHON") else {
-        peer::notice(
-            "NOT compared with transformers: run `cargo xtask parity`, or `cargo xtask setup` and set",
-        );
-        peer::notice("SSFT_PYTHON to a Python that has it (tests/parity/README.md)");
+        peer::notice("NOT compared with transformers: run `cargo xtask parity`, or set SSFT_PYTHON to a");
+        peer::notice("Python with transformers (tests/parity/README.md)");
         return Ok(());
     };
     let home = tempfile::tempdir()?;
@@ -82,7 +80,7 @@ fn transformers_agrees() -> Result<()> {
     Ok(())
 }
 
-/// The other side, and where it disagreed: all of it is reported at the end.
+/// The Python process, and all differences found so far, which are reported together at the end.
 struct Bench {
     peer: Peer,
     problems: Vec<String>,
@@ -102,7 +100,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Models that `make_fixture.py` knows to make.
+    /// Names of the models that `make_fixture.py` can make.
     fn variants(&mut self) -> Result<Vec<String>> {
         let reply = self.peer.ask(&json!({"variants": true}))?;
         let variants: Vec<String> = serde_json::from_value(reply["variants"].clone())?;
@@ -110,7 +108,7 @@ impl Bench {
         Ok(variants)
     }
 
-    /// We read what they wrote; then they read what five steps of SSFT make of it, with a fork more than it had.
+    /// Compares a directory that transformers wrote, then the model after five steps of SSFT with one more fork.
     fn written_by_them(&mut self, variant: &str, home: &Path) -> Result<()> {
         let directory = home.join(variant);
         self.peer.ask(&json!({"make": variant, "directory": directory}))?;
@@ -146,7 +144,7 @@ impl Bench {
         Ok(())
     }
 
-    /// What is compared without Python above is no relic: this transformers reads the fixtures as we do.
+    /// Compares the stored fixtures with the installed version of transformers.
     fn fixtures_are_current(&mut self) -> Result<()> {
         for name in ["fixture", "fixture-in-parts"] {
             self.compare(&Case::load(name, &fixture(name))?, &fixture(name))?;
@@ -167,7 +165,7 @@ fn train(flags: &str, out: &Path, paths: &[(&str, &Path)]) -> Result<()> {
     Ok(())
 }
 
-/// Questions in both forms, with two and three traces.
+/// Questions as text and as messages, with two or three traces.
 fn questions() -> String {
     let trace = |text: &str| json!({"source": text.chars().take(3).collect::<String>(), "text": text});
     let question = |n: usize| {

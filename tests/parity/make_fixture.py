@@ -1,8 +1,8 @@
-"""Small random models of each family, saved by transformers itself.
+"""Small random models of each family, saved by transformers.
 
-Run as a program, it writes `fixture/` and `fixture-in-parts/` anew: `python tests/parity/make_fixture.py` (same versions, same bytes). With a shape
-and a directory it makes a stand-in for a published model instead, with random weights and a small vocabulary of words:
-`python tests/parity/make_fixture.py smollm2-135m my-model`.
+`python tests/parity/make_fixture.py` writes `fixture/` and `fixture-in-parts/` again; the same versions give the same bytes.
+`python tests/parity/make_fixture.py smollm2-135m my-model` writes a stand-in for a published model instead, with random weights and
+a small vocabulary of words.
 """
 
 import json
@@ -37,13 +37,13 @@ FORKS = ["<think1>", "<think2>"]
 
 
 def qwen_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
-    """Byte-level BPE behind Qwen's regular expression and NFC; special tokens after the vocabulary."""
+    """Byte-level BPE after Qwen's regular expression and NFC; special tokens follow the vocabulary."""
     trained = Qwen2Tokenizer()._tokenizer
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=280, initial_alphabet=sorted(alphabet), show_progress=False)
     trained.train_from_iterator(CORPUS, trainer)
     model = json.loads(trained.to_str())["model"]
-    # The trainer keeps special tokens that were there before at the front.
+    # The trainer puts existing special tokens first; they are removed here and added after the vocabulary.
     vocab = [token for token in sorted(model["vocab"], key=model["vocab"].get) if not token.startswith("<|")]
     tokenizer = Qwen2Tokenizer(
         vocab={token: index for index, token in enumerate(vocab)},
@@ -57,13 +57,13 @@ def qwen_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
 
 
 def llama_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
-    """BPE in SentencePiece's manner: blanks become U+2581, unknown characters fall back to bytes, `<s>` in front."""
+    """BPE like SentencePiece's: blanks become U+2581, unknown characters become bytes, `<s>` is prepended."""
     trained = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     trained.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=special, show_progress=False)
     trained.train_from_iterator(CORPUS, trainer)
-    # Trained as special tokens to get the first ids; the bytes are ordinary pieces.
+    # Byte tokens are special during training, to get the first ids; afterwards they are ordinary tokens.
     plain = json.loads(trained.to_str())
     plain["added_tokens"] = plain["added_tokens"][:3]
     trained = Tokenizer.from_str(json.dumps(plain))
@@ -91,7 +91,7 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }
-# Every property of a published checkpoint that changes how it is read or computed, each at least once a family.
+# Properties of published checkpoints that change how they are read or computed, each at least once a family.
 VARIANTS: dict[str, dict[str, Any]] = {
     "llama": dict(forks=FORKS, attention_bias=True),
     "llama, llama3 rope, f32, untied, in parts": dict(
@@ -115,8 +115,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def make(variant: str, directory: Path) -> None:
-    """Grouped queries; bf16 in one file; more embedding rows than tokens, as published models have; no forking tokens:
-    all of it unless the variant says otherwise."""
+    """Writes a model. Unless the variant changes it: grouped queries, bf16, one file, more embedding rows than tokens (as in
+    published models), no forking tokens."""
     family = variant.split(",")[0]
     own = dict(VARIANTS[variant])
     forks, spare, shard = own.pop("forks", []), own.pop("spare", 4), own.pop("shard", "1GB")
@@ -139,7 +139,7 @@ def make(variant: str, directory: Path) -> None:
     model = AutoModelForCausalLM.from_config(kind(**{**shape, **own}))
     random = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        # Everything random: a norm of ones or a bias of zeros would hide that it is not read.
+        # All weights are random: a norm of ones or a bias of zeros would hide that it is not read.
         for name, weight in sorted(model.named_parameters()):
             noise = torch.randn(weight.shape, generator=random) * (0.5 if weight.dim() == 1 else 0.35)
             weight.copy_(noise + (1.0 if "norm" in name else 0.0))
@@ -147,7 +147,7 @@ def make(variant: str, directory: Path) -> None:
     tokenizer.save_pretrained(directory)
 
 
-# Published shapes.
+# Shapes of published models.
 SHAPES: dict[str, dict[str, Any]] = {
     "smollm2-135m": dict(hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3),
     "smollm2-360m": dict(hidden_size=960, intermediate_size=2560, num_hidden_layers=32, num_attention_heads=15, num_key_value_heads=5),
@@ -155,7 +155,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def make_stand_in(shape: str, directory: Path) -> None:
-    """bf16, tied, ChatML; nearly all of the 49,152 rows of the vocabulary are spare."""
+    """Writes a Llama model in bf16, tied, with ChatML; most of the 49,152 embedding rows have no token."""
     tokenizer = qwen_tokenizer([])
     config = LlamaConfig(
         **SHAPES[shape],
@@ -178,12 +178,12 @@ def main() -> None:
         make_stand_in(sys.argv[1], Path(sys.argv[2]))
         return
     make_fixture("qwen3", Path(__file__).parent / "fixture", FORKS)
-    # No forks, several files, scaled frequencies, a table of its own for the head.
+    # Without forks, with several files, scaled frequencies and an untied head.
     make_fixture("llama, llama3 rope, f32, untied, in parts", Path(__file__).parent / "fixture-in-parts", [])
 
 
 def make_fixture(variant: str, directory: Path, forks: list[str]) -> None:
-    """A model with what transformers makes of it, for the tests that do without Python."""
+    """Writes a model and the results of transformers for it, for the tests without Python."""
     make(variant, directory)
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(directory)

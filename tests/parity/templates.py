@@ -1,6 +1,6 @@
-"""Published chat templates, rendered by transformers itself.
+"""Published chat templates, rendered by transformers.
 
-They come with the package `trl`, of which only these files are read (it is installed without what it depends on).
+The templates are files of the package `trl`, which is installed without its dependencies and never imported.
 """
 
 import importlib.util
@@ -10,13 +10,13 @@ from typing import Any
 
 from transformers.utils import chat_template_utils
 
-# Those of Llama and Qwen, with TRL's variants that mark what is learned.
+# Templates of Llama and Qwen, with TRL's variants that mark the tokens to train on.
 FAMILIES = ("llama3", "qwen2_5", "qwen3")
 NOT_TEXT = ("_vl",)
 
 
 class FixedDay(datetime):
-    """What templates take for today."""
+    """Replacement of `datetime` that gives templates a fixed day."""
 
     @classmethod
     def now(cls, tz: Any = None) -> "FixedDay":
@@ -24,7 +24,7 @@ class FixedDay(datetime):
 
 
 def rendered(source: str, messages: list[dict[str, str]], tokens: dict[str, str]) -> str | None:
-    """The text, or nothing if the template refuses the messages."""
+    """The rendered text; None if the template raises an error."""
     try:
         texts, _ = chat_template_utils.render_jinja_template(
             [messages], chat_template=source, add_generation_prompt=True, **tokens
@@ -35,7 +35,7 @@ def rendered(source: str, messages: list[dict[str, str]], tokens: dict[str, str]
 
 
 def render_all(chats: list[list[dict[str, str]]], tokens: dict[str, str]) -> list[dict[str, Any]]:
-    """Every template of the families with what it makes of every chat."""
+    """Every template of the families, with its rendering of every chat."""
     chat_template_utils.datetime = FixedDay
     package = importlib.util.find_spec("trl")
     assert package and package.submodule_search_locations, "trl is not installed; `cargo xtask parity` does it"

@@ -1,4 +1,4 @@
-//! Published chat templates: what we make of them, and what transformers does.
+//! Comparison of our renderings of published chat templates with those of transformers.
 
 use crate::peer::{Peer, notice};
 use anyhow::{Context, Result, ensure};
@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use ssft_wgpu::data::record::Message;
 use ssft_wgpu::data::template::{Date, Template, TemplateTokens};
 
-/// The templates that there are at least; a new release may have more.
+/// Templates that every release of TRL has; a new one may have more.
 const LEAST: [&str; 6] = ["llama3", "llama3_1", "llama3_2", "qwen2_5", "qwen3", "qwen3_instruct_2507"];
 
-/// With and without a beginning of sequence.
+/// Special tokens with and without a beginning of sequence.
 const TOKENS: [TemplateTokens<'static>; 2] = [
     TemplateTokens { bos: Some("<s>"), eos: Some("</s>"), pad: Some("<pad>"), unk: Some("<unk>") },
     TemplateTokens { bos: None, eos: Some("<|im_end|>"), pad: None, unk: None },
 ];
 
-/// Where we and transformers differ; empty if nowhere.
+/// Differences between our renderings and those of transformers.
 pub fn compare_templates(peer: &mut Peer) -> Result<Vec<String>> {
     let (mut problems, mut texts) = (Vec::new(), 0);
     for tokens in TOKENS {
@@ -51,8 +51,8 @@ pub fn compare_templates(peer: &mut Peer) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// Chats on which templates decide differently: with and without a system's message, in and out of order, with thoughts,
-/// with white space and braces, long, empty.
+/// Chats that lead to different branches of templates: with and without a system message, in and out of order, with thoughts, with
+/// white space and braces, long, empty.
 fn chats() -> Vec<Vec<Message>> {
     let chat = |turns: &[(&str, &str)]| {
         let message =

@@ -1,13 +1,13 @@
-//! A thousand strings that tokenizers stumble over.
+//! A thousand texts that tokenizers may encode differently.
 
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// How many there are.
+/// Number of texts.
 const COUNT: usize = 1000;
 
-/// Strings on which tokenizers differ first. All of them are text: nothing here may become a special token.
+/// Texts chosen by hand. None of them may be encoded to a special token.
 const BY_HAND: &[&str] = &[
     "",
     " ",
@@ -26,8 +26,8 @@ const BY_HAND: &[&str] = &[
     "snake_case camelCase x=[1,2];//\u{2014}…",
 ];
 
-/// What the others are made of: words and pieces of words, numbers, white space of every kind, marks that combine, scripts
-/// without blanks, emoji in several parts, markers, and what looks like a token's spelling inside of a vocabulary.
+/// Pieces of the random texts: words and parts of words, numbers, white space, combining marks, scripts without blanks, emoji of
+/// several characters, special tokens, and spellings of tokens in vocabularies.
 const PIECES: &[&str] = &[
     "the",
     "The",
@@ -138,16 +138,16 @@ const PIECES: &[&str] = &[
     "##ing",
 ];
 
-/// The strings, the same at every call.
+/// The texts, the same at every call.
 pub fn texts() -> Vec<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let mut texts: Vec<String> = BY_HAND.iter().map(|&text| text.to_owned()).collect();
     while texts.len() < COUNT {
         let pieces = rng.random_range(1..12);
         let text = match texts.len() % 5 {
-            // Any characters at all.
+            // Characters of all of Unicode.
             0 => (0..pieces).filter_map(|_| char::from_u32(rng.random_range(0..0x11_0000))).collect(),
-            // Any of the first 600, where most rules are.
+            // Characters of the first 600, which most rules of tokenizers are about.
             1 => (0..3 * pieces).filter_map(|_| char::from_u32(rng.random_range(0..600))).collect(),
             _ => (0..pieces).filter_map(|_| PIECES.choose(&mut rng).copied()).collect(),
         };

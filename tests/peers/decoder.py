@@ -10,7 +10,7 @@ ROPE_THETA, EPSILON = 10_000.0, 1e-5
 
 
 class Block(nn.Module):
-    """Attention and SwiGLU, each behind a norm. Gate and up are two products: SwiGLU is slower on halves of one."""
+    """Attention and SwiGLU, each after a norm. Gate and up are two products, because SwiGLU is slower on halves of one."""
 
     def __init__(self, width: int, inner: int, heads: int, kv_heads: int, qkv_bias: bool):
         super().__init__()
@@ -33,23 +33,23 @@ class Block(nn.Module):
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Turns queries and keys together, first half of a head against its second half as Llama does."""
+    """Rotary embedding of queries and keys together: the first half of a head with its second half, as in Llama."""
     (left, right), (cos, sin) = x.chunk(2, -1), turns.to(x.dtype)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), -1)
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal, of `[rows, heads, tokens, head]`; the heads of `query` share those of `key` and `value` evenly."""
+    """Causal attention of `[rows, heads, tokens, head]`; equal groups of query heads share a head of `key` and `value`."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1 and query.is_cuda and query.dtype == torch.float32:
-        # No fused CUDA kernel shares heads in f32: asked to, PyTorch would quietly take its slow way.
+        # No fused CUDA kernel shares heads in f32; with enable_gqa PyTorch would use its slow implementation without a warning.
         key, value = (x[:, :, None].expand(-1, -1, groups, -1, -1).flatten(1, 2) for x in (key, value))
         groups = 1
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=groups > 1)
 
 
 class Decoder(nn.Module):
-    """A Llama-style decoder whose embedding is its head, with the initial deviations of `DecoderConfig`."""
+    """A Llama-style decoder with tied embedding and head, and the initial standard deviations of `DecoderConfig`."""
 
     def __init__(self, args: argparse.Namespace):
         super().__init__()
@@ -70,7 +70,7 @@ class Decoder(nn.Module):
                 nn.init.normal_(writes.weight, std=(2 * layers * width) ** -0.5)
 
     def forward(self, tokens: Tensor, targets: int) -> Tensor:
-        """Logits of the last `targets` positions of every row; no other position needs any."""
+        """Logits of the last `targets` positions of every row, the only ones with targets."""
         x = self.embedding(tokens)
         for block in self.blocks:
             x = block(x, self.turns[:, : tokens.shape[1]])
@@ -78,7 +78,7 @@ class Decoder(nn.Module):
 
 
 def token_nll(model: Decoder, prompts: Tensor, forks: Tensor, traces: Tensor) -> Tensor:
-    """Negative log-likelihood of every trace token, `[rows, tokens]`; a row is [prompt, fork, trace but its last]."""
+    """Negative log-likelihood of every trace token, `[rows, tokens]`; a row is [prompt, fork, trace without its last token]."""
     rows = torch.cat((prompts, forks[:, None], traces[:, :-1]), 1)
     logits = model(rows, traces.shape[1]).flatten(0, 1)
     return F.cross_entropy(logits, traces.flatten(), reduction="none").view(traces.shape)

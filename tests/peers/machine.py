@@ -1,4 +1,4 @@
-"""What step.py and matmul.py share: the device, the precisions and the clock."""
+"""Parts that step.py and matmul.py share: device, precisions and clock."""
 
 import argparse
 from time import perf_counter
@@ -9,10 +9,10 @@ PRECISIONS = ("f32", "tf32", "bf16")
 
 
 def precision_list(text: str) -> list[str]:
-    """The type of `--precisions`."""
+    """Parser of `--precisions`."""
     names = text.split(",")
     if len(set(names)) < len(names) or not set(names) <= set(PRECISIONS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of different ones of {', '.join(PRECISIONS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of different names of {', '.join(PRECISIONS)}")
     return names
 
 
@@ -23,7 +23,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def check_flags(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """PyTorch takes tf32 where there is none and computes in f32 without a word, so this asks first."""
+    """Refuses precisions that the device does not have: PyTorch accepts tf32 there and computes in f32 without a warning."""
     if args.device == "cpu":
         if "tf32" in args.precisions:
             parser.error("precision tf32 needs --device cuda")
@@ -38,12 +38,12 @@ def device_name(device: str) -> str:
 
 
 def set_products(precision: str) -> None:
-    """Whether products of f32 tensors, backward ones included, may round their operands to tf32."""
+    """Sets whether products of f32 tensors, backward ones included, may round their operands to tf32."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 def now(device: str) -> float:
-    """Seconds, once the device has done all that it was given."""
+    """Time in seconds, after the device has finished all work."""
     if device == "cuda":
         torch.cuda.synchronize()
     return perf_counter()

@@ -1,4 +1,4 @@
-"""Matrix products of training by `torch.matmul`, in TFLOP/s; README.md has the rules."""
+"""Matrix products of training by `torch.matmul`, in TFLOP/s; described in README.md."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from machine import add_flags, check_flags, device_name, now, set_products
 
-SECONDS = 0.01  # of one measurement, about; half of it where a product is shorter than asking for one
+SECONDS = 0.01  # approximate time of one measurement; half of it if a product takes less time than its call
 SHAPES = "1536x576x1536,1536x1536x576"  # gate or up, and down, of SmolLM2-135M on 16 rows of 96 tokens
 HEAD = "\n| product | precision | rows | in | out | median ms | min ms | TFLOP/s | runs |"
 RULE = "|---|---|--:|--:|--:|--:|--:|--:|--:|"
@@ -22,19 +22,19 @@ ROW = "| {variant} | {precision} | {rows} | {in} | {out} | {median_ms:.4f} | {mi
 
 class Shape(NamedTuple):
     rows: int
-    wide: int  # numbers in a row that go in
+    wide: int  # width of an input row
     out: int
 
 
 def shape_list(text: str) -> list[Shape]:
     shapes = [[int(size) if size.isdecimal() else 0 for size in shape.split("x")] for shape in text.split(",")]
     if any(len(shape) != 3 or min(shape) < 1 for shape in shapes):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of ROWSxINxOUT, such as 1536x576x1536,512x512x512")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of ROWSxINxOUT, such as 1536x576x1536,512x512x512")
     return [Shape(*shape) for shape in shapes]
 
 
 def products(shape: Shape, precision: str, device: str) -> dict[str, Callable[[], Tensor]]:
-    """The three products of a linear map in training. Results have their place: no time goes into finding one."""
+    """The three products of a linear layer in training. Their results are allocated here, so that allocation is not timed."""
     kind: Any = {"dtype": torch.bfloat16 if precision == "bf16" else torch.float32, "device": device}
     x, weight, gradient = (torch.randn(size, **kind) for size in (shape[:2], (shape.out, shape.wide), shape[::2]))
     y, to_x, to_weight = (torch.empty_like(like) for like in (gradient, x, weight))
@@ -52,7 +52,7 @@ def seconds(device: str, work: Callable[[], Any]) -> float:
 
 
 def measure(device: str, product: Callable[[], Tensor], runs: int) -> list[float]:
-    """Milliseconds of one product, as many times; each is the mean of repetitions that last `SECONDS` together."""
+    """`runs` measurements of one product in milliseconds; each is the mean of repetitions that take `SECONDS` together."""
     for _ in range(3):
         product()
     once = min(seconds(device, product) for _ in range(5))
@@ -63,7 +63,7 @@ def measure(device: str, product: Callable[[], Tensor], runs: int) -> list[float
             product()
 
     if device == "cuda":
-        # Python takes longer to ask for a small product than the device to compute it: a graph asks for all at once.
+        # A small product takes the device less time than its call takes Python; a graph launches all repetitions at once.
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             repeat()

@@ -1,18 +1,19 @@
-/** Models as one file: a zip of their directory. */
+/** Zip files of model directories. */
 
 import { unzipSync, zipSync } from "fflate";
 import type { ModelFiles } from "../pkg/index.js";
 import type { Chosen } from "./protocol";
 
-/** Bytes that are opened at most: the module has 4 GiB for everything. */
+/** Largest total size of unpacked files, in bytes; the module has 4 GiB of memory in all. */
 const MOST = 1 << 30;
 
+/** A zip file without compression. */
 export const pack = (files: ModelFiles): Uint8Array<ArrayBuffer> => zipSync(files, { level: 0 }) as Uint8Array<ArrayBuffer>;
 
 /**
- * The files of a model in a zip.
+ * Files of a model in a zip file.
  *
- * @throws if it is damaged or too large
+ * @throws if the zip file is damaged or too large
  */
 export function unpack(bytes: Uint8Array): ModelFiles {
   let size = 0;
@@ -30,7 +31,7 @@ export function unpack(bytes: Uint8Array): ModelFiles {
   return files;
 }
 
-/** The files of a model out of what somebody chose: a folder, its files, or a zip. */
+/** Files of a model from the user's selection: a folder, its files, or a zip file. */
 export async function filesOf(chosen: readonly Chosen[]): Promise<ModelFiles> {
   const [first] = chosen;
   if (first && chosen.length === 1 && (await isZip(first))) {
@@ -52,10 +53,10 @@ async function isZip({ path, content }: Chosen): Promise<boolean> {
   return /\.zip$/i.test(path) || (p === 0x50 && k === 0x4b);
 }
 
-/** What a model's directory may hold that we read; weights of other formats, pictures and so on are not even loaded. */
+/** True for files of a model directory that are read; weights in other formats and pictures are not loaded. */
 const isOfModel = (path: string) => /\.(json|jinja|safetensors|txt)$/.test(path);
 
-/** Names as seen from the folder that the outermost `config.json` is in; nothing else is in a model's folder but `trainer/`. */
+/** Files with names relative to the folder of the outermost `config.json`; of its subfolders only `trainer/` is kept. */
 function inOneFolder<T>(files: Record<string, T>): Record<string, T> {
   const depth = (name: string) => name.split("/").length;
   const configs = Object.keys(files).filter((name) => name.split("/").pop() === "config.json");
@@ -69,7 +70,7 @@ function inOneFolder<T>(files: Record<string, T>): Record<string, T> {
 }
 
 /**
- * Names and CRC-32 in a zip's list of contents, which fflate does not compare (zip.js does, and is larger than this page).
+ * Names and CRC-32 in the central directory of a zip file. fflate does not check them; zip.js does, but is larger than this page.
  *
  * Source: .ZIP File Format Specification, 4.3.12 and 4.3.16.
  */

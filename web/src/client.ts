@@ -1,30 +1,32 @@
-/** The page's side of a worker. */
+/** Calls of the worker from the page. */
 
 import type { DeviceChoice, DeviceInfo } from "../pkg/index.js";
 import { type Calls, type News, type Reasons, type Reply, type Request, lockOf } from "./protocol";
 import workerUrl from "./worker.ts?worker&url";
 
-/** A call that failed, with all that is behind it. */
+/** Error of a call, with its chain of causes. */
 export class Failed extends Error {
   constructor(readonly reasons: Reasons) {
     super(reasons.join(": "));
   }
 }
 
+/** One worker: its calls, its news and its end. */
 export class Client {
   #worker: Worker;
   #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Failed) => void }>();
   #next = 1;
   #ended = false;
 
-  /** `hear` gets all news; `gone` is told once, when the worker has died or its module is broken. */
+  /** `hear` is called for all news; `gone` is called once, when the worker has ended or its module has failed. */
   constructor(
     private readonly hear: (news: News) => void,
     private readonly gone: (reasons: Reasons) => void,
   ) {
-    // Unlike randomUUID this is there on pages that came over plain http, too.
+    // Unlike randomUUID, getRandomValues also exists on pages served over http.
     const name = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    // A worker from an address has the policy of its own response, and file servers send none; a blob has the page's.
+    // A worker started from a blob has the page's Content-Security-Policy. One started from an address has that of its response,
+    // where file servers send none.
     const script = `import ${JSON.stringify(new URL(workerUrl, document.baseURI).href)};`;
     const source = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
     this.#worker = new Worker(source, { type: "module", name });
@@ -46,7 +48,7 @@ export class Client {
     });
   }
 
-  /** Ends the worker without a word; what was asked fails. */
+  /** Ends the worker without calling `gone`; pending calls are rejected. */
   end(reasons: Reasons = ["the worker has ended"]): void {
     this.#ended = true;
     this.#worker.terminate();
@@ -57,7 +59,7 @@ export class Client {
   #watched = false;
 
   #take(message: News | Reply, name: string): void {
-    // It lives, so it holds its lock by now; we get it when it does not any more.
+    // After its first message the worker holds its lock. The request here is granted when the worker has ended.
     if (!this.#watched) {
       this.#watched = true;
       void navigator.locks?.request(lockOf(name), () => this.#end(["the worker was ended by the browser"]));

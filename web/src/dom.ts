@@ -1,8 +1,8 @@
-/** Elements without ceremony. */
+/** Helpers for elements of the page. */
 
 type Child = Node | string | null | undefined | false;
 
-/** An element with attributes; a function is a listener for the event of that name. */
+/** An HTML element with attributes and children. A function as attribute is a listener of the event with that name. */
 export function el<T extends keyof HTMLElementTagNameMap>(
   tag: T,
   attributes: Record<string, string | number | boolean | ((event: Event) => void)> = {},
@@ -13,7 +13,7 @@ export function el<T extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** The same in SVG. */
+/** An SVG element with attributes and children. */
 export function svg<T extends keyof SVGElementTagNameMap>(
   tag: T,
   attributes: Record<string, string | number> = {},
@@ -37,14 +37,18 @@ function dress(
   element.append(...children.filter((child): child is Node | string => child !== null && child !== undefined && child !== false));
 }
 
-/** An element of the page that is always there. */
+/**
+ * An element of index.html.
+ *
+ * @throws if it does not exist
+ */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const element = document.getElementById(id);
   if (!element) throw new Error(`the page has no #${id}`);
   return element as T;
 }
 
-/** Draws at most once a frame, whatever comes in between. */
+/** A function that calls `draw` in the next frame, once for any number of calls. */
 export function perFrame(draw: () => void): () => void {
   let waiting = false;
   return () => {
@@ -57,10 +61,10 @@ export function perFrame(draw: () => void): () => void {
   };
 }
 
-/** The name of fork 1, 2, .. */
+/** Name of a fork, counted from 1. */
 export const forkName = (fork: number) => `<think${fork}>`;
 
-/** The class that carries a fork's colour. */
+/** CSS class with the colour of a fork; eight colours repeat. */
 export const forkClass = (fork: number) => `fork-${((fork - 1) % 8) + 1}`;
 
 export const percent = (share: number) => `${Math.round(100 * share)} %`;

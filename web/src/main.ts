@@ -1,4 +1,4 @@
-/** The page: asks and draws. All else is the worker's. */
+/** The page: controls and drawings. All computation is in the worker. */
 
 import "./style.css";
 import type { DeviceChoice, ModelInfo } from "../pkg/index.js";
@@ -8,7 +8,7 @@ import { type Chosen, type News, type Reasons, reasonsOf } from "./protocol";
 import { AnswerView, type Page } from "./views/answer";
 import { TrainView } from "./views/train";
 
-/** The files of the demo model, beside the page. */
+/** Files of the demo model, in the folder `demo/` of the page. */
 const DEMO = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "forks.json"];
 const DEMO_NAME = "Demo model: mazes";
 
@@ -17,15 +17,16 @@ const [alert, loading, main] = [byId("alert"), byId("loading"), byId("main")];
 const [files, folder] = [byId<HTMLInputElement>("files"), byId<HTMLInputElement>("folder")];
 
 let client: Client;
-/** How often a worker was started: what an older one still says is not heard. */
+/** Number of workers started so far; messages of older workers are ignored. */
 let starts = 0;
 let modelName = "";
-/** What was opened last, to be opened again on another device; nothing after a training was begun, which is kept elsewhere. */
+/** Files opened last, to open again on another device. `null` after a training was started: its state is saved by the worker. */
 let opened: { chosen: Chosen[]; name: string } | null = null;
-/** What is computed on. */
+/** Device in use. */
 let kind: "webgpu" | "cpu" = "cpu";
-/** Things under way that let nothing else be asked. */
+/** Number of operations in progress; controls are disabled while it is not 0. */
 let pending = 0;
+/** Element that had the focus before the first operation in progress. */
 let focused: Element | null = null;
 
 const page: Page = {
@@ -37,7 +38,7 @@ const page: Page = {
     try {
       await work();
     } catch (error) {
-      // When the worker has gone, `cutOff` says more.
+      // If the worker has ended, `cutOff` shows the reasons.
       if (asked === starts && !isGone()) showAlert(error instanceof Failed ? error.reasons : reasonsOf(error));
     } finally {
       busy(-1);
@@ -45,14 +46,14 @@ const page: Page = {
   },
 };
 
-/** One thing at a time: controls but tabs, what ends what is under way, and the device rest meanwhile. */
+/** Disables controls during an operation, except tabs, the buttons that end it (`data-live`), and the device. */
 function busy(more: number): void {
   if (pending === 0) focused = document.activeElement;
   pending += more;
   for (const control of main.querySelectorAll<HTMLButtonElement | HTMLSelectElement | HTMLInputElement>("button, select, input, textarea")) {
     if (control.role !== "tab" && control.dataset["live"] === undefined) control.disabled = pending > 0 || isGone();
   }
-  // Where it was before, for those who use no mouse.
+  // Restores the focus for users of the keyboard.
   const at = document.activeElement;
   if (pending === 0 && (!at || at === document.body || at.matches(":disabled"))) (focused as HTMLElement | null)?.focus();
 }
@@ -78,7 +79,7 @@ function hear(news: News): void {
   }
 }
 
-/** Starts a worker on the chosen device with what was open, or what was kept, or else the demo model. */
+/** Starts a worker on the chosen device, and opens the model that was open, else the saved training, else the demo model. */
 async function start(choice: DeviceChoice, what: "as it was" | "demo" = "as it was"): Promise<void> {
   const ours = ++starts;
   client?.end();
@@ -115,7 +116,7 @@ async function start(choice: DeviceChoice, what: "as it was" | "demo" = "as it w
   performance.mark("ready");
 }
 
-/** With what was kept, or the demo model. */
+/** Opens the saved training, or the demo model if there is none. */
 async function goOn(): Promise<void> {
   try {
     const restored = await client.call("restore", null);
@@ -151,7 +152,7 @@ async function load(chosen: Chosen[], name: string): Promise<void> {
   await showModel(info, name);
 }
 
-/** Tells what the session holds; without a name, under the one that it had. */
+/** Shows the session's model; `name` is unchanged if not given. */
 async function showModel(info: ModelInfo | null, name = modelName): Promise<void> {
   modelName = name;
   if (!info) return;
@@ -163,7 +164,7 @@ async function showModel(info: ModelInfo | null, name = modelName): Promise<void
   if (info.training && info.training.options.data === null) await answer.about(info.training.options.task);
 }
 
-/** There is no worker to ask: a device that is lost or was never there, a fault of the module, a browser short of memory. */
+/** Shows that the worker has ended, with buttons to continue: after a lost or missing device, a panic, or a lack of memory. */
 function cutOff(title: string, reasons: Reasons, first = "Go on from the last kept state"): void {
   const again = (words: string, choice: DeviceChoice, what: "as it was" | "demo" = "as it was") =>
     el("button", {
@@ -189,7 +190,7 @@ function cutOff(title: string, reasons: Reasons, first = "Go on from the last ke
   );
 }
 
-/** The worker is no more, and the page waits to be told what to do. */
+/** True after the worker has ended, until the user chooses how to continue. */
 function isGone(): boolean {
   return alert.dataset["gone"] !== undefined;
 }
@@ -250,7 +251,7 @@ device.addEventListener("change", () => {
   void start(device.value as DeviceChoice);
 });
 
-// In a task of its own: the first picture does not wait for what it does not show.
+// In a separate task, so that the first frame is drawn before the views are created.
 setTimeout(() => {
   answer = new AnswerView(page);
   train = new TrainView(page, showModel, (text) => (byId("memory").textContent = text));

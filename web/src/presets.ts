@@ -1,10 +1,10 @@
-/** Trainings that a page can do while somebody watches. Names of settings are those of `config.toml`. */
+/** Trainings that take minutes in a page. Names of settings are those of `config.toml` with `_` for `-`. */
 
 import type { ModelOptions, TrainOptions } from "../pkg/index.js";
 
 export interface Preset {
   name: string;
-  /** What to expect of it. */
+  /** Expected result, shown to the user. */
   note: string;
   model: ModelOptions;
   training: TrainOptions;

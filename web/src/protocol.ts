@@ -1,17 +1,17 @@
-/** What page and worker say to each other. The worker answers every request, with a value or an error; news come in between. */
+/** Messages between page and worker. The worker answers every request with a value or an error, and sends news at any time. */
 
 import type {
   DataRecord, DeviceChoice, DeviceInfo, Evaluation, GenerateOptions, Generation, Maze, ModelInfo, ModelOptions, Piece, StepReport,
   TaskOptions, TrainOptions, Trail,
 } from "../pkg/index.js";
 
-/** A file that somebody chose, with its path in the folder that was chosen. */
+/** A file chosen by the user, with its path in the chosen folder. */
 export interface Chosen {
   path: string;
   content: Blob;
 }
 
-/** The calls of the worker: argument and result. */
+/** Calls of the worker: argument and result. */
 export interface Calls {
   start: [{ device: DeviceChoice }, DeviceInfo];
   restore: [null, { info: ModelInfo; name: string } | null];
@@ -22,14 +22,14 @@ export interface Calls {
   generate: [{ prompt: string; options: GenerateOptions }, Generation];
   train: [{ steps: number }, number];
   evaluate: [{ questions: number }, Evaluation];
-  /** As a zip. */
+  /** A zip file. */
   exportModel: [null, Uint8Array<ArrayBuffer>];
   stop: [null, null];
 }
 
 export type Request = { [C in keyof Calls]: { id: number; call: C; argument: Calls[C][0] } }[keyof Calls];
 
-/** An error with what is behind it, outermost first. */
+/** Messages of an error and its causes, the error first. */
 export type Reasons = string[];
 
 export type News =
@@ -41,7 +41,7 @@ export type News =
 
 export type Reply = { id: number; value: unknown } | { id: number; reasons: Reasons };
 
-/** The lock that a worker holds as long as it lives. */
+/** Name of the lock that a worker holds while it runs. */
 export const lockOf = (worker: string) => `ssft-worker-${worker}`;
 
 export const reasonsOf = (error: unknown): Reasons => {

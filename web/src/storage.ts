@@ -1,30 +1,30 @@
-/** The one state that is kept in this browser (its origin private file system), whole or not at all. */
+/** Saved state of a training, one for this browser, in its origin private file system; written atomically. */
 
 const NAME = "session.zip";
 
-/** The root, where there is one: not on a page that came over plain http, and not where the browser lends no storage. */
+/** Root directory; `undefined` on a page served over http, or if the browser gives the page no storage. */
 const root = async (): Promise<FileSystemDirectoryHandle | undefined> =>
   navigator.storage?.getDirectory?.().catch(() => undefined);
 
-/** There is one kept state, and one tab at a time that writes it: the first, and when that is closed the next. */
+/** True if this tab writes the saved state: one tab at a time does, the first one, and after it is closed the next. */
 let keeps = navigator.locks === undefined;
 void navigator.locks?.request("ssft-keeps", () => {
   keeps = true;
   return new Promise(() => undefined);
 });
 
-/** Replaces what is kept: the file system swaps the new content in when it is closed. */
+/** Replaces the saved state. The file system swaps in the new content when the file is closed. */
 export async function keep(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   if (!keeps) throw new Error("another tab of this page keeps its training there");
   const directory = await root();
-  if (!directory) throw new Error("it lends this page no storage");
+  if (!directory) throw new Error("the browser gives this page no storage");
   const file = await directory.getFileHandle(NAME, { create: true });
   const out = await file.createWritable();
   await out.write(bytes);
   await out.close();
 }
 
-/** What is kept, if anything is. */
+/** The saved state; `null` if there is none. */
 export async function kept(): Promise<Uint8Array | null> {
   try {
     const file = await (await (await root())?.getFileHandle(NAME))?.getFile();

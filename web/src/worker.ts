@@ -1,4 +1,4 @@
-/** Everything that computes, away from the page's own thread. It passes calls on and holds no loop of its own. */
+/** Worker for all computation, so that the page's thread stays free. It passes calls to the module; loops are in the module. */
 
 import { Session, drawMaze, mazeTrail, questions } from "../pkg/index.js";
 import type { ModelFiles, Piece, StepReport } from "../pkg/index.js";
@@ -7,9 +7,9 @@ import { startModule } from "./module";
 import { type Calls, type News, type Reply, type Request, lockOf, reasonsOf } from "./protocol";
 import { keep, kept } from "./storage";
 
-/** The name of the model, inside a kept state. */
+/** File with the name of the model, in a saved state. */
 const NAME_FILE = "name.txt";
-/** A state of a model for watching is some megabytes: kept often, because a reload comes without notice. */
+/** Time between two saved states, in seconds. Short, because a reload comes without notice and a state is only a few megabytes. */
 const SAVE_EVERY_S = 3;
 
 let session: Session | undefined;
@@ -24,7 +24,7 @@ const open = (): Session => {
   return session;
 };
 
-/** The page asks for the same lock, and gets it when this worker is gone, however it ends. */
+// The page requests the same lock, and gets it when this worker has ended for any reason.
 void navigator.locks?.request(lockOf(self.name), () => new Promise(() => undefined));
 
 self.addEventListener("error", (event) => {
@@ -41,7 +41,7 @@ async function save(files: ModelFiles, step: number): Promise<void> {
     await keep(pack({ ...files, [NAME_FILE]: new TextEncoder().encode(name) }));
     say({ news: "saved", step, problem: null });
   } catch (error) {
-    // A private window or a full disk: training goes on, and the page says so.
+    // In a private window or with a full disk the training continues, and the page shows the problem.
     say({ news: "saved", step, problem: reasonsOf(error).join(": ") });
   }
 }
@@ -117,7 +117,7 @@ self.addEventListener("message", async ({ data }: MessageEvent<Request>) => {
     const answer = answers[data.call] as (argument: unknown) => Promise<unknown>;
     say({ id: data.id, value: await answer(data.argument) });
   } catch (error) {
-    // The device is lost, and with it all that was on it.
+    // The device is lost, with the model on it.
     if (error instanceof Error && error.name === "DeviceError") say({ news: "fatal", reasons: reasonsOf(error) });
     else say({ id: data.id, reasons: reasonsOf(error) });
   }

@@ -1,4 +1,4 @@
-/** A Chromium, and the built page behind a plain file server, for tests and measurements. */
+/** Chromium, and a file server for the built page, for tests and measurements. */
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 const QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** Serves the page from a folder of its own, compressing nothing; `change` may answer in place of a file. */
+/** Serves the page from the folder `page/` without compression; `change` may return other content of a file. */
 export async function serve(change = () => undefined) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://localhost").pathname.replace(/^\/page\//, "/");
@@ -36,7 +36,7 @@ export async function launch({ gpu = false } = {}) {
   });
 }
 
-/** A page that writes down what should not happen: errors on its console, and requests to anybody else. */
+/** Opens the page and records faults: errors on its console, and requests to other origins. */
 export async function open(context, url) {
   const page = await context.newPage();
   const faults = [];
@@ -51,19 +51,20 @@ export async function open(context, url) {
   return { page, faults };
 }
 
-/** Until the page can be used, or says why not. */
+/** Waits until the page is usable or shows an error. */
 export async function ready(page) {
   await page.waitForFunction(() => document.getElementById("loading").hidden);
 }
 
 export const text = (page, selector) => page.locator(selector).innerText();
 
-/** The step that the training view shows. */
+/** Step number in the training view. */
 export async function step(page) {
   const words = await text(page, "#figures");
   return Number(/step (\d+)/.exec(words)?.[1] ?? 0);
 }
 
+/** Waits until the training view shows step `least` or a later one. */
 export async function until(page, least) {
   await page.waitForFunction(
     (least) => Number(/step (\d+)/.exec(document.getElementById("figures").innerText)?.[1] ?? 0) >= least,

@@ -1,4 +1,4 @@
-/** What the page costs: `node tests/measure.mjs` after `cargo xtask web`. Times are of this machine. */
+/** Size and times of the page on this machine: `node tests/measure.mjs` after `cargo xtask web`. */
 
 import { stat, readdir } from "node:fs/promises";
 import { launch, open, ready, serve, text, until } from "./browser.mjs";
@@ -6,7 +6,7 @@ import { launch, open, ready, serve, text, until } from "./browser.mjs";
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const row = (name, value) => console.log(`| ${name} | ${value} |`);
 
-/** From the first request to the first token of an answer; loads, answers and trains once. */
+/** Loads the page, answers a question and trains; returns times in ms and the target tokens per second. */
 async function run(browser, url, gpu) {
   const context = await browser.newContext();
   await context.addInitScript(() => {

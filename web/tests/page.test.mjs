@@ -1,4 +1,4 @@
-/** The built page, used as people use it. */
+/** Tests of the built page in Chromium, through its controls. */
 
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
@@ -22,7 +22,7 @@ after(async () => {
   server?.close();
 });
 
-/** The page in a context of its own, with nothing kept from before. */
+/** The page in a new browser context, without saved state. */
 async function fresh(options = {}, from = browser) {
   const context = await from.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
   const opened = await open(context, server.url);
@@ -35,7 +35,7 @@ async function answer(page) {
   await page.waitForFunction(() => document.getElementById("vote").textContent !== "");
 }
 
-/** Where the zip of an export lies. */
+/** Path of the zip file of an export. */
 async function exported(page, name) {
   const download = page.waitForEvent("download");
   await page.click("#export");
@@ -44,7 +44,7 @@ async function exported(page, name) {
   return path;
 }
 
-test("without WebGPU the page says so, and all forks answer a maze and vote", async () => {
+test("without WebGPU the page shows the reason, and all forks answer a maze and vote", async () => {
   const { context, page, faults } = await fresh();
   assert.match(await text(page, "#device-name"), /^CPU/);
   assert.match(await text(page, "#device-note"), /On the CPU: this browser offers no WebGPU adapter/);
@@ -61,7 +61,7 @@ test("without WebGPU the page says so, and all forks answer a maze and vote", as
   await context.close();
 });
 
-test("a training learns, and a reload goes on from where it was", async () => {
+test("the loss of a training falls, and a reload continues from the saved step", async () => {
   const { context, page, faults } = await fresh();
   await page.click("#tab-train");
   await page.click("#step");
@@ -89,7 +89,7 @@ test("a training learns, and a reload goes on from where it was", async () => {
   await context.close();
 });
 
-test("another arm starts anew, and puts every trace under the first fork", async () => {
+test("another arm starts a new training, with every trace under the first fork", async () => {
   const { context, page, faults } = await fresh();
   await page.click("#tab-train");
   await page.selectOption("#arm", "sft-mixed");
@@ -115,7 +115,7 @@ test("another arm starts anew, and puts every trace under the first fork", async
   await context.close();
 });
 
-test("what is exported opens again, in another browser", async () => {
+test("an exported model can be opened", async () => {
   const { context, page, faults } = await fresh();
   const path = await exported(page, "ssft-page");
   const files = unzipSync(new Uint8Array(await readFile(path)));
@@ -129,7 +129,7 @@ test("what is exported opens again, in another browser", async () => {
   await context.close();
 });
 
-test("a damaged model is refused in words, and the one before stays", async () => {
+test("a damaged model is refused with a message, and the model before stays open", async () => {
   const { context, page, faults } = await fresh();
   const demo = new URL("../dist/demo/", import.meta.url);
   const names = ["config.json", "model.safetensors", "tokenizer.json", "forks.json"];
@@ -154,7 +154,7 @@ test("a damaged model is refused in words, and the one before stays", async () =
   await context.close();
 });
 
-test("a worker that is killed in the middle of a step is replaced, and its training goes on", async () => {
+test("a worker that ends during a step is replaced, and its training continues", async () => {
   const { context, page, faults } = await fresh();
   await page.click("#tab-train");
   await page.click("#step");
@@ -178,7 +178,7 @@ test("a worker that is killed in the middle of a step is replaced, and its train
   await context.close();
 });
 
-test("what is kept and cannot be opened does not keep the page from opening", async () => {
+test("the page opens with the demo model if the saved state cannot be opened", async () => {
   const { context, page } = await fresh();
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
@@ -199,7 +199,7 @@ test("what is kept and cannot be opened does not keep the page from opening", as
   await context.close();
 });
 
-test("a second tab does not overwrite what the first one keeps", async () => {
+test("a second tab does not overwrite the saved state of the first", async () => {
   const { context, page, faults } = await fresh();
   const train = async (page) => {
     await page.click("#tab-train");
@@ -219,7 +219,7 @@ test("a second tab does not overwrite what the first one keeps", async () => {
   await context.close();
 });
 
-test("what the server gives wrong is told, and not kept", async () => {
+test("damaged files of the server are reported, and not cached", async () => {
   let wrong = true;
   const faulty = await serve((path, bytes) => {
     if (wrong && path.endsWith(".wasmz")) return bytes.subarray(0, bytes.length >> 1);
@@ -234,7 +234,7 @@ test("what the server gives wrong is told, and not kept", async () => {
   await page.reload();
   await ready(page);
   assert.match(await text(page, "#model-name"), /Demo model/);
-  // From the cache, while the server gives it wrong again: of the demo model's files one is.
+  // The server sends damaged files again. The module comes from the cache, config.json of the demo model does not.
   wrong = true;
   await page.reload();
   await ready(page);
@@ -246,7 +246,7 @@ test("what the server gives wrong is told, and not kept", async () => {
   faulty.close();
 });
 
-test("a device that is not there is told, and the page goes on on another with what was open", async () => {
+test("a missing device is reported, and the page continues on another with the same model", async () => {
   const { context, page, faults } = await fresh();
   const path = await exported(page, "ssft-own");
   await page.setInputFiles("#files", path);
@@ -265,7 +265,7 @@ test("a device that is not there is told, and the page goes on on another with w
   await context.close();
 });
 
-test("Pause and Stop are heard at any time", async () => {
+test("Pause and Stop work directly after the start", async () => {
   const { context, page, faults } = await fresh();
   await page.evaluate(() => (document.getElementById("ask").click(), document.getElementById("stop-answer").click()));
   await page.waitForFunction(() => !document.getElementById("ask").disabled);
@@ -279,7 +279,7 @@ test("Pause and Stop are heard at any time", async () => {
   await context.close();
 });
 
-test("nothing in the page speaks to anybody else, the worker neither", async () => {
+test("page and worker cannot send requests to other origins", async () => {
   const other = await serve();
   const { context, page } = await fresh();
   const asked = (url) => fetch(url, { mode: "no-cors" }).then(() => "answered", (error) => error.name);
@@ -291,7 +291,7 @@ test("nothing in the page speaks to anybody else, the worker neither", async () 
   other.close();
 });
 
-test("tabs, controls and answers are reached by keyboard", async () => {
+test("tabs, controls and answers can be used by keyboard", async () => {
   const { context, page } = await fresh();
   await page.locator("#tab-answer").focus();
   await page.keyboard.press("ArrowRight");
@@ -315,7 +315,7 @@ test("tabs, controls and answers are reached by keyboard", async () => {
   await context.close();
 });
 
-test("dark, narrow", async () => {
+test("the page fits a narrow dark screen", async () => {
   const { context, page, faults } = await fresh({ colorScheme: "dark", viewport: { width: 360, height: 740 } });
   await answer(page);
   await page.screenshot({ path: join(SHOTS, "answer-dark-narrow.png"), fullPage: true });
@@ -331,10 +331,10 @@ test("dark, narrow", async () => {
   await context.close();
 });
 
-test("a browser that refuses a shader is not believed, and the CPU computes", async () => {
+test("WebGPU that refuses a shader is not used, and the CPU computes", async () => {
   gpuBrowser ??= await launch({ gpu: true });
   const context = await gpuBrowser.newContext();
-  // It says that it is hardware, and skips one of our kernels.
+  // The hook reports the adapter as hardware, and makes the browser refuse one of our kernels.
   const hook = `
     Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });
     const create = GPUDevice.prototype.createShaderModule;
@@ -355,11 +355,11 @@ test("a browser that refuses a shader is not believed, and the CPU computes", as
   await context.close();
 });
 
-test("on WebGPU forks answer and a model trains, and a lost device is recovered from", async () => {
+test("on WebGPU forks answer and a model trains, and the page recovers from a lost device", async () => {
   gpuBrowser ??= await launch({ gpu: true });
   const { context, page, faults } = await fresh({}, gpuBrowser);
-  assert.match(await text(page, "#device-note"), /its only WebGPU adapter is software/, "software is not taken by itself");
-  // The worker's own device, so that it can be lost.
+  assert.match(await text(page, "#device-note"), /its only WebGPU adapter is software/, "software is not selected by auto");
+  // The hook stores the worker's device, so that the test can destroy it.
   await context.route("**/worker-*.js", async (route) => {
     const response = await route.fetch();
     const hook = `const request = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function (...of) { return (self.theDevice = await request.apply(this, of)); };\n`;

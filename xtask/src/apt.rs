@@ -1,4 +1,4 @@
-//! Packages on Debian and its relatives.
+//! Package installation on Debian and distributions derived from it.
 
 use std::fs;
 use std::io::Write;
@@ -9,15 +9,16 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::{command, quiet, succeeds};
 
+/// Directory of apt's lists of package sources.
 const SOURCES: &str = "/etc/apt/sources.list.d";
 
-/// Whether packages can be installed without asking anyone for a password.
+/// True if packages can be installed without a password.
 pub fn is_usable() -> bool {
     succeeds(command("apt-get").arg("--version"))
         && (is_root() || succeeds(command("sudo").args(["-n", "true"])))
 }
 
-/// Debian's release name, `None` on any other system (Ubuntu's backports are another matter).
+/// Name of the Debian release, as in `bookworm`. `None` on other systems, Ubuntu included: its backports differ from Debian's.
 pub fn codename() -> Option<String> {
     let release = fs::read_to_string("/etc/os-release").ok()?;
     let field = |name: &str| {
@@ -29,7 +30,8 @@ pub fn codename() -> Option<String> {
     field("VERSION_CODENAME").filter(|_| field("ID").as_deref() == Some("debian"))
 }
 
-/// Asks the sources what they have. A third party's broken source fails it too; whether ours came shows in what follows.
+/// Updates the lists of packages. Its failure is ignored, because a broken third-party source causes one too; a missing package
+/// fails at its installation.
 pub fn update() {
     let _ = quiet(as_root("apt-get").args(["update", "-qq"]));
 }
@@ -44,7 +46,7 @@ pub fn install(packages: &[&str], suite: Option<&str>) -> Result<()> {
     quiet(install.args(packages)).map(drop)
 }
 
-/// Adds `suite` beside `release`: the machine's own entry, with nothing but the suite changed.
+/// Adds the source of `suite`: a copy of the machine's entry of `release` with the suite replaced.
 pub fn add_suite(release: &str, suite: &str) -> Result<()> {
     let entries = entries();
     if entries.iter().any(|(_, entry)| has_word(entry, suite)) {
@@ -57,7 +59,7 @@ pub fn add_suite(release: &str, suite: &str) -> Result<()> {
     write_as_root(&format!("{SOURCES}/ssft-wgpu-{suite}.{extension}"), &entry)
 }
 
-/// Every entry with its file's extension: a stanza of a `.sources`, a line of a `.list`.
+/// All entries, each with the extension of its file: stanzas of `.sources` files, lines of `.list` files.
 fn entries() -> Vec<(&'static str, String)> {
     let mut files: Vec<PathBuf> =
         fs::read_dir(SOURCES).into_iter().flatten().flatten().map(|file| file.path()).collect();
@@ -82,7 +84,7 @@ fn entries_of(file: &Path) -> Vec<(&'static str, String)> {
     text.split(separator).map(|entry| (extension, format!("{}\n", entry.trim()))).collect()
 }
 
-/// The entry with `suite` in place of its suites, if `release` is among them.
+/// The entry with its suites replaced by `suite`; `None` if `release` is not one of its suites.
 fn sibling(entry: &str, release: &str, suite: &str) -> Option<String> {
     let line = entry.lines().find(|line| has_word(line, release))?;
     let changed = if line.starts_with("Suites:") {
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn other_suites_and_sources_are_passed_over() {
+    fn entries_of_other_suites_are_ignored() {
         for entry in [
             "Types: deb\nURIs: mirror\nSuites: bookworm-security\nComponents: main\n",
             "deb-src mirror bookworm main\n",

@@ -1,4 +1,4 @@
-//! The model that the page opens with: trained by the program itself, with settings and figures beside it.
+//! Demo model of the page, trained by the native program, with its settings and figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use crate::process::{cargo, command, loud, root};
 use crate::steps::Steps;
 use crate::web::target_directory;
 
-/// Mazes, because there forks are seen to differ. Stored as f16: half the bytes to fetch.
+/// Settings of the training. The task is mazes, where the page can draw how forks differ; the type is f16, half the bytes of f32.
 const SETTINGS: &str = "--task maze --preset demo --train-questions 20000 --match-tokens 16 --steps 3000 \
                         --eval-every 0 --save-every 500 --dtype f16 --device cpu";
-/// Beside the model: how it came to be, and what it can.
+/// Files published with the model: its settings and its evaluation.
 const BESIDE: [&str; 2] = ["config.toml", "eval.txt"];
-/// Most bytes of it all.
+/// Largest size of the published files, in bytes.
 const MOST: u64 = 3_000_000;
 
-/// `cargo xtask demo-model`: about ten minutes on two cores. A run that was cut off goes on.
+/// `cargo xtask demo-model`: about ten minutes on two cores. An interrupted run is resumed.
 pub fn run(steps: &mut Steps) -> Result<()> {
     steps.run("build", || loud(&mut cargo("build --release --workspace")))?;
     let program = target_directory()?.join("release/ssft-wgpu");

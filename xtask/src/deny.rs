@@ -1,10 +1,11 @@
-//! Licences, advisories and sources, judged by cargo-deny with `deny.toml`.
+//! Check of licences, advisories and sources by cargo-deny with `deny.toml`.
 
 use anyhow::{Result, ensure};
 
 use crate::process::{cargo, loud, succeeds};
 use crate::steps::Steps;
 
+/// `cargo xtask deny`.
 pub fn run(steps: &mut Steps) -> Result<()> {
     ensure!(
         succeeds(&mut cargo("deny --version")),

@@ -1,4 +1,4 @@
-//! The paper's comparison at a size that anyone can rerun: every arm on every task with every seed.
+//! The paper's comparison in small: every arm on every task with every seed, in about two hours on two cores.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use crate::document;
 use crate::process::{cargo, command, loud, quiet, root};
 use crate::steps::Steps;
 
-/// The directory's part, flags, and how many answers a fork draws: all arms draw 24 to a question. The four arms of the
-/// paper, and one with as many forks as traces.
+/// Arms: name in the run's directory, flags, and number of answers to draw from each fork, 24 a question in all arms. The first
+/// four are the paper's; the last has as many forks as traces.
 const ARMS: [(&str, &str, &str); 5] = [
     ("sft", "--method sft", "24"),
     ("sft-mixed", "--method sft-mixed", "24"),
@@ -20,49 +20,53 @@ const ARMS: [(&str, &str, &str); 5] = [
     ("ssft", "--method ssft", "4"),
     ("ssft-n4", "--method ssft --forks 4", "6"),
 ];
-/// What differs between tasks: chosen so that no arm is near 0 or 1.
+/// Tasks and their settings, chosen so that the accuracy of every arm is far from 0 and 1.
 const TASKS: [(&str, &str); 2] = [
     ("arithmetic", "--difficulty 2 --train-questions 20000 --match-tokens 8 --steps 3000"),
     ("countdown", "--difficulty 2 --train-questions 12000 --match-tokens 24 --steps 2500"),
 ];
-/// The same for all runs. One trace in place of four leaves `sft` a quarter of the tokens of a step, so it is given
-/// four times the questions.
+/// Questions a step of all arms but `sft`.
 const QUESTIONS: usize = 8;
+/// Questions a step of `sft`: with one trace instead of four, four times the questions give a step the same number of tokens.
+const QUESTIONS_OF_SFT: usize = 4 * QUESTIONS;
+/// Settings of all runs.
 const SETTINGS: &str = "--eval-questions 500 --eval-every 0 --device cpu";
+/// Marks around the tables in docs/experiments.md.
 const RESULTS: [&str; 2] = ["<!-- results -->", "<!-- end of results -->"];
 
-/// `experiment`.
+/// Arguments of `experiment`.
 #[derive(Args)]
 pub struct Experiment {
-    /// Where the runs go; those that are there already go on or are left as they are
+    /// Directory of the runs; finished runs in it are kept, unfinished ones are resumed
     #[arg(long, default_value = "runs/experiment")]
     out: PathBuf,
-    /// Seeds of each arm: 1, 2, ..
+    /// Number of seeds of each arm: 1, 2, ..
     #[arg(long, default_value_t = 3)]
     seeds: u64,
     /// Only these tasks
     #[arg(long, value_delimiter = ',', requires = "keep_docs")]
     tasks: Vec<String>,
-    /// Leave docs/experiments.md and what lies beside it as they are
+    /// Leave docs/experiments.md and docs/experiments unchanged, and write the report to the directory of the runs
     #[arg(long)]
     keep_docs: bool,
 }
 
+/// `cargo xtask experiment`.
 pub fn run(steps: &mut Steps, experiment: &Experiment) -> Result<()> {
     let known = |task: &String| TASKS.iter().any(|(name, _)| name == task);
     if let Some(task) = experiment.tasks.iter().find(|task| !known(task)) {
-        bail!("no experiment on \"{task}\"; there is arithmetic and countdown");
+        bail!("no experiment on \"{task}\"; give arithmetic or countdown");
     }
     steps.run("build", || loud(&mut cargo("build --release --workspace")))?;
     let program = program()?;
     let mut runs = Vec::new();
-    // Seed by seed, so that what is there after an interruption can be compared already.
+    // The outer loop is over seeds, so that an interrupted experiment has complete comparisons of the first seeds.
     for seed in 1..=experiment.seeds {
         for (task, settings) in wanted(experiment) {
             for (arm, method, samples) in ARMS {
                 let run = experiment.out.join(format!("{task}-{arm}-{seed}"));
                 let name = run.display().to_string();
-                let questions = if arm == "sft" { 4 * QUESTIONS } else { QUESTIONS };
+                let questions = if arm == "sft" { QUESTIONS_OF_SFT } else { QUESTIONS };
                 let flags = format!(
                     "--task {task} {method} --seed {seed} {settings} --batch-questions {questions} {SETTINGS}"
                 );
@@ -79,7 +83,7 @@ fn wanted(experiment: &Experiment) -> impl Iterator<Item = (&'static str, &'stat
     TASKS.into_iter().filter(move |(name, _)| all || experiment.tasks.iter().any(|task| task == name))
 }
 
-/// The program that `cargo build` made.
+/// Path of the program, built into the directory of this executable.
 fn program() -> Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     let program = own.with_file_name(format!("ssft-wgpu{}", std::env::consts::EXE_SUFFIX));
@@ -87,7 +91,7 @@ fn program() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Trains and evaluates one run, unless that is done.
+/// Trains and evaluates one run; does nothing if it was evaluated before.
 fn one(program: &Path, run: &Path, flags: &str, samples: &str) -> Result<()> {
     let place = root().join(run);
     let begun = place.join("config.toml").exists();
@@ -112,11 +116,11 @@ fn one(program: &Path, run: &Path, flags: &str, samples: &str) -> Result<()> {
     eval.args(["--device", "cpu", "--json"]).arg(run.join("eval.json"));
     let said = quiet(&mut eval)?;
     println!("{said}");
-    // Only now: an evaluation that was interrupted is done again.
+    // Written last, so that an interrupted evaluation is repeated.
     fs::write(evaluated, said).with_context(|| format!("{}: cannot be written", run.display()))
 }
 
-/// Refuses a run that was begun with other settings than `flags`.
+/// Refuses a run that was started with other settings than `flags`.
 fn check(place: &Path, flags: &str) -> Result<()> {
     let path = place.join("config.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -128,14 +132,14 @@ fn check(place: &Path, flags: &str) -> Result<()> {
         let found = found.trim_matches('"');
         ensure!(
             found == wanted,
-            "{}: {key} is {found}, and the experiment wants {wanted}; move the run away or give another --out",
+            "{}: {key} is {found}, but the experiment needs {wanted}; move the run away or give another --out",
             path.display()
         );
     }
     Ok(())
 }
 
-/// The page of each run and of all, and what the documents quote.
+/// Writes the report of each run, the comparison of all, and the tables in docs/experiments.md.
 fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<()> {
     let of = |arguments: &[&str], runs: &[PathBuf]| -> Command {
         let mut report = command(program);
@@ -153,7 +157,8 @@ fn report(program: &Path, runs: &[PathBuf], experiment: &Experiment) -> Result<(
     if experiment.keep_docs { Ok(()) } else { quote(&tables) }
 }
 
-/// Puts the tables, which follow the page's name, between their marks in docs/experiments.md.
+/// Writes the tables between their marks in docs/experiments.md. `tables` is the output of `report`, whose first line is the name
+/// of the page.
 fn quote(tables: &str) -> Result<()> {
     let path = root().join("docs/experiments.md");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -168,15 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_other_settings_are_not_taken_for_these() {
+    fn runs_with_other_settings_are_refused() {
         let place = std::env::temp_dir().join(format!("experiment-{}", std::process::id()));
         fs::create_dir_all(&place).expect("a directory");
         fs::write(place.join("config.toml"), "task = \"maze\"  # flag\nsteps = 30\n").expect("a file");
         assert!(check(&place, "--task maze --steps 30").is_ok());
         let why = check(&place, "--task maze --steps 40").expect_err("other steps").to_string();
-        assert!(why.contains("steps is 30, and the experiment wants 40"), "{why}");
+        assert!(why.contains("steps is 30, but the experiment needs 40"), "{why}");
         let why = check(&place, "--forks 4").expect_err("no forks").to_string();
-        assert!(why.contains("forks is absent, and"), "{why}");
+        assert!(why.contains("forks is absent, but"), "{why}");
         fs::remove_dir_all(&place).expect("removed");
     }
 }

@@ -1,4 +1,5 @@
-//! A folder with the program, its tests and a script that tests and measures a graphics card: `tests/gpu-kit/README.md`.
+//! Kit for a graphics card: a folder with the program, its tests and a script that runs and measures them
+//! (`tests/gpu-kit/README.md`).
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,16 +13,17 @@ use crate::apt;
 use crate::process::{cargo, command, loud, quiet, root, succeeds};
 use crate::steps::Steps;
 
-/// Most bytes of the folder: a machine that is lent is far away.
+/// Largest size of the kit, in bytes: it is copied to a rented machine over a network.
 const MOST: u64 = 40 << 20;
-/// Test binaries that ask an adapter, and their names in the kit.
+/// Tests that use an adapter, and the names of their binaries in the kit.
 const TESTS: [(&str, &str); 3] =
     [("kernels", "test-kernels"), ("decoding", "test-decoding"), ("devices", "test-devices")];
-/// The program with autotune, in the kit.
+/// Name of the program with autotune in the kit.
 const WITH_AUTOTUNE: &str = "ssft-wgpu-autotune";
-/// Files of the repository that go along, and their place in the kit.
+/// Directories of the repository that are copied into the kit, and their names there.
 const FILES: [(&str, &str); 2] = [("tests/peers", "peers"), ("web/public/demo", "model")];
-/// The Vulkan loader, and the libraries that NVIDIA's driver opens even without a display; for machines without them.
+/// Debian packages of the Vulkan loader and of the libraries that NVIDIA's driver opens even without a display, for machines
+/// without them.
 const LOADER: [&str; 14] = [
     "libvulkan1",
     "libglvnd0",
@@ -38,23 +40,23 @@ const LOADER: [&str; 14] = [
     "libbsd0",
     "libmd0",
 ];
-/// Where Debian puts libraries.
+/// Directory of libraries in a Debian package.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
-/// Options of xz that pack five programs of one origin into 70 % of what `-9` needs: addresses of calls made absolute, and a
-/// window that sees all of them.
+/// Options of xz for a small archive: calls with absolute addresses, and a dictionary larger than all programs together. Five
+/// programs with much code in common take 70 % of the bytes of `-9`.
 const SMALLEST: &str = "--x86 --lzma2=preset=9,dict=256MiB";
-/// Whether this machine is of the kind that the kit is for.
+/// True on the platform of the kit, x86-64 Linux.
 const HAS_TARGET: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
-/// Where the suite puts the kit that it tries, in the target directory.
+/// Directory of the kit that the test suite tries, in the target directory.
 const SMALL_KIT: &str = "gpu-kit/small";
 
-/// `gpu-kit`.
+/// Arguments of `gpu-kit`.
 #[derive(Args)]
 pub struct GpuKit {
-    /// Where the folder goes; it must not be there
+    /// Folder to write; it must not exist
     #[arg(long)]
     out: PathBuf,
-    /// Leave out the second program, which has CubeCL's autotune: it takes some five more minutes to build
+    /// Leave out the second program, with CubeCL's autotune, which takes about five minutes to build
     #[arg(long)]
     without_autotune: bool,
 }
@@ -62,8 +64,8 @@ pub struct GpuKit {
 /// `cargo xtask gpu-kit`.
 pub fn run(steps: &mut Steps, kit: &GpuKit) -> Result<()> {
     let out = root().join(&kit.out);
-    ensure!(HAS_TARGET, "the kit is built on x86-64 Linux, for the same");
-    ensure!(!out.exists(), "{} is there already; remove it or give another --out", out.display());
+    ensure!(HAS_TARGET, "the kit is for x86-64 Linux, and can only be built there");
+    ensure!(!out.exists(), "{} exists; remove it or give another --out", out.display());
     let autotune = match kit.without_autotune {
         true => None,
         false => Some(steps.run("build with autotune", || program(Some("autotune")))?),
@@ -74,10 +76,10 @@ pub fn run(steps: &mut Steps, kit: &GpuKit) -> Result<()> {
     Ok(())
 }
 
-/// The kit at small shapes on whatever adapter there is, and its report, so that neither rots.
+/// Test of the kit and of its report, at small shapes on the adapter of this machine.
 pub fn check(steps: &mut Steps, environment: &[(&'static str, OsString)]) -> Result<()> {
     if !HAS_TARGET {
-        println!("the kit for graphics cards is for x86-64 Linux, and not tried here");
+        println!("the kit for graphics cards is not tested: it is for x86-64 Linux");
         return Ok(());
     }
     let out = crate::web::target_directory()?.join(SMALL_KIT);
@@ -93,17 +95,17 @@ pub fn check(steps: &mut Steps, environment: &[(&'static str, OsString)]) -> Res
     steps.run("gpu report", || crate::gpu_report::section(&results).map(|text| println!("{text}")))
 }
 
-/// What differs between kits.
+/// Options of a kit.
 struct Choice {
-    /// The program with autotune.
+    /// Path of the program with autotune, if the kit has it.
     autotune: Option<PathBuf>,
-    /// The Vulkan loader goes along.
+    /// True if the kit has the Vulkan loader.
     loader: bool,
     /// Options of xz.
     packing: &'static str,
 }
 
-/// Puts the folder together, under another name until it is whole; returns its bytes.
+/// Builds the kit under another name, then renames it to `target`; returns its size in bytes.
 fn pack(steps: &mut Steps, target: &Path, choice: &Choice) -> Result<u64> {
     let out = target.with_extension("unfinished");
     if out.exists() {
@@ -140,7 +142,7 @@ fn pack(steps: &mut Steps, target: &Path, choice: &Choice) -> Result<u64> {
     Ok(bytes)
 }
 
-/// The program and the tests, each with its name in the kit.
+/// Built program and tests, each with its name in the kit.
 fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
     let mut programs = vec![("ssft-wgpu", program(None)?)];
     let mut build = cargo("test --no-run --release --workspace --message-format json-render-diagnostics");
@@ -158,7 +160,7 @@ fn programs() -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(programs)
 }
 
-/// The program, with a cargo feature if one is named; copied aside, because the next build takes its place.
+/// Builds the program with a cargo `feature`, if given; returns the path of a copy, because the next build overwrites it.
 fn program(feature: Option<&str>) -> Result<PathBuf> {
     let features = feature.into_iter().flat_map(|feature| ["--features", feature]);
     loud(cargo("build --release --package ssft-wgpu").args(features))?;
@@ -169,11 +171,11 @@ fn program(feature: Option<&str>) -> Result<PathBuf> {
     Ok(aside)
 }
 
-/// The loader's libraries, out of Debian's packages, into `content/loader`.
+/// Unpacks the libraries of [`LOADER`] into `content/loader`.
 fn loader(content: &Path) -> Result<()> {
     ensure!(
         apt::is_usable() && succeeds(command("dpkg-deb").arg("--version")),
-        "the Vulkan loader comes from Debian's packages; build the kit on Debian or Ubuntu"
+        "the Vulkan loader is taken from Debian packages; build the kit on Debian or Ubuntu"
     );
     let (packages, unpacked) = (content.join("packages"), content.join("unpacked"));
     fs::create_dir_all(&packages).with_context(|| packages.display().to_string())?;

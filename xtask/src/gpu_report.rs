@@ -1,4 +1,4 @@
-//! What the kit found on a card, as a section of docs/benchmarks.md: what did not pass first, then ratios, the worst first.
+//! Report of the kit's results on a card, as a section of docs/benchmarks.md: failures first, then ratios, the worst first.
 
 mod markdown;
 mod tables;
@@ -14,27 +14,27 @@ use serde_json::Value;
 use crate::document;
 use crate::process::root;
 
-/// `gpu-report`.
+/// Arguments of `gpu-report`.
 #[derive(Args)]
 pub struct GpuReport {
-    /// The folders that `run.sh` filled; where two have the same part, the later folder counts
+    /// Folders written by `run.sh`; if two have the same part, the later folder counts
     #[arg(required = true)]
     results: Vec<PathBuf>,
-    /// The document whose section of this card is written or written again
+    /// Document whose section of this card is added or replaced
     #[arg(long, default_value = "docs/benchmarks.md")]
     out: PathBuf,
 }
 
-/// What `run.sh` left.
+/// Results of `run.sh`.
 #[derive(Default)]
 struct Results {
-    /// One object per part that has ended, by its name: status, seconds, limit.
+    /// Status, duration and time limit in seconds of each part that has ended, by its name.
     parts: BTreeMap<String, Value>,
-    /// The figures of a part by its name.
+    /// Figures of each part, by its name.
     figures: BTreeMap<String, Value>,
 }
 
-/// The last part that `run.sh` writes: the whole run.
+/// Name of the last part that `run.sh` writes, which stands for the whole run.
 const WHOLE_RUN: &str = "all";
 
 /// `cargo xtask gpu-report`.
@@ -44,7 +44,7 @@ pub fn run(report: &GpuReport) -> Result<()> {
     let card = results.card()?;
     if !results.is_hardware() {
         println!("{section}");
-        bail!("{card} is software, and its times are not those of a card; nothing was written");
+        bail!("{card} is a software adapter, whose times are not those of a card; nothing was written");
     }
     let path = root().join(&report.out);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -53,16 +53,16 @@ pub fn run(report: &GpuReport) -> Result<()> {
     Ok(())
 }
 
-/// The section of any adapter, software too.
+/// Section of the adapter in the folder `results`, which may be a software adapter.
 pub fn section(results: &Path) -> Result<String> {
     Results::read(&[results.to_owned()])?.section()
 }
 
 fn name_of(line: &Value) -> Result<String> {
-    Ok(line["part"].as_str().context("a line of no part")?.to_owned())
+    Ok(line["part"].as_str().context("a line has no \"part\"")?.to_owned())
 }
 
-/// The objects of a file of lines; none if there is no file. A last line that was cut off in the middle is left out.
+/// Objects of a JSONL file; empty if there is no file. A last line without its line end is left out, as the run was cut off there.
 fn lines(path: &Path) -> Result<Vec<Value>> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -70,7 +70,7 @@ fn lines(path: &Path) -> Result<Vec<Value>> {
     };
     let (whole, cut) = text.rsplit_once('\n').unwrap_or(("", &text));
     if !cut.is_empty() {
-        eprintln!("{}: the last line is not whole, and left out", path.display());
+        eprintln!("{}: the last line is incomplete and left out", path.display());
     }
     let line = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1))
@@ -91,7 +91,7 @@ impl Results {
                 let same = |before: Value| before["adapters"][0]["name"] == results.adapter()["name"];
                 if part == "adapter" && !before.is_none_or(same) {
                     bail!(
-                        "{}: of another card than the folders before; report each by itself",
+                        "{}: of another card than the folders before it; report each card separately",
                         folder.display()
                     );
                 }
@@ -101,7 +101,7 @@ impl Results {
         Ok(results)
     }
 
-    /// The adapter that was measured.
+    /// Description of the measured adapter.
     fn adapter(&self) -> &Value {
         &self.figures["adapter"]["adapters"][0]
     }
@@ -114,7 +114,7 @@ impl Results {
         Ok(self.adapter()["name"].as_str().context("an adapter without a name")?.to_owned())
     }
 
-    /// The objects of a part; none where it did not run.
+    /// Rows of a part's figures; empty if it did not run.
     fn rows(&self, part: &str) -> Vec<&Value> {
         let rows = self.figures.get(part).and_then(|figures| figures["rows"].as_array());
         rows.into_iter().flatten().collect()
@@ -128,8 +128,8 @@ impl Results {
             format!("## {}", self.card()?),
             format!(
                 "{}, {}; {}; commit {}. `cargo xtask gpu-kit --out kit`, then `kit/run.sh results` on the machine with the \
-                 card ([what it does](../tests/gpu-kit/README.md)). A ratio is ours over the other, so above 1 the other is \
-                 faster.",
+                 card ([what it does](../tests/gpu-kit/README.md)). A ratio is our time divided by the other: above 1 the other \
+                 is faster.",
                 adapter["api"].as_str().unwrap_or("unknown API"),
                 adapter["driver"].as_str().unwrap_or("unknown driver"),
                 said("machine"),
@@ -145,7 +145,7 @@ fn marks(card: &str) -> [String; 2] {
     [format!("<!-- card: {card} -->"), format!("<!-- end of card: {card} -->")]
 }
 
-/// The document with `section` between the marks of `card`: in place of what stood there, or before its first section.
+/// The document with `section` between the marks of `card`, which are added before the first section if missing.
 fn with_section(text: &str, card: &str, section: &str) -> String {
     let [start, end] = &marks(card);
     document::between(text, [start, end], section).unwrap_or_else(|| {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_section_comes_first_and_is_replaced_by_its_next() {
+    fn a_new_section_comes_first_and_an_old_one_is_replaced() {
         let document = "# Measurements\n\nText.\n\n## Old\n\nFigures.\n";
         let once = with_section(document, "A", "## A\n\n1\n");
         let [a, end] = marks("A");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_cut_off_is_read_as_far_as_it_went() {
+    fn the_complete_lines_of_an_interrupted_run_are_read() {
         let folder = std::env::temp_dir().join(format!("gpu-report-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(

@@ -1,4 +1,4 @@
-//! Every chore of the repository behind `cargo xtask`.
+//! Commands for developers of this repository: `cargo xtask COMMAND`.
 
 mod apt;
 mod check;
@@ -22,6 +22,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use steps::Steps;
+use test::Checks;
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about)]
@@ -32,33 +33,33 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Install what the tests need, or say what to install
+    /// Install what the tests need, or print what to install
     Setup,
-    /// Formatting, lints, the browser's target, documentation
+    /// Check spelling, format, lints (also for the browser's target) and documentation
     Check,
-    /// The one command: setup, check and every test
+    /// Run setup, check and every test
     Test {
         /// Skip `check`
         #[arg(long)]
         quick: bool,
     },
-    /// Only the tests that compare with `transformers`
+    /// Run only the tests that compare with `transformers`
     Parity,
-    /// Every arm on two tasks with several seeds: about two hours on two cores
+    /// Train and evaluate every arm on two tasks with several seeds, in about two hours on two cores
     Experiment(experiment::Experiment),
-    /// A folder that tests and measures a graphics card in at most eight minutes: tests/gpu-kit
+    /// Build a folder that tests and measures a graphics card in at most eight minutes (tests/gpu-kit)
     GpuKit(gpu_kit::GpuKit),
-    /// What the folder found, as a section of docs/benchmarks.md
+    /// Write the results of that folder as a section of docs/benchmarks.md
     GpuReport(gpu_report::GpuReport),
-    /// The browser's page, into web/dist
+    /// Build the page into web/dist
     Web {
-        /// Then serve it on this machine
+        /// Serve the page on this machine afterwards
         #[arg(long)]
         serve: bool,
     },
-    /// The model that the page opens with, trained anew: about ten minutes on two cores
+    /// Train the demo model of the page, in about ten minutes on two cores
     DemoModel,
-    /// Licences, advisories and sources of every dependency
+    /// Check licences, advisories and sources of every dependency
     Deny,
 }
 
@@ -67,7 +68,7 @@ impl Chore {
         match self {
             Self::Setup => setup::run(steps).map(drop),
             Self::Check => check::run(steps),
-            Self::Test { quick } => test::run(steps, quick),
+            Self::Test { quick } => test::run(steps, if quick { Checks::Skipped } else { Checks::Included }),
             Self::Parity => test::parity(steps),
             Self::Experiment(experiment) => experiment::run(steps, &experiment),
             Self::GpuKit(kit) => gpu_kit::run(steps, &kit),

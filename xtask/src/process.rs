@@ -1,32 +1,32 @@
-//! Other programs: loud (their output is the user's) or quiet (shown only when they fail).
+//! Runs of other programs: loud (output is shown) or quiet (output is shown only if they fail).
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// A command that starts in the repository's root, without stdin.
+/// A command that runs in the root of the repository, without standard input.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).stdin(Stdio::null());
     command
 }
 
-/// `cargo <arguments>`; the arguments are separated by blanks.
+/// `cargo ARGUMENTS`; arguments are separated by blanks.
 pub fn cargo(arguments: &str) -> Command {
     let mut command = command("cargo");
     command.args(arguments.split_whitespace());
     command
 }
 
-/// Runs a command whose output the user wants to see.
+/// Runs a command and shows its output.
 pub fn loud(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| line(command))?;
     ensure!(status.success(), "`{}` failed ({status})", line(command));
     Ok(())
 }
 
-/// Runs a command whose output matters only when it fails; returns its stdout.
+/// Runs a command, shows its output only if it fails, and returns its standard output.
 pub fn quiet(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| line(command))?;
     if !output.status.success() {
@@ -37,19 +37,19 @@ pub fn quiet(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Whether a command can be started and succeeds.
+/// True if a command can be started and succeeds.
 pub fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// The repository's root: asked for at run time, because a built xtask outlives a checkout.
+/// Root of the repository. Read at run time, because a built xtask may be used from another checkout.
 pub fn root() -> PathBuf {
     std::env::var_os("CARGO_MANIFEST_DIR")
         .and_then(|xtask| Path::new(&xtask).parent().map(Path::to_owned))
         .unwrap_or_else(|| PathBuf::from("."))
 }
 
-/// Where things go that outlive a checkout.
+/// Directory for tools and environments that several checkouts share.
 pub fn cache() -> Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let base = set("XDG_CACHE_HOME")

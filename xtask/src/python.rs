@@ -1,4 +1,4 @@
-//! A virtual environment for the parity tests, kept outside the checkout.
+//! Virtual environment of the parity tests, outside the checkout.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::process::{cache, command, loud, quiet, root, succeeds};
 
-/// numpy's current wheels ask for no less.
+/// Python program that fails on versions before 3.11, which current wheels of numpy require.
 const OLDEST: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
-/// The interpreter named by `SSFT_PYTHON`, or one with what `tests/parity/requirements*.txt` name installed.
+/// Python interpreter for the tests: `SSFT_PYTHON` if set, else that of a virtual environment with the packages of
+/// `tests/parity/requirements*.txt`.
 pub fn ensure() -> Result<PathBuf> {
     if let Some(own) = std::env::var_os("SSFT_PYTHON") {
         return Ok(own.into());
@@ -24,7 +25,7 @@ pub fn ensure() -> Result<PathBuf> {
 
 fn ensure_environment(interpreter: &Path, directory: &Path) -> Result<()> {
     let (wanted, text) = requirements("requirements.txt")?;
-    // Written last: an interrupted installation leaves none and is taken up again.
+    // Written last, so that an interrupted installation is repeated.
     let stamp = directory.join("installed-requirements.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text)
         && succeeds(command(interpreter).arg("--version"))
@@ -38,7 +39,7 @@ fn ensure_environment(interpreter: &Path, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packages of which only files are read, into the environment that is there.
+/// Installs packages without their dependencies, because the tests only read their files.
 fn ensure_alone(interpreter: &Path, directory: &Path) -> Result<()> {
     let (wanted, text) = requirements("requirements-alone.txt")?;
     let stamp = directory.join("installed-requirements-alone.txt");
@@ -49,7 +50,7 @@ fn ensure_alone(interpreter: &Path, directory: &Path) -> Result<()> {
     Ok(fs::write(stamp, text)?)
 }
 
-/// A file of requirements and its text.
+/// Path and text of a requirements file.
 fn requirements(name: &str) -> Result<(PathBuf, String)> {
     let path = root().join("tests/parity").join(name);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -61,7 +62,7 @@ fn create(directory: &Path) -> Result<()> {
         .into_iter()
         .find(|name| succeeds(command(name).args(["-c", OLDEST])))
         .context("install Python 3.11 or newer, or name one with transformers in SSFT_PYTHON")?;
-    // `--clear`: the system's Python may have moved on since.
+    // `--clear`: an old environment may be of another version of Python.
     quiet(command(system).args(["-m", "venv", "--clear"]).arg(directory))
         .context("install Python's venv module (Debian, Ubuntu: python3-venv)")?;
     let interpreter = interpreter_in(directory);
@@ -69,7 +70,7 @@ fn create(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// No pip cache (the environment is the cache), and no source builds (hours, and a compiler).
+/// Installs packages from wheels only (source builds take hours and a compiler), without pip's cache (the environment is kept).
 fn install(interpreter: &Path, requirements: &Path, options: &[&str]) -> Result<()> {
     let mut pip = command(interpreter);
     pip.args(["-m", "pip", "install", "--quiet", "--no-input"])

@@ -1,4 +1,4 @@
-//! What the checks and tests need: Rust's pieces, a Vulkan adapter, a few tools, a Python with `transformers`.
+//! Installation of what checks and tests need: Rust components, a Vulkan adapter, a few tools, Python with `transformers`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,10 @@ use crate::process::{cargo, command, loud, quiet, succeeds};
 use crate::steps::Steps;
 use crate::{apt, python, vulkan};
 
+/// Rust target of the page's module.
 pub const BROWSER: &str = "wasm32-unknown-unknown";
 
-/// Makes sure of everything; returns the Python that can import `transformers`.
+/// `cargo xtask setup`; returns the Python interpreter with `transformers`.
 pub fn run(steps: &mut Steps) -> Result<PathBuf> {
     steps.run("rust target and components", rust)?;
     steps.run("vulkan adapter", vulkan::ensure)?;
@@ -18,7 +19,7 @@ pub fn run(steps: &mut Steps) -> Result<PathBuf> {
     steps.run("python with transformers", python::ensure)
 }
 
-/// SPIR-V's validator, and what packs the kit for a graphics card.
+/// Installs the SPIR-V validator, and xz for the kit for graphics cards.
 fn tools() -> Result<()> {
     for (program, package) in [("spirv-val", "spirv-tools"), ("xz", "xz-utils")] {
         if !succeeds(command(program).arg("--version")) {
@@ -39,12 +40,12 @@ fn rust() -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that code for the browser can be compiled.
+/// Installs the Rust target [`BROWSER`] if it is missing.
 pub fn browser_target() -> Result<()> {
     if has_browser_target()? { Ok(()) } else { rustup(&["target", "add", BROWSER]) }
 }
 
-/// rustc is asked rather than rustup, so that a distribution's Rust will do as well.
+/// True if rustc has the libraries of [`BROWSER`]. Reads the answer from rustc, because a distribution's Rust has no rustup.
 fn has_browser_target() -> Result<bool> {
     let mut rustc = command("rustc");
     let libraries = quiet(rustc.args(["--print", "target-libdir", "--target", BROWSER]))?;
@@ -54,7 +55,7 @@ fn has_browser_target() -> Result<bool> {
 fn rustup(arguments: &[&str]) -> Result<()> {
     if !succeeds(command("rustup").arg("--version")) {
         let wanted = arguments.join(" ");
-        bail!("rustup is missing: install what `rustup {wanted}` would");
+        bail!("rustup is missing: install it, or install what `rustup {wanted}` installs");
     }
     loud(command("rustup").args(arguments))
 }

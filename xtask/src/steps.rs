@@ -1,10 +1,10 @@
-//! Named pieces of work with their wall time.
+//! Named steps of a command, with their wall time.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-/// What has passed so far.
+/// Steps that have passed.
 pub struct Steps {
     began: Instant,
     passed: usize,
@@ -15,7 +15,7 @@ impl Steps {
         Self { began: Instant::now(), passed: 0 }
     }
 
-    /// Runs one step; an error carries the step's name.
+    /// Runs one step; its error has the step's name as context.
     pub fn run<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         println!("==> {name}");
         let began = Instant::now();
@@ -25,7 +25,7 @@ impl Steps {
         Ok(outcome)
     }
 
-    /// The last line of a run in which nothing failed.
+    /// Prints the last line of a command in which all steps passed.
     pub fn finish(self) {
         let seconds = self.began.elapsed().as_secs_f64();
         println!("passed: {} steps in {seconds:.0} s", self.passed);

@@ -1,4 +1,4 @@
-//! The test suite and the surroundings it expects.
+//! The test suite, and the environment variables that it needs.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,17 +10,26 @@ use crate::process::{cache, cargo, loud, succeeds};
 use crate::steps::Steps;
 use crate::{check, gpu_kit, setup, vulkan, web};
 
-/// Setup, check (unless `quick`) and every test.
-pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
+/// Whether a run of the tests includes the static checks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Checks {
+    /// Run before the tests.
+    Included,
+    /// Not run (`--quick`).
+    Skipped,
+}
+
+/// `cargo xtask test`: setup, static checks unless skipped, and every test.
+pub fn run(steps: &mut Steps, checks: Checks) -> Result<()> {
     let python = setup::run(steps)?;
-    if !quick {
+    if checks == Checks::Included {
         check::run(steps)?;
     }
     let environment = environment(&python)?;
     let in_environment = |arguments| loud(cargo(arguments).envs(environment.clone()));
     if succeeds(&mut cargo("nextest --version")) {
         steps.run("tests", || in_environment("nextest run --workspace --release"))?;
-        // nextest leaves doc tests to cargo.
+        // nextest does not run doc tests.
         steps.run("doc tests", || in_environment("test --doc --workspace --release"))?;
     } else {
         steps.run("tests", || in_environment("test --workspace --release"))?;
@@ -29,7 +38,7 @@ pub fn run(steps: &mut Steps, quick: bool) -> Result<()> {
     web::test(steps)
 }
 
-/// Only `tests/parity`.
+/// `cargo xtask parity`: only `tests/parity`.
 pub fn parity(steps: &mut Steps) -> Result<()> {
     let python = setup::run(steps)?;
     let environment = environment(&python)?;
@@ -43,7 +52,7 @@ fn environment(python: &Path) -> Result<Vec<(&'static str, OsString)>> {
         variables.push(("VK_DRIVER_FILES", driver.into()));
     }
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // Mesa complains without one.
+        // Mesa prints a warning without it.
         let directory = cache()?.join("runtime");
         std::fs::create_dir_all(&directory)?;
         variables.push(("XDG_RUNTIME_DIR", directory.into()));

@@ -1,4 +1,4 @@
-//! An adapter for the GPU tests: the machine's own, or Mesa's software one (lavapipe).
+//! Vulkan adapter for the GPU tests: the machine's hardware, else Mesa's software adapter (lavapipe).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,12 @@ use anyhow::{Result, ensure};
 use crate::apt;
 use crate::process::{command, quiet};
 
+/// Debian packages of lavapipe and the Vulkan loader.
 const PACKAGES: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
+/// Directories of the manifests of Vulkan drivers.
 const DRIVERS: [&str; 2] = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
-/// Makes sure that wgpu will find an adapter. macOS and Windows always have one.
+/// Installs lavapipe if wgpu would find no adapter. macOS and Windows always have one.
 pub fn ensure() -> Result<()> {
     if !cfg!(target_os = "linux") || is_chosen_by_user() || has_own_adapter() {
         return Ok(());
@@ -30,12 +32,12 @@ pub fn ensure() -> Result<()> {
         apt::add_suite("bookworm", suite)?;
     }
     apt::install(&PACKAGES, backports.as_deref())?;
-    ensure!(lavapipe().is_some(), "mesa-vulkan-drivers came without lavapipe");
+    ensure!(lavapipe().is_some(), "mesa-vulkan-drivers was installed, but has no lavapipe");
     Ok(())
 }
 
-/// The driver to name in `VK_DRIVER_FILES`: lavapipe, where there is nothing else to choose from.
-/// Mesa ships drivers for hardware beside it, and the loader would open each of them in every test.
+/// Value of `VK_DRIVER_FILES` for the tests: lavapipe on a machine without a GPU. Otherwise the loader would open Mesa's drivers
+/// for hardware too, in every test.
 pub fn driver() -> Option<PathBuf> {
     if is_chosen_by_user() || has_own_adapter() {
         return None;
@@ -47,7 +49,7 @@ fn is_chosen_by_user() -> bool {
     ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// A GPU's device node and some driver that may open it.
+/// True if the machine has a device node of a GPU, and a driver other than lavapipe.
 fn has_own_adapter() -> bool {
     let has_node = Path::new("/dev/nvidia0").exists()
         || names_in("/dev/dri").iter().any(|node| node.starts_with("renderD"));
@@ -64,8 +66,8 @@ fn lavapipe() -> Option<PathBuf> {
     })
 }
 
-/// Debian 12's own Mesa 22.3 aborts ("LLVM ERROR: Do not know how to split the result of this
-/// operator!"); 25.0 of its backports does not.
+/// True for Mesa 22 of Debian 12, which aborts ("LLVM ERROR: Do not know how to split the result of this operator!"). Mesa 25.0
+/// of its backports works.
 fn is_unusable() -> bool {
     quiet(command("dpkg-query").args(["-W", "-f", "${Version}", PACKAGES[0]]))
         .is_ok_and(|version| version.starts_with("22."))

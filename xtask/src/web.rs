@@ -1,4 +1,4 @@
-//! The page: the module, packed, and what is around it, as files for any static file server.
+//! Build and tests of the page: the packed WebAssembly module and the page's files, for any static file server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,14 +24,14 @@ pub fn build(steps: &mut Steps) -> Result<PathBuf> {
     Ok(root().join("web/dist"))
 }
 
-/// `cargo xtask web --serve`.
+/// `cargo xtask web --serve`: builds the page and serves it until Ctrl-C.
 pub fn serve(steps: &mut Steps) -> Result<()> {
     build(steps)?;
-    println!("Ctrl-C ends it");
+    println!("Ctrl-C stops the server");
     loud(npm().args(["run", "--silent", "serve"]))
 }
 
-/// npm in the page's directory.
+/// npm in the directory of the page.
 pub fn npm() -> Command {
     let mut npm = command(if cfg!(windows) { "npm.cmd" } else { "npm" });
     npm.current_dir(root().join("web"));
@@ -49,7 +49,7 @@ fn packages() -> Result<()> {
     quiet(npm().args(["ci", "--no-audit", "--no-fund"])).map(drop)
 }
 
-/// Compiles the module and writes the package, with the module packed, to web/pkg.
+/// Compiles the module, and writes the npm package with the packed module to web/pkg.
 fn module(bindgen: &Path) -> Result<()> {
     let package = root().join("web/pkg");
     fs::create_dir_all(&package).with_context(|| package.display().to_string())?;
@@ -78,10 +78,10 @@ fn module(bindgen: &Path) -> Result<()> {
     fs::remove_file(&plain).with_context(|| plain.display().to_string())
 }
 
-/// Most bytes of the packed module.
+/// Largest size of the packed module, in bytes.
 const MOST: usize = 3_500_000;
 
-/// Packs the module as gzip, which every browser unpacks by itself; many a file server would send it plain.
+/// Packs the module as gzip, which the page unpacks: many file servers do not compress what they send.
 fn pack(plain: &Path, packed: &Path) -> Result<()> {
     let bytes = fs::read(plain).with_context(|| plain.display().to_string())?;
     let mut compressor = Compressor::new(CompressionLvl::best());
@@ -92,7 +92,7 @@ fn pack(plain: &Path, packed: &Path) -> Result<()> {
     fs::write(packed, &small[..length]).with_context(|| packed.display().to_string())
 }
 
-/// The browser that the tests drive.
+/// Installs Chromium and its driver for the tests, if missing.
 pub fn browser() -> Result<()> {
     let there = |program: &str| succeeds(command(program).arg("--version"));
     let missing: Vec<&str> = [("chromium", "chromium"), ("chromedriver", "chromium-driver")]
@@ -104,12 +104,12 @@ pub fn browser() -> Result<()> {
         return Ok(());
     }
     let wanted = missing.join(" ");
-    ensure!(apt::is_usable(), "install what Debian has as {wanted}");
+    ensure!(apt::is_usable(), "install {wanted} (names of the Debian packages)");
     println!("    installing {wanted}");
     apt::install(&missing, None)
 }
 
-/// The session in a browser, and the built page.
+/// Tests of `ssft-web` in a browser, and of the built page.
 pub fn test(steps: &mut Steps) -> Result<()> {
     steps.run("browser", browser)?;
     let pack = steps.run("wasm-pack", || tool("wasm-pack", "wasm-pack", None))?;
@@ -118,9 +118,9 @@ pub fn test(steps: &mut Steps) -> Result<()> {
         let mut tests = command(pack);
         tests.current_dir(root().join("crates/ssft-web"));
         tests.args(["test", "--headless", "--chrome", "--mode", "no-install"]);
-        // Compiling the shaders takes a software adapter longer than the 20 s that a suite has.
+        // A software adapter compiles the shaders for longer than the default limit of 20 s.
         tests.args([".", "--profile", "web", "--test", "browser"]).env("WASM_BINDGEN_TEST_TIMEOUT", "900");
-        // Where wasm-pack looks for the runner of the tests.
+        // wasm-pack searches the PATH for the runner of the tests, wasm-bindgen-test-runner.
         let own = std::iter::once(cache()?.join("tools/bin"));
         let path = std::env::var_os("PATH").unwrap_or_default();
         let all = own.chain(std::env::split_paths(&path));
@@ -129,14 +129,14 @@ pub fn test(steps: &mut Steps) -> Result<()> {
     steps.run("tests of the page", || loud(npm().args(["run", "--silent", "test"])))
 }
 
-/// Where cargo builds.
+/// Target directory of cargo, as the path of this executable shows it.
 pub fn target_directory() -> Result<PathBuf> {
     let own = std::env::current_exe().context("the path of this program")?;
     let target = own.parent().and_then(Path::parent).context("xtask runs from a target directory")?;
     Ok(target.to_owned())
 }
 
-/// The version of wasm-bindgen that the module is compiled against: its tool has to be of the same.
+/// Version of wasm-bindgen in Cargo.lock; its command-line tool must have the same version.
 pub fn locked_bindgen() -> Result<String> {
     let text = fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?;
     let lock: toml::Table = toml::from_str(&text).context("Cargo.lock")?;
@@ -147,7 +147,7 @@ pub fn locked_bindgen() -> Result<String> {
     Ok(version.context("wasm-bindgen is not in Cargo.lock")?.to_owned())
 }
 
-/// A program from crates.io: the one on the PATH if it is of the right version, else one that is kept outside of the checkout.
+/// Path of a program from crates.io: that on the PATH if its version fits, else one that is installed in [`cache`].
 pub fn tool(package: &str, program: &str, version: Option<&str>) -> Result<PathBuf> {
     let right = |path: &Path| {
         let said = command(path).arg("--version").output().ok();
@@ -169,7 +169,7 @@ pub fn tool(package: &str, program: &str, version: Option<&str>) -> Result<PathB
     println!("    installing {package}");
     let mut install = cargo("install --quiet");
     install.arg(package).arg("--root").arg(&tools);
-    // Its network parts fetch drivers of browsers; none is needed here.
+    // The default features download drivers of browsers, which are installed otherwise.
     if package == "wasm-bindgen-cli" {
         install.arg("--no-default-features");
     }
@@ -178,7 +178,7 @@ pub fn tool(package: &str, program: &str, version: Option<&str>) -> Result<PathB
     }
     loud(install.env("CARGO_TARGET_DIR", cache()?.join("tools-target")))?;
     if !right(&kept) {
-        bail!("{} is not the {program} that was installed", kept.display());
+        bail!("{} has another version than the {program} that was installed", kept.display());
     }
     Ok(kept)
 }

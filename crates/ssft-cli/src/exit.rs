@@ -1,4 +1,4 @@
-//! How the program ends: 0 done, 1 the run failed, 2 unusable arguments or input, 130 interrupted.
+//! Exit status of the program: 0 success, 1 failed run, 2 unusable arguments or input, 130 interrupted.
 
 use crate::args::settings::dashed;
 use ssft_report::ReportError;
@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use thiserror::Error;
 
-/// A way to end that is not success.
+/// Reason for an exit status other than 0.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// The arguments or the input cannot be used; nothing was done.
@@ -40,12 +40,12 @@ impl From<ReportError> for Failure {
 }
 
 impl Failure {
-    /// An unusable input, in the words of `error`.
+    /// An unusable input, with the message of `error`.
     pub fn usage(error: impl std::fmt::Display) -> Self {
         Self::Usage(in_words(&error.to_string()))
     }
 
-    /// An error of a run, its settings spelled as flags.
+    /// An error of a run, with the settings in its message spelled as flags.
     fn of_run(error: &RunError) -> Self {
         let words = match error {
             RunError::Unknown { key } => format!("--{key}: no such setting"),
@@ -54,7 +54,7 @@ impl Failure {
         if error.is_input() { Self::Usage(words) } else { Self::Run(words) }
     }
 
-    /// A failed run, in the words of `error`.
+    /// A failed run, with the message of `error`.
     pub fn run(error: impl std::fmt::Display) -> Self {
         Self::Run(in_words(&error.to_string()))
     }
@@ -68,24 +68,24 @@ impl Failure {
     }
 }
 
-/// A message of the libraries as a user of the command line writes settings and commands.
+/// Rewrites a message of a library for the command line: settings as flags, commands with the name of the program.
 pub fn in_words(message: &str) -> String {
     spelled(message, dashed).replace("`data make`", "`ssft-wgpu data make`")
 }
 
-/// Silences the panic hook, unless `RUST_BACKTRACE` asks for it: [`guard`] reports panics as one line.
+/// Silences the panic hook unless `RUST_BACKTRACE` is set: [`guard`] reports a panic as one line.
 pub fn quiet_panics() {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
         panic::set_hook(Box::new(|_| {}));
     }
 }
 
-/// Runs `command` and turns whatever happens into one line and an exit status.
+/// Runs `command`; prints an error or a panic as one line and returns the exit status.
 ///
-/// burn and CubeCL panic when a device is lost or out of memory; that too must end in one clear line.
+/// Panics are caught because burn and CubeCL panic when a device is lost or out of memory.
 pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     let outcome = panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
-        // `println!` panics when whoever reads our output has had enough: that is their right.
+        // `println!` panics when the reader of a pipe closes it (`ssft-wgpu devices | head -1`): no error.
         let words = words_of(panic.as_ref());
         if words.starts_with("failed printing to std") {
             return match words.contains("Broken pipe") {
@@ -105,19 +105,19 @@ pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints a line for people. That nobody reads it is no reason to stop: a terminal may be gone while a run goes on.
+/// Prints a line on standard error. A failed write is ignored: a run continues after its terminal is closed.
 pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Prints what clap has to say: help and version as they are, an error as one line.
+/// Prints an outcome of clap's parser: help and version unchanged, an error as one line.
 pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     if !error.use_stderr() {
         print!("{text}");
         return ExitCode::SUCCESS;
     }
-    // Without any argument clap shows the help as an error; shortening it would help nobody.
+    // Without any argument clap returns the help as an error; it is printed in full.
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         say(text.trim_end());
         return ExitCode::from(2);
@@ -129,11 +129,11 @@ pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What a panic means to a user. Public so that the training loop can say it together with the last checkpoint.
+/// One-line explanation of a panic for the user. The training loop adds the path of the last checkpoint to it.
 pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
     let words =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let words = one_line(words.unwrap_or("no further word"));
+    let words = one_line(words.unwrap_or("no message"));
     let lower = words.to_lowercase();
     if lower.contains("memory") || lower.contains("alloc") {
         return format!(
@@ -148,7 +148,7 @@ pub fn explain_panic(panic: &(dyn Any + Send)) -> String {
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {
     let owned = panic.downcast_ref::<String>().map(String::as_str);
-    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no further word")
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 fn one_line(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Handling of Ctrl-C.
 
 use crate::exit::{Failure, say};
 use ssft_data::whole_file::abandon;
@@ -6,8 +6,8 @@ use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What Ctrl-C tells a run, and what the run tells it: the first asks for a save, the second ends the program, and so does
-/// the first when all is saved.
+/// State that the Ctrl-C handler shares with a run. The first Ctrl-C requests a save, the second ends the program. After
+/// [`Interrupts::settle`] the first one ends the program too.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts {
     asked: Arc<AtomicBool>,
@@ -15,10 +15,10 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Listens from now on.
+    /// Installs the handler of a training run.
     ///
     /// # Errors
-    /// [`Failure::Run`] if the system lets nobody listen.
+    /// [`Failure::Run`] if the system refuses the handler.
     pub fn of_run() -> Result<Self, Failure> {
         let interrupts = Self::default();
         let Self { asked, settled } = interrupts.clone();
@@ -31,21 +31,21 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// Someone pressed it.
+    /// True after the first Ctrl-C.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Nothing is left to save.
+    /// Declares that nothing is left to save.
     pub fn settle(&self) {
         self.settled.store(true, Ordering::SeqCst);
     }
 }
 
-/// Lets Ctrl-C end the program without leaving half a file behind.
+/// Installs a handler that removes unfinished files and ends the program.
 ///
 /// # Errors
-/// [`Failure::Run`] if the system lets nobody listen.
+/// [`Failure::Run`] if the system refuses the handler.
 pub fn abandon_when_interrupted() -> Result<(), Failure> {
     listen(|| {
         say(if abandon() { "\nstopped: nothing was written" } else { "\nstopped" });

@@ -1,4 +1,4 @@
-//! Forks on a terminal, side by side as they grow; a plain stream elsewhere.
+//! Display of answers during decoding: a line for each fork on a terminal, a plain stream elsewhere.
 
 use crate::voice::Voice;
 use console::Term;
@@ -7,7 +7,7 @@ use ssft_data::forks::fork_name;
 use ssft_decode::Finish;
 use std::io::{IsTerminal, Write};
 
-/// Shows the texts of forks while they grow, then the final texts, on standard output.
+/// View of the forks' texts: the partial texts during decoding, then the final texts on standard output.
 pub struct Live {
     names: Vec<String>,
     texts: Vec<String>,
@@ -15,16 +15,16 @@ pub struct Live {
 }
 
 enum View {
-    /// One fork: its text as it comes.
+    /// One fork: each piece of its text when it is decoded.
     Text,
-    /// Several on a terminal: a line each, which shows the end of its text.
+    /// Several forks on a terminal: a line each, with the end of the text so far.
     Lines { _all: MultiProgress, lines: Vec<ProgressBar> },
-    /// Several elsewhere: each when it has ended.
+    /// Several forks elsewhere: each text when it has ended.
     Ended,
 }
 
 impl Live {
-    /// A view of `forks`, counted from 0. A quiet one shows a fork when it has ended.
+    /// A view of `forks`, counted from 0. [`Voice::Quiet`] prints each text when it has ended, also on a terminal.
     pub fn new(forks: &[usize], voice: Voice) -> Self {
         let names: Vec<String> = forks.iter().map(|&fork| fork_name(fork)).collect();
         let view = match names.len() {
@@ -36,7 +36,7 @@ impl Live {
         Self { texts: vec![String::new(); names.len()], names, view }
     }
 
-    /// Adds text to fork number `row` of those shown; `finish` is given with its last piece.
+    /// Adds text to the fork at index `row` of those shown; `finish` comes with its last piece.
     pub fn hear(&mut self, row: usize, text: &str, finish: Option<Finish>) {
         self.texts[row].push_str(text);
         match &self.view {
@@ -47,12 +47,12 @@ impl Live {
         }
     }
 
-    /// Prints what stays on the screen, `conclusion` last.
+    /// Prints the final texts, then `conclusion`.
     pub fn end(self, conclusion: &str) {
         match &self.view {
             View::Text => print("\n"),
             View::Lines { lines, .. } => {
-                // Before anything is printed: a line that ends later takes what stands in its place with it.
+                // All lines are cleared before anything is printed: clearing one erases the text printed in its place.
                 lines.iter().for_each(ProgressBar::finish_and_clear);
                 (0..self.names.len()).for_each(|row| print(&self.block(row)));
             }
@@ -63,7 +63,7 @@ impl Live {
         }
     }
 
-    /// `<think1>  text`, further lines of the text below its first.
+    /// `<think1>  text`; further lines of the text are indented below the first.
     fn block(&self, row: usize) -> String {
         let indent = format!("\n{:10}", "");
         format!("{:<9} {}\n", self.names[row], self.texts[row].trim_end().replace('\n', &indent))
@@ -83,7 +83,7 @@ fn lines(names: &[String]) -> View {
     View::Lines { lines: names.iter().map(line).collect(), _all: all }
 }
 
-/// As much of the end of a text as a line has room for.
+/// The longest end of a text that fits on a line of the terminal; ` ■` marks a finished text.
 fn end_of(text: &str, finish: Option<Finish>) -> String {
     let room = (Term::stderr().size().1 as usize).saturating_sub(14).max(20);
     let shown: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -91,7 +91,7 @@ fn end_of(text: &str, finish: Option<Finish>) -> String {
     if finish.is_some() { format!("{tail} ■") } else { tail }
 }
 
-/// As `print!`, and at once.
+/// `print!` followed by a flush.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -1,10 +1,10 @@
-//! Progress bars: on a terminal only.
+//! Progress bars, shown on a terminal only.
 
 use crate::voice::Voice;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
-/// A bar in the form of `template`, as indicatif has it, over `length` items if their number is known. Hidden if quiet.
+/// A bar with an indicatif `template` over `length` items; `None` if their number is unknown. Hidden if `voice` is quiet.
 pub fn bar(voice: Voice, template: &str, length: Option<usize>) -> ProgressBar {
     if voice == Voice::Quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -1,13 +1,13 @@
-//! Files that a user asked for with `--json` or `--out`.
+//! Result files of `--json` and `--out`.
 
 use crate::exit::Failure;
 use ssft_run::store::files::publish_file;
 use std::path::Path;
 
-/// Refuses what can be no file before hours of work are put into its content.
+/// Checks that a file can be written at `path`; called before the work whose result it will hold.
 ///
 /// # Errors
-/// [`Failure::Usage`] if there is a directory of that name, or something else where its directory should be.
+/// [`Failure::Usage`] if `path` is empty or a directory, or if one of its parents is a file.
 pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
     let refused = |why: String| Err(Failure::Usage(format!("{why}; name a file")));
@@ -23,10 +23,10 @@ pub fn check_target(path: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// Writes a file that a user asked for, whole or not at all.
+/// Writes a result file atomically.
 ///
 /// # Errors
-/// [`Failure::Run`] names the file.
+/// [`Failure::Run`] with the name of the file.
 pub fn write_result(path: &Path, text: &str) -> Result<(), Failure> {
     publish_file(path, text.as_bytes())
         .map_err(|error| Failure::Run(format!("{}: cannot be written ({error})", path.display())))

@@ -7,7 +7,7 @@ use ssft_decode::Evaluation;
 use ssft_decode::score::Sample;
 use ssft_train::CostMatrix;
 
-/// An empty table in the house style.
+/// An empty table without borders.
 pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     let mut table = Table::new();
     table
@@ -17,7 +17,7 @@ pub fn plain(header: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     table
 }
 
-/// Figures stand right; the first column holds names.
+/// Aligns all columns right except the first, which holds names.
 pub fn align_figures(table: &mut Table) {
     let mut columns = table.column_iter_mut();
     columns.next();
@@ -26,7 +26,7 @@ pub fn align_figures(table: &mut Table) {
     });
 }
 
-/// What an evaluation says, fork by fork and together. `asked` names its questions.
+/// Text of an evaluation: one table of each fork, one of all forks, one of their agreement. `asked` names the questions.
 pub fn evaluation(evaluation: &Evaluation, asked: &str) -> String {
     let drawn = evaluation.samples_per_fork;
     let mut header = vec!["fork".to_owned(), "Pass@1".to_owned(), "95 % interval".to_owned()];
@@ -97,7 +97,7 @@ fn summary(evaluation: &Evaluation) -> String {
     trimmed(&table)
 }
 
-/// How often two forks give the same answer; nothing to say of one fork.
+/// Share of questions to which two forks give the same answer, as a table; empty for one fork.
 fn agreement(evaluation: &Evaluation) -> String {
     if evaluation.forks.len() < 2 {
         return String::new();
@@ -111,12 +111,12 @@ fn agreement(evaluation: &Evaluation) -> String {
     trimmed(&table)
 }
 
-/// The answers of all forks to one question: the first of those with the most right ones.
+/// Table of the answers of all forks to one question: the first question with the largest number of right answers.
 pub fn example_answers(evaluation: &Evaluation) -> String {
     let greedy: Vec<&Sample> = evaluation.samples.iter().filter(|sample| sample.greedy).collect();
     let questions = greedy.chunks(evaluation.forks.len().max(1));
     let right = |samples: &[&Sample]| samples.iter().filter(|sample| sample.correct).count();
-    // Of equal maxima `max_by_key` keeps the last, so the walk goes backwards.
+    // `max_by_key` returns the last of equal maxima; reversed, that is the first question.
     let Some(ours) = questions.rev().max_by_key(|samples| right(samples)) else { return String::new() };
     let note = format!(", where {} of {} forks are right", right(ours), ours.len());
     let question = ours.first().and_then(|sample| sample.question.as_deref()).unwrap_or_default();
@@ -128,7 +128,7 @@ pub fn example_answers(evaluation: &Evaluation) -> String {
     trimmed(&table)
 }
 
-/// A cost matrix with the matched cells marked.
+/// Table of a cost matrix with a `*` at each matched cell.
 pub fn costs(costs: &CostMatrix, sources: &[String], matched: &[usize]) -> String {
     let mut header = vec!["nats a token".to_owned()];
     header.extend(sources.iter().enumerate().map(|(trace, source)| format!("{} {source}", trace + 1)));
@@ -150,7 +150,7 @@ fn shortened(text: &str) -> String {
     if line.len() < text.len() { format!("{line}..") } else { line }
 }
 
-/// The table without the blanks that comfy-table leaves at line ends.
+/// The table without the blanks that comfy-table adds at both ends of a line.
 pub fn trimmed(table: &Table) -> String {
     let unpadded = |line: String| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned();
     table.lines().map(unpadded).collect::<Vec<_>>().join("\n")

@@ -1,23 +1,23 @@
-//! What a command prints, and where.
+//! Amount and form of a command's output.
 
 use crate::exit::say;
 
-/// Whether progress is told.
+/// Amount of output for the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Voice {
-    /// Every line is printed.
+    /// Progress, results and errors.
     Normal,
     /// Errors only.
     Quiet,
 }
 
 impl Voice {
-    /// Normal, unless a flag asks for quiet.
+    /// Quiet if the flag `--quiet` is given.
     pub fn new(quiet: bool) -> Self {
         if quiet { Self::Quiet } else { Self::Normal }
     }
 
-    /// Prints a line.
+    /// Prints a line on standard error; nothing if quiet.
     pub fn say(self, line: &str) {
         if self == Self::Normal {
             say(line);
@@ -35,7 +35,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Text, unless the flag `--json` is given.
+    /// JSON if the flag `--json` is given.
     pub fn new(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }
     }

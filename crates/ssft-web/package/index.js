@@ -1,4 +1,4 @@
-/** The package: the bindings, and a start that unpacks the module by itself. */
+/** Entry point of the package: the bindings, and a start function that unpacks the module. */
 
 import start from "./ssft_web.js";
 

@@ -1,4 +1,4 @@
-//! Letting the browser do its own work between ours.
+//! Turns of the browser's event loop between two pieces of computation.
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -6,20 +6,20 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 use web_time::{Duration, Instant};
 
-/// Work for longer than this delays the messages that could stop it.
+/// Longest time between two turns of the event loop. A longer one would delay the message that stops the work.
 const LONGEST: Duration = Duration::from_millis(12);
 
-/// Remembers when the event loop had its last turn.
+/// Time of the last turn of the event loop.
 #[derive(Debug)]
 pub struct Breath(Instant);
 
 impl Breath {
-    /// Now.
+    /// Sets the time of the last turn to now.
     pub fn new() -> Self {
         Self(Instant::now())
     }
 
-    /// Waits for a turn of the event loop, if the last one is a while ago.
+    /// Waits for a turn of the event loop if the last one was more than [`LONGEST`] ago.
     pub async fn take(&mut self) {
         if self.0.elapsed() > LONGEST {
             turn().await;
@@ -28,7 +28,8 @@ impl Breath {
     }
 }
 
-/// One turn of the event loop: promises alone go before any message, and a timer is held back for 4 ms.
+/// One turn of the event loop, by a message to itself. An awaited promise alone is resumed before pending messages are handled,
+/// and a timer waits for at least 4 ms.
 async fn turn() {
     let Ok(channel) = MessageChannel::new() else { return };
     let promise = Promise::new(&mut |resolve, _| {
@@ -37,7 +38,7 @@ async fn turn() {
             drop(resolve.call0(&JsValue::UNDEFINED));
         }
     });
-    // The promise is never rejected.
+    // The result is dropped: the promise is never rejected.
     drop(JsFuture::from(promise).await);
     channel.port1().close();
 }

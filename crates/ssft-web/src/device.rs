@@ -1,4 +1,4 @@
-//! From `device` to a device, and whether it computes what it should.
+//! Option `device`: starts the chosen device and tests it.
 
 use crate::error::SessionError;
 use crate::failures;
@@ -9,33 +9,33 @@ use ssft_kernels::self_test::self_test;
 use ssft_run::check_binding;
 use ssft_run::step_test::step_test;
 
-/// Where to compute.
+/// Value of the option `device`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
-    /// A real GPU if there is one and it passes its test, else the CPU.
+    /// A hardware GPU if there is one and it passes its tests, else the CPU.
     #[default]
     Auto,
-    /// WebGPU, on a software adapter if there is no other.
+    /// WebGPU; on a software adapter if there is no hardware adapter.
     Webgpu,
     /// The CPU, with SIMD.
     Cpu,
 }
 
-/// A device with what there is to say about it.
+/// A tested device and its description.
 #[derive(Debug, Clone, Serialize)]
 pub struct Opened {
     /// The device, without autodiff.
     #[serde(skip)]
     pub device: Device,
-    /// The adapter, if it is not the CPU.
+    /// WebGPU adapter; `None` on the CPU.
     #[serde(skip)]
     pub adapter: Option<BrowserAdapter>,
     /// `webgpu` or `cpu`.
     pub kind: &'static str,
-    /// For people.
+    /// Name to show to the user.
     pub name: String,
-    /// Why it is not the device that one might expect.
+    /// Reason why `auto` uses the CPU.
     pub note: Option<String>,
 }
 
@@ -43,7 +43,8 @@ impl Choice {
     /// Starts the chosen device and tests it.
     ///
     /// # Errors
-    /// [`SessionError::Device`] and [`SessionError::SelfTest`] if WebGPU is asked for; `Auto` takes the CPU then, and says why.
+    /// [`SessionError::Device`], [`SessionError::SelfTest`] or [`SessionError::Step`] for [`Choice::Webgpu`]. [`Choice::Auto`]
+    /// uses the CPU instead, with the reason in [`Opened::note`].
     pub async fn open(self) -> Result<Opened, SessionError> {
         match self {
             Self::Cpu => cpu(None).await,
@@ -63,7 +64,7 @@ impl Choice {
     }
 }
 
-/// An error with its causes in one line.
+/// Message of an error and its causes, on one line.
 fn because(error: &SessionError) -> String {
     let mut words = error.to_string();
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
@@ -94,7 +95,7 @@ async fn webgpu() -> Result<Opened, SessionError> {
 }
 
 impl Opened {
-    /// Refuses to go on where nothing that is computed can be believed any more.
+    /// Refuses to continue after a failure that makes results of the device invalid.
     ///
     /// # Errors
     /// As [`failures::check`].
@@ -103,7 +104,7 @@ impl Opened {
     }
 }
 
-/// Refuses a model with a matrix larger than the adapter can bind.
+/// Refuses a model with a matrix larger than the adapter's largest storage buffer binding.
 ///
 /// # Errors
 /// [`SessionError::Device`].

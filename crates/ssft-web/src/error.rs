@@ -1,4 +1,4 @@
-//! Why a call of a session fails.
+//! Errors of a session.
 
 use ssft_data::error::DataError;
 use ssft_decode::DecodeError;
@@ -10,68 +10,68 @@ use ssft_run::options::underscored;
 use ssft_train::TrainError;
 use thiserror::Error;
 
-/// Why a call of a session fails. Messages are one line; what is behind them is their source.
+/// Failure of a call of a session. Messages are one line; causes are in the chain of sources.
 #[derive(Debug, Error)]
 pub enum SessionError {
-    /// Another call has not ended yet.
+    /// Another call is still pending.
     #[error("the session is busy; await the call before this one")]
     Busy,
-    /// There is no model.
+    /// The session has no model.
     #[error("there is no model yet; call loadModel or newModel first")]
     NoModel,
     /// The model is not in training.
     #[error("no training was started; call startTraining first")]
     NoTraining,
-    /// The training has no questions but those it learns from.
+    /// The training has no held-out questions.
     #[error("this training has no held-out questions; give startTraining a task and eval_questions")]
     NothingHeldOut,
-    /// An argument has another shape than the documented one, or a value out of range.
+    /// An argument has the wrong type or a value out of range.
     #[error("{call}: {what}")]
     Argument {
-        /// The method.
+        /// Name of the called method.
         call: &'static str,
-        /// What is wrong and what to give.
+        /// The problem, and the values that are accepted.
         what: String,
     },
-    /// WebGPU cannot be used.
+    /// WebGPU cannot be started, or its limits are too small for the model.
     #[error("WebGPU cannot be used here; give device \"cpu\"")]
     Device(#[source] Box<dyn std::error::Error>),
-    /// WebGPU computes something else.
+    /// A kernel differs from its reference on WebGPU.
     #[error("WebGPU failed its self-test; give device \"cpu\"")]
     SelfTest(#[source] SelfTestError),
-    /// A whole step gives other numbers than on the CPU.
+    /// A whole training step or an answer on WebGPU differs from the CPU's.
     #[error("WebGPU failed its self-test; give device \"cpu\"")]
     Step(#[source] RunError),
     /// Weights cannot be read or written.
     #[error("the weights cannot be read or written")]
     Checkpoint(#[from] CheckpointError),
-    /// Text or records cannot be used.
+    /// A text or a record cannot be encoded.
     #[error("the text cannot be used")]
     Data(#[from] DataError),
-    /// The run cannot be prepared or stops.
+    /// A training cannot be prepared, or a step fails.
     #[error("{}", subject(.0))]
     Run(#[from] RunError),
-    /// There is no such fork.
+    /// The model does not have the selected fork.
     #[error("the forks cannot be chosen")]
     Forks(#[from] ForkChoiceError),
     /// Decoding failed.
     #[error("answering stopped")]
     Decode(#[from] DecodeError),
-    /// The browser refused a shader or lost track of the device: nothing that was computed since can be believed.
+    /// The browser refused a shader or lost the device. Results since then are invalid.
     #[error("the browser's GPU failed: {what}; start again from the last saved state")]
     Broken {
-        /// What was reported.
+        /// Message of the browser.
         what: String,
     },
-    /// A fault of ours: what was under way then is locked for good.
+    /// A panic, that is, a bug in this program. The data of the call that panicked stays locked.
     #[error("the program has a fault: {what}; start the module again, from the last saved state")]
     Panicked {
-        /// The words of the panic.
+        /// Message of the panic.
         what: String,
     },
 }
 
-/// What a [`RunError`] is about; its own message follows as the cause.
+/// Subject of a [`RunError`]; its own message follows as the cause.
 fn subject(error: &RunError) -> &'static str {
     match error {
         RunError::Setting { .. } | RunError::Unknown { .. } | RunError::Settings { .. } => {
@@ -86,7 +86,7 @@ fn subject(error: &RunError) -> &'static str {
 }
 
 impl SessionError {
-    /// An error about the options of `call`, in one message; other errors as they are.
+    /// `error` as [`SessionError::Argument`] of `call` if it is about an option, else as [`SessionError::Run`].
     pub fn of_call(call: &'static str, error: RunError) -> Self {
         match error {
             RunError::Unknown { key } => Self::Argument { call, what: format!("unknown option {key}") },
@@ -97,7 +97,7 @@ impl SessionError {
         }
     }
 
-    /// True if the device is lost or cannot be believed any more: only a new module can go on, from a saved state.
+    /// True if the device is lost or its results are invalid. Only a new module can continue, from a saved state.
     pub fn is_of_device(&self) -> bool {
         matches!(
             self,

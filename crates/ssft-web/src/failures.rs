@@ -1,14 +1,14 @@
-//! What goes wrong where no call can return it: panics, and shaders that the browser refuses.
+//! Failures that no call can return as an error: panics, and shaders that the browser refuses.
 
 use crate::error::SessionError;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::sync::{Mutex, Once, PoisonError};
 
-/// The first refusal of the browser. CubeCL logs a refused shader from a task of its own, and what is computed goes on with
-/// whatever the buffer held before.
+/// Message of the first shader that the browser refused. CubeCL logs it from a task of its own, and computing continues with the
+/// previous content of the output buffer.
 static GPU: Mutex<Option<String>> = Mutex::new(None);
 
-/// The first panic. It ends what it was in, and what that held stays locked.
+/// Message of the first panic. The call that panicked does not return, and the data that it borrowed stays locked.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 struct Watch;
@@ -20,7 +20,7 @@ impl Log for Watch {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            // Its first line; the source of the shader follows.
+            // The first line is the message; the source of the shader follows.
             note(&GPU, record.args().to_string().lines().next().unwrap_or_default());
         }
     }
@@ -28,14 +28,14 @@ impl Log for Watch {
     fn flush(&self) {}
 }
 
-/// Starts to watch.
+/// Installs the logger and the panic hook that record failures.
 pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if log::set_logger(&Watch).is_ok() {
             log::set_max_level(LevelFilter::Error);
         }
-        // A panic ends the module. Thrown from here it reaches the page in words, not as "unreachable".
+        // A panic ends the module. Thrown here, its message reaches the page; otherwise the page gets "unreachable".
         std::panic::set_hook(Box::new(|panic| {
             let words = panic.payload_as_str().unwrap_or("something unknown");
             note(&PANIC, words);
@@ -48,7 +48,7 @@ fn note(failure: &Mutex<Option<String>>, what: &str) {
     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| what.to_owned());
 }
 
-/// Refuses to go on after a panic, and after a refusal where the browser's GPU computes (`on_gpu`).
+/// Refuses to continue after a panic and, if the device is the browser's GPU (`on_gpu`), after a refused shader.
 ///
 /// # Errors
 /// [`SessionError::Panicked`], [`SessionError::Broken`].

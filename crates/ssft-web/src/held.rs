@@ -1,12 +1,12 @@
-//! What a session holds.
+//! Content of a session.
 
 use crate::error::SessionError;
 use crate::step_line::Recent;
 use ssft_run::in_memory::{Learning, ModelInMemory, Weights};
 
-/// A model, and the latest matches of its training.
+/// Content of a session: a model, and the latest matches of its training.
 pub struct Held {
-    /// The model, in training or not.
+    /// The model; its weights are fixed or in training.
     pub model: ModelInMemory,
     /// Matches of the latest questions.
     pub recent: Recent,
@@ -18,10 +18,10 @@ impl Held {
         Self { model, recent: Recent::default() }
     }
 
-    /// The training under way and its matches.
+    /// The model's training and its latest matches.
     ///
     /// # Errors
-    /// [`SessionError::NoTraining`].
+    /// [`SessionError::NoTraining`] if the weights are fixed.
     pub fn learning(&mut self) -> Result<(&mut Learning, &mut Recent), SessionError> {
         match &mut self.model.weights {
             Weights::Learning(learning) => Ok((learning, &mut self.recent)),

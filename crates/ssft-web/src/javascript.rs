@@ -1,4 +1,4 @@
-//! Values on their way from JavaScript and to it: plain data as JSON has it, files by name, callbacks.
+//! Conversion of values from and to JavaScript: plain data as JSON, files by name, callbacks.
 
 use crate::error::SessionError;
 use crate::held::NamedBytes;
@@ -13,19 +13,19 @@ use std::ops::ControlFlow;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// As JSON has it, the same as in the files of the native program.
+/// A value as a plain object, with the names of the native program's JSON files.
 ///
 /// # Errors
-/// An error of JavaScript; plain data has none.
+/// An `Error` of JavaScript if `value` cannot be written as JSON.
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     let text = serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()))?;
     js_sys::JSON::parse(&text)
 }
 
-/// Reads the argument of `call`; its defaults for `undefined` or `null`.
+/// Reads the argument of `call`; returns the default for `undefined` and `null`.
 ///
 /// # Errors
-/// [`SessionError::Argument`] names what is unknown or of another kind.
+/// [`SessionError::Argument`] with the name of an unknown option or of one with the wrong type.
 pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -> Result<T, SessionError> {
     if value.is_undefined() || value.is_null() {
         return Ok(T::default());
@@ -35,7 +35,7 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     let text = text.ok_or_else(|| refused("the options are not a plain object".to_owned()))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
         let inner = error.inner().to_string();
-        // Where in a text that nobody wrote helps nobody; the name of the option does.
+        // The position is cut off: it refers to the JSON text made above, which the caller has not seen.
         let words = inner.split(" at line ").next().unwrap_or_default();
         match error.path().iter().next() {
             Some(_) => refused(format!("{}: {words}", error.path())),
@@ -44,7 +44,10 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     })
 }
 
-/// Records as in a data file, checked as the lines of one.
+/// Records of a batch, checked like the lines of a data file.
+///
+/// # Errors
+/// [`SessionError::Argument`] for anything but an array of plain objects, [`SessionError::Data`] for an invalid record.
 pub fn records(batch: &JsValue) -> Result<Vec<Record>, Stopped> {
     let refused = |what: &str| SessionError::Argument { call: "trainStep", what: what.to_owned() };
     let batch =
@@ -61,10 +64,10 @@ pub fn records(batch: &JsValue) -> Result<Vec<Record>, Stopped> {
     Ok(parse_records("batch", lines.as_bytes(), &Limits::default())?)
 }
 
-/// File contents by name, copied out of an object.
+/// File contents by name, copied from an object of `Uint8Array`s.
 ///
 /// # Errors
-/// [`SessionError::Argument`] for anything else.
+/// [`SessionError::Argument`] for any other value.
 pub fn named_bytes(files: &JsValue) -> Result<NamedBytes, Stopped> {
     let refused = |what: String| SessionError::Argument { call: "loadModel", what };
     let names = Reflect::own_keys(files)
@@ -79,7 +82,7 @@ pub fn named_bytes(files: &JsValue) -> Result<NamedBytes, Stopped> {
     Ok(named)
 }
 
-/// Contents by file name, as an object.
+/// An object of `Uint8Array`s by file name.
 pub async fn named_files(files: &Files) -> Result<Object, Stopped> {
     let all = Object::new();
     for (name, content) in files {
@@ -90,7 +93,8 @@ pub async fn named_files(files: &Files) -> Result<Object, Stopped> {
     Ok(all)
 }
 
-/// Tells a callback; it may throw, or end everything by returning `false` or a promise of it.
+/// Calls `callback` with `news` and awaits its result. Returns `Break` if the result is `false`, or if the callback throws; the
+/// thrown value is then stored in `thrown`.
 pub async fn heard(
     callback: Option<&Function>,
     news: &impl Serialize,
@@ -108,7 +112,7 @@ pub async fn heard(
     }
 }
 
-/// What a promise comes to; anything else as it is.
+/// The result of a promise; any other value unchanged.
 pub async fn awaited(answer: JsValue) -> Result<JsValue, JsValue> {
     match answer.dyn_ref::<Promise>() {
         Some(promise) => JsFuture::from(promise.clone()).await,
@@ -116,10 +120,10 @@ pub async fn awaited(answer: JsValue) -> Result<JsValue, JsValue> {
     }
 }
 
-/// Throws what a callback threw.
+/// Returns the value that a callback threw as an error.
 ///
 /// # Errors
-/// That.
+/// [`Stopped::Thrown`] if `thrown` has a value.
 pub fn rethrow(thrown: Option<JsValue>) -> Result<(), Stopped> {
     thrown.map_or(Ok(()), |error| Err(Stopped::Thrown(error)))
 }

@@ -1,4 +1,4 @@
-//! The browser's face: a session over the same train step and decoder as the native program.
+//! Interface for the browser: a session over the same train step and decoder as the native program.
 //!
 //! ```text
 //! page ── messages ──> worker ──> Session ─┬─ loadModel, newModel ──────> held     (model, forks, training)
@@ -7,10 +7,21 @@
 //!                                          └─ exportModel, exportState ─> files by name
 //! ```
 //!
-//! `session` is the interface, [`options`] the options of its calls, [`held`] the model that it holds and its training, [`step_line`]
-//! the news of a step. `device` starts WebGPU or the CPU and tests it (`ssft_run::step_test`). `failures` records panics and refused shaders,
-//! [`error`] has the messages, `breath` lets the event loop run between two steps, [`maze`] prepares mazes for drawing. No mathematics
-//! here, and none in the page.
+//! | module | subject |
+//! |---|---|
+//! | `session` | the class `Session` and a few functions, as JavaScript calls them |
+//! | [`options`] | options of the calls |
+//! | [`held`] | content of a session: a model and its training |
+//! | `listener` | calls of JavaScript for the events of a training |
+//! | [`step_line`] | report of a training step |
+//! | `device` | start and test of WebGPU or the CPU (`ssft_run::step_test`) |
+//! | `failures` | record of panics and refused shaders |
+//! | [`error`], `stopped` | errors and their messages |
+//! | `javascript` | conversion of values from and to JavaScript |
+//! | `breath` | turns of the event loop during computation |
+//! | [`maze`] | mazes prepared for drawing |
+//!
+//! All mathematics is in the other crates, none here or in the page.
 
 pub mod error;
 pub mod held;

@@ -1,4 +1,4 @@
-//! The loop of a training in the browser: events become calls of JavaScript, with room for its own work between them.
+//! Training in the browser: events of the loop become calls of JavaScript, with turns of the event loop between them.
 
 use crate::breath::Breath;
 use crate::device::Opened;
@@ -15,7 +15,7 @@ use ssft_run::{Course, DecodeRows};
 use wasm_bindgen::JsValue;
 use web_time::Instant;
 
-/// What hears the loop: callbacks of the page, and when the state was last handed over.
+/// Targets of the loop's events: callbacks of the page, and the time of the last saved state.
 pub struct Listener<'a> {
     device: &'a Opened,
     on_step: Option<Function>,
@@ -24,12 +24,12 @@ pub struct Listener<'a> {
     saved: Option<Instant>,
     breath: Breath,
     thrown: Option<JsValue>,
-    /// Steps that this call may still do.
+    /// Number of steps left for this call.
     left: usize,
 }
 
 impl<'a> Listener<'a> {
-    /// A listener that has heard nothing yet.
+    /// A listener before the first event.
     pub fn new(
         device: &'a Opened,
         options: &LoopOptions,
@@ -45,7 +45,7 @@ impl<'a> Listener<'a> {
         self.saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > self.save_every_s)
     }
 
-    /// Gives files to `onState`, and waits until it is done with them.
+    /// Calls `onState` with files, and awaits its promise.
     async fn hand_over(&mut self, files: &Files) -> Result<(), Stopped> {
         let Some(callback) = &self.on_state else { return Ok(()) };
         let files = named_files(files).await?;
@@ -57,10 +57,10 @@ impl<'a> Listener<'a> {
     }
 }
 
-/// Trains what `held` has in training, and returns the number of steps done in all.
+/// Continues the training of `held`; returns its total number of steps done.
 ///
 /// # Errors
-/// [`SessionError::NoTraining`], a failed step, or what a callback throws.
+/// [`SessionError::NoTraining`], the error of a failed step, or the value that a callback throws.
 pub async fn train_held(
     held: &mut Held,
     options: &LoopOptions,

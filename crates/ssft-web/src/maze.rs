@@ -1,9 +1,9 @@
-//! Mazes for the eye: where the walls are, and where a text goes.
+//! Mazes for drawing: passages of a maze, and cells that a text visits.
 
 use serde::Serialize;
 use ssft_tasks::maze::Maze;
 
-/// A maze as a page draws it. Cells are numbered row by row from the top left.
+/// A maze to draw. Cells are numbered row by row from the top left.
 #[derive(Debug, Serialize)]
 pub struct Drawn {
     size: usize,
@@ -14,24 +14,24 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// The maze that a question spells, if it spells one.
+    /// The maze of a question; `None` if the question is not a maze.
     pub fn new(question: &str) -> Option<Self> {
         let maze = Maze::parse(question)?;
         Some(Self { size: maze.size(), start: maze.start(), goal: maze.goal(), passages: maze.passages() })
     }
 }
 
-/// Where a text goes.
+/// Cells of a maze that a text visits.
 #[derive(Debug, Serialize)]
 pub struct Trail {
-    /// Cells of the search, in order; those of a text that has not ended too.
+    /// Cells of the search, in order. An unfinished text has them too.
     log: Vec<usize>,
-    /// Cells of the claimed path, if it is one of cells.
+    /// Cells of the path that the text gives as its answer; `None` without one.
     path: Option<Vec<usize>>,
 }
 
 impl Trail {
-    /// What `text` says about the maze of `question`, if that spells one.
+    /// The cells that `text` visits in the maze of `question`; `None` if the question is not a maze.
     pub fn new(question: &str, text: &str) -> Option<Self> {
         let maze = Maze::parse(question)?;
         let log = text.split_once('#').map_or(text, |(log, _)| log);

@@ -1,5 +1,5 @@
-//! Options of a session's calls beside those of a training ([`ssft_run::TrainOptions`]). Names are those of the JSON that the program
-//! writes.
+//! Options of a session's calls, except those of a training ([`ssft_run::TrainOptions`]). Names are those of the JSON files that
+//! the native program writes.
 
 use crate::error::SessionError;
 use serde::Deserialize;
@@ -11,16 +11,25 @@ use ssft_run::in_memory::NewModel;
 use ssft_run::settings::MOST_TOKENS;
 use ssft_run::task;
 
+/// Smallest and largest number of forking tokens of a new model.
+const FORKS: (usize, usize) = (1, 64);
+/// Smallest and largest context of a new model, in tokens.
+const CONTEXT: (usize, usize) = (8, 4096);
+
 fn refused(call: &'static str, what: String) -> SessionError {
     SessionError::Argument { call, what }
 }
 
-/// Refuses a new model that a page has no room for.
+/// Refuses a new model that is too large for a page.
 ///
 /// # Errors
-/// [`SessionError::Argument`].
+/// [`SessionError::Argument`] with the range.
 pub fn check_new_model(options: &NewModel) -> Result<(), SessionError> {
-    let sizes = [("forks", options.forks, 1, 64), ("context", options.context, 8, 4096)];
+    let ((least_forks, most_forks), (least_context, most_context)) = (FORKS, CONTEXT);
+    let sizes = [
+        ("forks", options.forks, least_forks, most_forks),
+        ("context", options.context, least_context, most_context),
+    ];
     in_range("newModel", &sizes)
 }
 
@@ -33,13 +42,13 @@ fn in_range(call: &'static str, sizes: &[(&str, usize, usize, usize)]) -> Result
     }
 }
 
-/// `"all"`, `"auto"` or the number of a fork, from 1.
+/// Selection of forks: `"all"`, `"auto"` or the number of a fork, from 1.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "give \"all\", \"auto\" or the number of a fork, from 1")]
 pub enum Forks {
     /// `"all"` or `"auto"`.
     Word(String),
-    /// One fork.
+    /// The number of one fork, from 1.
     One(usize),
 }
 
@@ -49,9 +58,9 @@ pub enum Forks {
 pub struct GenerateOptions {
     /// Forks that answer.
     pub forks: Forks,
-    /// Task that judges; that of the training under way if not given.
+    /// Task that judges the answers; if not given, that of the model's training.
     pub task: Option<String>,
-    /// Form of answers that no task judges.
+    /// Form of answers without a task.
     pub answers: AnswerFormat,
     #[allow(missing_docs, reason = "see `Sampling`")]
     pub temperature: f64,
@@ -63,9 +72,9 @@ pub struct GenerateOptions {
     pub min_p: f64,
     #[allow(missing_docs, reason = "see `Sampling`")]
     pub repetition_penalty: f64,
-    /// Strings that end an answer.
+    /// Texts that end an answer.
     pub stop: Vec<String>,
-    /// Most tokens of an answer.
+    /// Largest number of tokens of an answer.
     pub max_tokens: usize,
     /// Seed of the draws.
     pub seed: u64,
@@ -91,7 +100,7 @@ impl Default for GenerateOptions {
 }
 
 impl GenerateOptions {
-    /// How tokens are drawn.
+    /// Sampling of the answers.
     ///
     /// # Errors
     /// [`SessionError::Argument`] for a value out of range.
@@ -108,10 +117,10 @@ impl GenerateOptions {
         sampling.problem().map_or(Ok(sampling), |what| Err(refused("generate", what)))
     }
 
-    /// The forks that are meant.
+    /// Choice of the forks that answer.
     ///
     /// # Errors
-    /// [`SessionError::Forks`].
+    /// [`SessionError::Forks`] for a word other than `all` and `auto`, and for 0.
     pub fn choice(&self) -> Result<ForkChoice, SessionError> {
         Ok(match &self.forks {
             Forks::Word(word) => word.parse()?,
@@ -119,10 +128,10 @@ impl GenerateOptions {
         })
     }
 
-    /// The judge that the options name, if they name one.
+    /// Judge of [`Self::task`]; `None` if no task is given.
     ///
     /// # Errors
-    /// [`SessionError::Argument`] if there is no such task.
+    /// [`SessionError::Argument`] for an unknown task.
     pub fn judge(&self) -> Result<Option<Judge>, SessionError> {
         let of = |name: &String| {
             task(name).map(Judge::Task).map_err(|error| SessionError::of_call("generate", error))
@@ -135,11 +144,11 @@ impl GenerateOptions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoopOptions {
-    /// Most steps of this call; the training's own end is another limit.
+    /// Largest number of steps of this call. The call also ends with the last step of the training.
     pub steps: usize,
-    /// Reports with the cost matrices of the step's questions: every so many steps; 0 for none.
+    /// Number of steps between two reports with the cost matrices of the step's questions; 0 for none.
     pub probe_every: usize,
-    /// Seconds between two saved states.
+    /// Time between two saved states, in seconds.
     pub save_every_s: f64,
 }
 
@@ -150,10 +159,10 @@ impl Default for LoopOptions {
 }
 
 impl LoopOptions {
-    /// Refuses an interval that is not a number of 0 or more.
+    /// Refuses a `save_every_s` that is negative or not a number.
     ///
     /// # Errors
-    /// [`SessionError::Argument`].
+    /// [`SessionError::Argument`] with the range.
     pub fn check(&self) -> Result<(), SessionError> {
         let seconds = self.save_every_s;
         if seconds.is_nan() || seconds < 0.0 {
@@ -167,7 +176,7 @@ impl LoopOptions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateOptions {
-    /// Most held-out questions to ask.
+    /// Largest number of held-out questions to ask.
     pub questions: usize,
 }
 
@@ -175,7 +184,7 @@ impl EvaluateOptions {
     /// Refuses 0 questions.
     ///
     /// # Errors
-    /// [`SessionError::Argument`].
+    /// [`SessionError::Argument`] with the range.
     pub fn check(&self) -> Result<(), SessionError> {
         in_range("evaluate", &[("questions", self.questions, 1, usize::MAX)])
     }

@@ -1,4 +1,4 @@
-//! The interface: one class, and a few functions beside it.
+//! Interface for JavaScript: the class `Session`, and functions that need no session.
 
 #![allow(
     clippy::await_holding_refcell_ref,
@@ -34,29 +34,29 @@ use web_time::Instant;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("session.d.ts");
 
-/// Rows decoded together in an evaluation.
+/// Number of rows decoded together in an evaluation.
 const DECODE_ROWS: DecodeRows = DecodeRows(96);
 
-/// A device with a model on it.
+/// A device, and a model on it.
 ///
-/// Calls are answered one after the other: a call made while another is pending is rejected, except `device` and
-/// `deviceBytes`. Errors are `Error` objects whose `cause` goes down to the bottom. A trap of the module (memory exhausted)
-/// cannot be caught: the pending promise never settles, and the worker's `error` event tells.
+/// One call runs at a time: a call made while another is pending is rejected, except `device` and `deviceBytes`. Errors are
+/// `Error` objects with the chain of causes in `cause`. A trap of the module (memory exhausted) cannot be caught: the pending
+/// promise never settles, and the worker gets an `error` event.
 #[wasm_bindgen]
 pub struct Session {
     device: Opened,
     held: RefCell<Option<Held>>,
 }
 
-/// Of `Session.create`.
+/// Options of `Session.create`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct CreateOptions {
-    /// Where to compute.
+    /// Device to compute on.
     device: Choice,
 }
 
-/// What a session holds, for people.
+/// Summary of a session's model, to show to the user.
 #[derive(Debug, Serialize)]
 struct ModelInfo {
     parameters: usize,
@@ -66,7 +66,7 @@ struct ModelInfo {
     training: Option<TrainingInfo>,
 }
 
-/// How far a training is.
+/// Options and progress of a training.
 #[derive(Debug, Serialize)]
 struct TrainingInfo {
     options: Value,
@@ -75,7 +75,7 @@ struct TrainingInfo {
     held_out: usize,
 }
 
-/// News of a row.
+/// A new token of a fork.
 #[derive(Debug, Serialize)]
 struct PieceNews<'a> {
     fork: usize,
@@ -89,7 +89,7 @@ impl Session {
     /// Starts a device and tests it; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`.
     ///
     /// # Errors
-    /// [`SessionError::Device`], [`SessionError::SelfTest`] where WebGPU is insisted on.
+    /// [`SessionError::Device`], [`SessionError::SelfTest`] or [`SessionError::Step`] for `"webgpu"`.
     #[wasm_bindgen(unchecked_return_type = "Session")]
     pub async fn create(
         #[wasm_bindgen(unchecked_optional_param_type = "CreateOptions")] options: JsValue,
@@ -102,13 +102,13 @@ impl Session {
         Ok(created.await?)
     }
 
-    /// What it computes on.
+    /// The device that the session computes on.
     #[wasm_bindgen(getter, unchecked_return_type = "DeviceInfo")]
     pub fn device(&self) -> Result<JsValue, JsValue> {
         to_js(&self.device)
     }
 
-    /// Bytes that the device's buffers take; nothing on the CPU, where the module's own memory tells.
+    /// Memory of the device's buffers, in bytes. `undefined` on the CPU, which uses the memory of the module.
     #[wasm_bindgen(js_name = deviceBytes)]
     pub fn device_bytes(&self) -> Option<f64> {
         ssft_kernels::memory::reserved_bytes(&self.device.device).map(|bytes| bytes as f64)
@@ -117,7 +117,7 @@ impl Session {
     /// Opens a model: the files of a Hugging Face directory by name, or those of `exportState`.
     ///
     /// # Errors
-    /// [`SessionError::Directory`], [`SessionError::Checkpoint`]; what was there before stays.
+    /// [`SessionError::Run`]; the session then keeps the model that it had.
     #[wasm_bindgen(js_name = loadModel, unchecked_return_type = "ModelInfo")]
     pub async fn load_model(
         &self,
@@ -134,10 +134,10 @@ impl Session {
         to_js(&loaded.await?)
     }
 
-    /// Makes a model with random weights that reads bytes.
+    /// Makes a model with random weights and a tokenizer of single bytes.
     ///
     /// # Errors
-    /// [`SessionError::Argument`].
+    /// [`SessionError::Argument`] for a size out of range.
     #[wasm_bindgen(js_name = newModel, unchecked_return_type = "ModelInfo")]
     pub async fn new_model(
         &self,
@@ -152,17 +152,17 @@ impl Session {
         to_js(&made()?)
     }
 
-    /// What it holds; nothing without a model.
+    /// Summary of the model; `null` without one.
     #[wasm_bindgen(js_name = modelInfo, unchecked_return_type = "ModelInfo | null")]
     pub fn model_info(&self) -> Result<JsValue, JsValue> {
         let held = self.held.try_borrow().map_err(|_| Stopped::Failed(SessionError::Busy))?;
         to_js(&held.as_ref().map(|held| info(&held.model)))
     }
 
-    /// Lets the forks answer a prompt side by side; `onPiece` hears every token and may return `false` to end it.
+    /// Answers a prompt with several forks together. `onPiece` is called for every token; decoding ends when it returns `false`.
     ///
     /// # Errors
-    /// [`SessionError`]; what `onPiece` throws.
+    /// [`SessionError`], or the value that `onPiece` throws.
     #[wasm_bindgen(unchecked_return_type = "Generation")]
     pub async fn generate(
         &self,
@@ -201,10 +201,10 @@ impl Session {
         to_js(&said.await?)
     }
 
-    /// Starts a training of the model from its weights as they are.
+    /// Starts a training of the model from its present weights.
     ///
     /// # Errors
-    /// [`SessionError::Argument`], [`SessionError::Data`]; the session is then as it was.
+    /// [`SessionError::Argument`], [`SessionError::Data`]; the session is then unchanged.
     #[wasm_bindgen(js_name = startTraining, unchecked_return_type = "ModelInfo")]
     pub async fn start_training(
         &self,
@@ -221,11 +221,11 @@ impl Session {
         to_js(&started()?)
     }
 
-    /// One optimizer step, on `batch` (records as in a data file) or else the next questions of the training: the line of
-    /// `metrics.jsonl`, with the cost matrix and the matching of each of its questions from before the update.
+    /// Runs one optimizer step on `batch` (records as in a data file) or, without it, on the next questions of the training.
+    /// Returns the step's line of `metrics.jsonl`, with cost matrix and matching of each question before the update.
     ///
     /// # Errors
-    /// [`SessionError`]; the weights are then those from before the step.
+    /// [`SessionError`]; the weights are then unchanged.
     #[wasm_bindgen(js_name = trainStep, unchecked_return_type = "StepReport")]
     pub async fn train_step(
         &self,
@@ -257,12 +257,12 @@ impl Session {
         Ok(done.await?)
     }
 
-    /// Trains until the last step, for at most `options.steps`, or until `onStep`, which hears every step, returns `false`; returns the
-    /// number of steps done in all. `onState` gets what `exportState` would give: after the first step, every
-    /// `options.save_every_s` seconds and at the end.
+    /// Trains to the last step, for at most `options.steps` steps. `onStep` is called after every step; the call ends when it
+    /// returns `false`. `onState` is called with the files of `exportState` after the first step, every `options.save_every_s`
+    /// seconds and at the end. Returns the training's total number of steps done.
     ///
     /// # Errors
-    /// [`SessionError`], with the steps before intact; what a callback throws.
+    /// [`SessionError`], or the value that a callback throws; steps before the error are kept.
     pub async fn train(
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "LoopOptions")] options: JsValue,
@@ -287,10 +287,10 @@ impl Session {
         Ok(trained.await?)
     }
 
-    /// Asks every fork the held-out questions of the training and scores the answers.
+    /// Answers the held-out questions of the training with every fork, and scores the answers.
     ///
     /// # Errors
-    /// [`SessionError`]; [`SessionError::NothingHeldOut`] for a training on data of one's own.
+    /// [`SessionError`]; [`SessionError::NothingHeldOut`] for a training without held-out questions.
     #[wasm_bindgen(unchecked_return_type = "Evaluation")]
     pub async fn evaluate(
         &self,
@@ -309,19 +309,19 @@ impl Session {
         to_js(&scored.await?)
     }
 
-    /// The model as the files of a Hugging Face directory that `transformers` opens.
+    /// Files of the model as a Hugging Face directory, which `transformers` can open.
     ///
     /// # Errors
-    /// [`SessionError::Checkpoint`] if a weight is not a number or the device does not answer.
+    /// [`SessionError::Checkpoint`] if a weight is NaN or infinite, or if the device fails.
     #[wasm_bindgen(js_name = exportModel, unchecked_return_type = "ModelFiles")]
     pub async fn export_model(&self) -> Result<Object, JsValue> {
         Ok(self.export(ModelInMemory::files).await?)
     }
 
-    /// Model and training, for `loadModel` to go on from as if nothing had happened.
+    /// Files of the model and its training, for `loadModel` to continue from.
     ///
     /// # Errors
-    /// As `exportModel`.
+    /// As [`Session::export_model`].
     #[wasm_bindgen(js_name = exportState, unchecked_return_type = "ModelFiles")]
     pub async fn export_state(&self) -> Result<Object, JsValue> {
         Ok(self.export(ModelInMemory::state_files).await?)
@@ -329,7 +329,7 @@ impl Session {
 }
 
 impl Session {
-    /// What it holds, for this call alone.
+    /// Exclusive access to the content of the session for one call.
     fn held(&self) -> Result<RefMut<'_, Option<Held>>, SessionError> {
         self.device.check()?;
         self.held.try_borrow_mut().map_err(|_| SessionError::Busy)
@@ -346,10 +346,10 @@ impl Session {
     }
 }
 
-/// Questions of a built-in task: `{train, test}`, as in its data files.
+/// Questions of a built-in task: `{train, test}`, records as in the files of `data make`.
 ///
 /// # Errors
-/// [`SessionError::Argument`].
+/// [`SessionError::Argument`] for an unknown task or a value out of range.
 #[wasm_bindgen(unchecked_return_type = "{train: DataRecord[], test: DataRecord[]}")]
 pub fn questions(
     #[wasm_bindgen(unchecked_optional_param_type = "TaskOptions")] options: JsValue,
@@ -367,32 +367,32 @@ pub fn questions(
     to_js(&made()?)
 }
 
-/// The maze that a question spells, to be drawn; `null` if it spells none.
+/// The maze of a question, to draw; `null` if the question is not a maze.
 #[wasm_bindgen(js_name = drawMaze, unchecked_return_type = "Maze | null")]
 pub fn draw_maze(question: &str) -> Result<JsValue, JsValue> {
     to_js(&Drawn::new(question))
 }
 
-/// Where a text, finished or not, goes in the maze of a question; `null` if that spells none.
+/// Cells that a text, finished or not, visits in the maze of a question; `null` if the question is not a maze.
 #[wasm_bindgen(js_name = mazeTrail, unchecked_return_type = "Trail | null")]
 pub fn maze_trail(question: &str, text: &str) -> Result<JsValue, JsValue> {
     to_js(&Trail::new(question, text))
 }
 
-/// Milliseconds since now.
+/// Clock that returns the milliseconds since this call.
 fn clock() -> impl Fn() -> f64 {
     let started = Instant::now();
     move || started.elapsed().as_secs_f64() * 1e3
 }
 
-/// Options of a training, given to `call`.
+/// Options of a training, as given to the method `call`.
 fn train_options(call: &'static str, options: JsValue) -> Result<TrainOptions, SessionError> {
     let options: Option<Value> = read(call, options)?;
     let options = options.unwrap_or_else(|| Value::Object(Map::new()));
     TrainOptions::read(options).map_err(|error| SessionError::of_call(call, error))
 }
 
-/// The judge of an answer: the task that the options name, that of the training, or the form of answers.
+/// Judge of the answers: the task of `options` if given, else the judge of the training, else the form of answers.
 fn judge(options: &GenerateOptions, held: &ModelInMemory) -> Result<Judge, SessionError> {
     let named = options.judge()?;
     Ok(named.unwrap_or(match &held.weights {

@@ -1,4 +1,4 @@
-//! A step as a page hears of it: the line of `metrics.jsonl`, the costs of its questions, and the latest matches.
+//! Report of a training step for a page: its line of `metrics.jsonl`, the costs of its questions, the latest matches.
 
 use serde::Serialize;
 use ssft_data::encode::EncodedQuestion;
@@ -8,10 +8,10 @@ use ssft_train::StepReport;
 use ssft_train::probe::Probe;
 use std::collections::VecDeque;
 
-/// Questions whose matches are counted in [`StepLine::recent`].
+/// Number of latest questions whose matches are counted in [`StepLine`].
 const RECENT: usize = 64;
 
-/// News of a step.
+/// Report of a training step.
 #[derive(Debug, Serialize)]
 pub struct StepLine<'a> {
     #[serde(flatten)]
@@ -21,13 +21,13 @@ pub struct StepLine<'a> {
     recent: CoverageGraph,
 }
 
-/// Matches of the latest questions, oldest first.
+/// Matches `(fork, source)` of the latest questions, the oldest first; forks are counted from 0.
 #[derive(Debug, Default)]
 pub struct Recent(VecDeque<Vec<(usize, String)>>);
 
 impl Recent {
-    /// The line of a step of `course`, whose matches count from now on. Sources of a batch that is not part of the course are given
-    /// as `batch`.
+    /// The report of a step of `course`; its matches are added to the latest ones. `batch` has the questions of a step on other
+    /// questions than those of the course, else nothing.
     pub fn line<'a>(
         &mut self,
         course: &Course,

@@ -1,19 +1,19 @@
-//! Failures on their way to JavaScript: an `Error` whose `cause` goes down to the bottom.
+//! Conversion of errors to JavaScript: an `Error` with the chain of causes in `cause`.
 
 use crate::error::SessionError;
 use ssft_run::options::underscored;
 use ssft_run::spelled;
 use wasm_bindgen::JsValue;
 
-/// The `name` of an error after which only a new module can go on.
+/// `name` of an error after which only a new module can continue.
 const DEVICE: &str = "DeviceError";
 
-/// How a call of a session may end that is not success.
+/// Reason why a call of a session failed.
 #[derive(Debug)]
 pub enum Stopped {
-    /// For a reason of ours.
+    /// An error of the session.
     Failed(SessionError),
-    /// A callback threw this.
+    /// The value that a callback threw.
     Thrown(JsValue),
 }
 
@@ -38,7 +38,7 @@ impl From<Stopped> for JsValue {
     }
 }
 
-/// `error` and, as its `cause`, what is behind it.
+/// `error` as an `Error` of JavaScript, its source as the `cause`.
 fn thrown(error: &dyn std::error::Error) -> js_sys::Error {
     let thrown = js_sys::Error::new(&spelled(&error.to_string(), underscored));
     if let Some(source) = error.source() {

@@ -1,7 +1,7 @@
-//! The session in a browser, against what the native program computes:
+//! Tests of the session in a browser, compared with the figures of the native program:
 //! `WASM_BINDGEN_TEST_TIMEOUT=900 wasm-pack test --headless --chrome --profile web`.
 //!
-//! A browser without WebGPU fails here; a suite that is green because nothing ran is worse.
+//! A browser without WebGPU fails: skipping its tests would hide that they did not run.
 
 #![cfg(all(target_family = "wasm", target_os = "unknown"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
@@ -19,9 +19,9 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-/// As natively: the same sums, cut differently.
+/// Largest relative difference on the CPU: sums are the native ones, split differently.
 const CPU: f64 = 1e-4;
-/// Its matrix products round differently again.
+/// Largest relative difference on WebGPU: its matrix products add in another order.
 const GPU: f64 = 1e-3;
 
 fn expected() -> Figures {
@@ -32,9 +32,9 @@ async fn gpu() -> Device {
     ssft_kernels::browser::open().await.expect("WebGPU").device
 }
 
-/// The first here, because nothing computes on WebGPU afterwards: tests run from the last to the first.
+/// First in the file because tests run from the last to the first, and WebGPU cannot compute after this one.
 #[wasm_bindgen_test]
-async fn a_lost_device_is_told() {
+async fn a_lost_device_is_an_error() {
     let session = Session::create(js(json!({"device": "webgpu"}))).await.unwrap();
     session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).await.unwrap();
     session.start_training(js(json!({"train_questions": 20, "batch_questions": 1}))).await.unwrap();
@@ -80,7 +80,7 @@ async fn the_first_tokens_of_answers_are_the_native_ones_on_webgpu_too() {
 }
 
 #[wasm_bindgen_test]
-async fn a_session_from_a_model_to_an_answer_to_a_file() {
+async fn a_session_loads_a_model_answers_and_exports_files() {
     let session = Session::create(js(json!({"device": "cpu"}))).await.unwrap();
     assert_eq!(value(&session.device().unwrap())["kind"], "cpu");
     let info = value(&session.load_model(object(demo()).into()).await.unwrap());
@@ -97,7 +97,7 @@ async fn a_session_from_a_model_to_an_answer_to_a_file() {
     assert_eq!(said["forks"][0]["text"], text);
     assert_eq!(said["forks"][0]["fork"], 2);
     assert_eq!(said["vote"]["votes"], 1);
-    // Ended by the listener after one token.
+    // The listener ends decoding after one token.
     let enough = Function::new_with_args("piece", "return false");
     let cut = value(&session.generate(question, js(json!({"forks": 1})), Some(enough)).await.unwrap());
     assert_eq!(
@@ -114,7 +114,7 @@ async fn a_session_from_a_model_to_an_answer_to_a_file() {
 }
 
 #[wasm_bindgen_test]
-async fn a_training_goes_on_from_its_state_and_the_loss_falls() {
+async fn a_training_continues_from_its_state_and_the_loss_falls() {
     let session = Session::create(js(json!({"device": "cpu"}))).await.unwrap();
     session.new_model(js(json!({"preset": "toy", "forks": 4, "context": 128}))).await.unwrap();
     session
@@ -138,7 +138,7 @@ async fn a_training_goes_on_from_its_state_and_the_loss_falls() {
     assert_eq!((&resumed["step"], &resumed["loss"]), (&json!(21), &next["loss"]), "bit for bit");
     let scores = value(&other.evaluate(js(json!({"questions": 2}))).await.unwrap());
     assert_eq!(scores["n_questions"], 2);
-    // A training that has not begun is kept too, with what it is to be exported as.
+    // A training before its first step is saved too, with the type of numbers of its exported model.
     let third = Session::create(js(json!({"device": "cpu"}))).await.unwrap();
     third.load_model(object(demo()).into()).await.unwrap();
     third.start_training(js(json!({"task": "maze", "train_questions": 8}))).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_training_goes_on_from_its_state_and_the_loss_falls() {
         (&json!(0), &json!("maze"))
     );
     assert_eq!(size(&third.export_model().await.unwrap()), exported, "f16 again");
-    // A batch of one's own.
+    // A step on records of the caller.
     let batch = js(
         json!([{"id": "q", "question": "1+1=", "traces": [{"text": "2 #### 2"}, {"text": "1+1=2 #### 2"}]}]),
     );
@@ -165,7 +165,7 @@ async fn a_training_goes_on_from_its_state_and_the_loss_falls() {
 }
 
 #[wasm_bindgen_test]
-async fn errors_say_what_and_why() {
+async fn errors_have_a_message_and_a_cause() {
     let session = Session::create(js(json!({"device": "cpu"}))).await.unwrap();
     let chain = words(session.generate("1".to_owned(), JsValue::UNDEFINED, None).await.unwrap_err());
     assert_eq!(chain, ["there is no model yet; call loadModel or newModel first"]);
@@ -214,7 +214,7 @@ async fn errors_say_what_and_why() {
     );
 }
 
-/// An object of JavaScript.
+/// `value` as an object of JavaScript.
 fn js(value: Value) -> JsValue {
     js_sys::JSON::parse(&value.to_string()).unwrap()
 }
@@ -238,7 +238,7 @@ fn bound(function: &Function, name: &str, value: &JsValue) -> Function {
     function.bind0(&this)
 }
 
-/// The messages of an error and its causes.
+/// Messages of an error and of its causes.
 fn words(error: JsValue) -> Vec<String> {
     let mut chain = Vec::new();
     let mut at = error;

@@ -1,4 +1,4 @@
-//! The figures that the browser is compared with are those of this program, on this machine's CPU and on its adapter.
+//! Tests of the session's parts on the native CPU, among them the figures that browsers are compared with.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
@@ -13,10 +13,10 @@ use ssft_model::stored::WEIGHTS_FILE;
 use ssft_web::maze::{Drawn, Trail};
 use ssft_web::options::TrainOptions;
 
-/// Other processors cut and fuse sums differently; three updates carry that on.
+/// Largest relative difference between processors, which split and fuse sums differently, after three updates.
 const TOLERANCE: f64 = 1e-3;
 
-/// `SSFT_WRITE_EXPECTED=1 cargo test --release -p ssft-web --test native` writes the file anew.
+/// `SSFT_WRITE_EXPECTED=1 cargo test --release -p ssft-web --test native` overwrites the expected figures.
 #[test]
 fn expectations_are_what_this_program_computes() {
     let (all, token_ids) = block_on(answers(&Device::flex(), usize::MAX));
@@ -32,7 +32,7 @@ fn expectations_are_what_this_program_computes() {
 }
 
 #[test]
-fn a_training_that_is_saved_goes_on_as_if_nothing_had_happened() {
+fn a_training_continues_from_its_saved_state_bit_for_bit() {
     let device = Device::flex();
     let mut whole = ModelInMemory::fresh(&shared::model(), &device).unwrap();
     whole.train(shared::training()).unwrap();
@@ -57,7 +57,7 @@ fn a_training_that_is_saved_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
-fn what_is_no_model_is_refused_by_name() {
+fn a_missing_or_damaged_file_of_a_model_is_named() {
     let load = |files| {
         ModelInMemory::load(files, &Device::flex(), |_| Ok::<_, RunError>(()))
             .err()
@@ -100,7 +100,7 @@ fn a_trail_goes_from_start_to_goal() {
         let trail = serde_json::to_value(Trail::new(&question, &trace.text)).unwrap();
         let path = trail["path"].as_array().unwrap();
         assert_eq!((path.first(), path.last()), (Some(&maze["start"]), Some(&maze["goal"])));
-        // Before the claim there is none, and the search is there all the same.
+        // A text without its answer has no path, but has the search.
         let (search, _) = trace.text.split_once(" ####").unwrap();
         let part = serde_json::to_value(Trail::new(&question, search)).unwrap();
         assert_eq!((&part["path"], &part["log"]), (&serde_json::Value::Null, &trail["log"]));

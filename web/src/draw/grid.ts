@@ -1,17 +1,17 @@
-/** A table whose cells are as deep in colour as their numbers are large, or small. */
+/** A table of numbers with coloured cells. */
 
 import { el, forkClass, forkName } from "../dom";
 
 export interface Grid {
   caption: string;
-  /** Forks, from 1. */
+  /** Forks of the rows, from 1. */
   rows: number[];
   columns: string[];
   values: number[][];
-  /** 0 to 1: how deep the colour of a cell is. */
+  /** Depth of a cell's colour, from 0 to 1. */
   depth: (value: number, row: number, column: number) => number;
   text: (value: number) => string;
-  /** Cells that are ringed, and what that means. */
+  /** Cells drawn with a ring, and the meaning of the ring. */
   marked?: { is: (row: number, column: number) => boolean; means: string };
 }
 

@@ -1,11 +1,11 @@
-/** The loss of every step, and its running mean. */
+/** Curve of the loss of every step, and of its running mean. */
 
 import { svg } from "../dom";
 
 const [WIDTH, HEIGHT, LEFT, TOP, BOTTOM] = [640, 220, 56, 14, 30];
-/** Share of the step before in the running mean. */
+/** Weight of the former mean in the running mean. */
 const INERTIA = 0.9;
-/** More points than a screen has columns are drawn by their means. */
+/** Largest number of points of a curve; of more steps, every n-th is drawn. */
 const POINTS = 400;
 
 export function drawLoss(losses: readonly { step: number; loss: number }[]): SVGSVGElement {
@@ -38,7 +38,7 @@ export function drawLoss(losses: readonly { step: number; loss: number }[]): SVG
     raw.push(`${x(step).toFixed(1)},${y(loss).toFixed(1)}`);
     smooth.push(`${x(step).toFixed(1)},${y(mean).toFixed(1)}`);
   });
-  // A line of one point shows nothing.
+  // A line through one point is invisible.
   if (losses.length === 1) picture.append(svg("circle", { cx: x(first.step), cy: y(first.loss), r: 3, class: "point" }));
   picture.append(svg("polyline", { points: raw.join(" "), class: "raw" }), svg("polyline", { points: smooth.join(" "), class: "smooth" }));
   return picture;

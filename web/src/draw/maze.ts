@@ -1,4 +1,4 @@
-/** A maze with the ways of all forks through it. */
+/** Drawing of a maze with the paths of all forks. */
 
 import type { Maze, Trail } from "../../pkg/index.js";
 import { forkClass, svg } from "../dom";
@@ -10,20 +10,20 @@ const centre = (maze: Maze, cell: number): [number, number] => [
   (Math.floor(cell / maze.size) + 0.5) * CELL,
 ];
 
-/** Draws `trails` by fork into the maze: dots where a fork looked, a line where it says the way is. */
+/** Draws the maze and the trail of each fork: dots on the cells of its search, then a line along its path. */
 export function drawMaze(maze: Maze, trails: ReadonlyMap<number, Trail>): SVGSVGElement {
   const side = maze.size * CELL;
   const picture = svg("svg", { viewBox: `-4 -4 ${side + 8} ${side + 8}`, class: "maze", role: "img" });
   picture.append(svg("title", {}, described(trails)), walls(maze));
   const forks = [...trails.keys()].sort((a, b) => a - b);
-  // Side by side, within the cell however many they are.
+  // Lines are drawn next to each other, within the cell for any number of forks.
   const gap = Math.min(4, (CELL - 16) / Math.max(forks.length - 1, 1));
   forks.forEach((fork, index) => {
     const apart = (index - (forks.length - 1) / 2) * gap;
     const trail = trails.get(fork);
     if (trail) picture.append(way(maze, trail, fork, apart));
   });
-  // Over the ways, which all begin and end there.
+  // Start and goal are drawn last, above the ends of the paths.
   picture.append(end(maze, maze.start, "S"), end(maze, maze.goal, "G"));
   return picture;
 }

@@ -1,14 +1,14 @@
-/** The view that asks: N answers growing side by side, and their vote. */
+/** View of a question: the answers of N forks side by side, and their vote. */
 
 import type { ForkTable, Generation, Maze, Piece, TaskName, Trail } from "../../pkg/index.js";
 import type { Client } from "../client";
 import { byId, el, forkClass, forkName, perFrame } from "../dom";
 import { drawMaze } from "../draw/maze";
 
-/** What the page lends to its views. */
+/** Parts of the page that its views use. */
 export interface Page {
   client: () => Client;
-  /** Does something that may fail, and shows why it did; nothing else can be asked for while it is under way. */
+  /** Runs `work` with all controls disabled, and shows its error. */
   attempt: (work: () => Promise<void>) => Promise<void>;
 }
 
@@ -37,9 +37,9 @@ export class AnswerView {
   #picture = el("div", { id: "maze" });
   #vote = el("p", { id: "vote", role: "status" });
   #answers = el("div", { id: "columns" });
-  /** Of the next question; the demo model's forks take three different ways through the first maze. */
+  /** Number of the next question. In the first maze the forks of the demo model take three different paths. */
   #number = 4;
-  /** Of the next answers. */
+  /** Seed of the next answers. */
   #seed = 1;
   #forks: ForkTable | null = null;
   #redraw = perFrame(() => this.#show());
@@ -69,7 +69,7 @@ export class AnswerView {
     this.#draw.addEventListener("click", () => void page.attempt(() => this.draw()));
   }
 
-  /** Takes the task that a model was trained on, with a question of it. */
+  /** Selects the task that a model was trained on, and draws a question of it. */
   async about(task: TaskName): Promise<void> {
     if (this.#task.value === task && this.#question.value !== "") return;
     this.#task.value = task;
@@ -78,7 +78,7 @@ export class AnswerView {
     await this.draw();
   }
 
-  /** Without a task there is nothing to draw from. */
+  /** Hides the button for questions if no task is selected. */
   #offer(): void {
     this.#draw.hidden = this.#task.value === "";
   }
@@ -91,7 +91,7 @@ export class AnswerView {
     this.#question.value = record.question ?? "";
   }
 
-  /** Lets all forks answer. */
+  /** Answers the question with all forks. */
   async ask(): Promise<void> {
     if (!this.#temperature.reportValidity()) return;
     const prompt = this.#question.value;
@@ -114,6 +114,7 @@ export class AnswerView {
     });
   }
 
+  /** Adds a token to the answer of a fork, and its cells to the maze. */
   hear(piece: Piece, maze: Maze | null, trail: Trail | null): void {
     const { text } = this.#column(piece.fork);
     text.append(piece.text);
@@ -122,13 +123,13 @@ export class AnswerView {
     this.#redraw();
   }
 
-  /** Takes up the forks of the model that is open. */
+  /** Shows the forks of the opened model. */
   take(forks: ForkTable | null): void {
     this.#forks = forks;
     this.clear();
   }
 
-  /** Forgets the answers: a column a fork, empty. */
+  /** Removes the answers, and shows an empty card for each fork. */
   clear(): void {
     this.#columns.clear();
     this.#trails.clear();
@@ -175,7 +176,7 @@ export class AnswerView {
       column.card.classList.toggle("voted", vote !== null && answer === vote.answer);
     }
     this.#vote.textContent = vote
-      ? `Vote: ${vote.answer}, ${vote.votes} of ${forks.length}${forks.length > 1 ? `; ${forkName(vote.fork)} speaks for it` : ""}`
+      ? `Vote: ${vote.answer}, ${vote.votes} of ${forks.length}${forks.length > 1 ? `, first given by ${forkName(vote.fork)}` : ""}`
       : "No fork gave an answer to vote on.";
   }
 }

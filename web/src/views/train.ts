@@ -1,4 +1,4 @@
-/** The view that trains: its loss, the costs of a question, and what each fork has come to be matched with. */
+/** View of a training: its loss, the costs of a question, and the matches of each fork. */
 
 import type { Evaluation, Method, ModelInfo, Probe, StepReport } from "../../pkg/index.js";
 import { byId, el, mebibytes, percent, perFrame } from "../dom";
@@ -7,7 +7,7 @@ import { drawLoss } from "../draw/loss";
 import { PRESETS } from "../presets";
 import type { Page } from "./answer";
 
-/** Steps until the next pause: as many as there are. */
+/** Steps of one click on Start: more than any training has. */
 const ALL = 1_000_000;
 
 const ARMS: [Method, string][] = [
@@ -27,7 +27,7 @@ export class TrainView {
   #reset = el("button", { type: "button", id: "reset" }, "Reset");
   #evaluate = el("button", { type: "button", id: "evaluate" }, "Ask held-out questions");
   #figures = el("p", { id: "figures" });
-  /** What is said aloud; the figures change with every step. */
+  /** Text for screen readers. The figures are not read aloud, because they change with every step. */
   #news = el("p", { class: "unseen", role: "status" });
   #saved = el("p", { id: "saved", class: "note" });
   #curve = el("figure", { id: "loss" });
@@ -38,9 +38,9 @@ export class TrainView {
   #report: StepReport | null = null;
   #probe: Probe | null = null;
   #memory = "";
-  /** Steps of the training that the session holds; `null`: it holds none. */
+  /** Number of steps of the session's training; `null` without a training. */
   #steps: number | null = null;
-  /** Those done. */
+  /** Number of steps done. */
   #done = 0;
   #stopped = false;
   #redraw = perFrame(() => this.#show());
@@ -80,15 +80,15 @@ export class TrainView {
     this.#evaluate.addEventListener("click", () => void this.#ask());
     for (const select of [this.#preset, this.#arm, this.#seed]) {
       select.addEventListener("change", () => {
-        // What has been learned is not thrown away by a slip on a list.
-        if (this.#done > 0) this.#figures.textContent = "Start goes on with the training as it is; Reset begins another with these settings.";
+        // After the first step, a change of a list does not discard the training.
+        if (this.#done > 0) this.#figures.textContent = "Start continues the present training; Reset begins another with these settings.";
         else if (this.#steps !== null && this.#seed.reportValidity()) void page.attempt(() => this.#begin());
       });
     }
     this.#show();
   }
 
-  /** Takes up what the session holds after it was opened or restored. */
+  /** Shows the session's training after a model was opened or restored. */
   take(info: ModelInfo | null, name: string): void {
     const training = info?.training ?? null;
     this.#steps = training?.options.steps ?? null;
@@ -121,7 +121,7 @@ export class TrainView {
       : `Step ${step} is kept in this browser: a reload goes on from there.`;
   }
 
-  /** Makes a new model with the settings as they are chosen. */
+  /** Makes a new model with the selected settings, and starts its training. */
   async #begin(): Promise<void> {
     const preset = PRESETS[Number(this.#preset.value)] ?? PRESETS[0]!;
     const [method, seed] = [this.#arm.value as Method, Number(this.#seed.value)];
@@ -215,7 +215,7 @@ export class TrainView {
 
 function costGrid({ id, sources, costs, forks }: Probe): HTMLTableElement {
   const all = costs.flat();
-  // Traces come in any order, and the columns are to stay where they are.
+  // Columns are sorted by source, because the order of traces differs between questions.
   const order = sources.map((_, column) => column).sort((a, b) => (sources[a] ?? "").localeCompare(sources[b] ?? ""));
   const [least, most] = [Math.min(...all), Math.max(...all)];
   return drawGrid({

@@ -1,10 +1,10 @@
-//! Rows of figures as tables of Markdown.
+//! Markdown tables of figures.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// One time beside another, in ms.
+/// Two times to compare, in ms: ours, and another's.
 pub struct Ratio {
     names: [String; 3],
     ours: f64,
@@ -30,13 +30,13 @@ pub fn mebibytes(value: &Value, key: &str) -> String {
     value[key].as_f64().map_or("-".to_owned(), |bytes| three_digits(bytes / f64::from(1 << 20)))
 }
 
-/// `0.0123`, `1.23`, `123`
+/// A figure with three significant digits and at most four decimals: `0.0123`, `1.23`, `123`.
 pub fn three_digits(value: f64) -> String {
     let decimals = (2.0 - value.abs().max(1e-9).log10().floor()).clamp(0.0, 4.0);
     format!("{value:.0$}", decimals as usize)
 }
 
-/// A Markdown table; empty without a line. The first `names` columns are names, the others figures.
+/// Markdown table; empty if `lines` is empty. The first `names` columns are aligned left, the others right.
 pub fn table(header: &[&str], names: usize, lines: &[Vec<String>]) -> String {
     if lines.is_empty() {
         return String::new();
@@ -49,7 +49,7 @@ pub fn table(header: &[&str], names: usize, lines: &[Vec<String>]) -> String {
     text
 }
 
-/// The worst first.
+/// Table of ratios, the largest (our worst) first.
 pub fn ratios(names: [&str; 3], mut ratios: Vec<Ratio>) -> String {
     ratios.sort_by(|a, b| (b.ours / b.other).total_cmp(&(a.ours / a.other)));
     let line = |ratio: Ratio| {

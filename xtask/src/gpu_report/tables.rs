@@ -1,4 +1,4 @@
-//! The tables of a card's section, in the order of a reader's questions.
+//! Tables of a card's section, the most important first.
 
 use std::fmt::Write as _;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use super::markdown::{Ratio, mebibytes, number, ratios, table, text, three_digits};
 use super::{Results, WHOLE_RUN};
 
-/// Arms of ours, and PyTorch's arm that does the same.
+/// Our arms, and the arm of the PyTorch program with the same computation.
 const ARMS: [(&str, &str); 3] =
     [("ssft-random", "ssft-random"), ("ssft full", "ssft"), ("ssft lazy", "ssft")];
-/// Shapes of whole steps: what follows `steps-` and `torch-`.
+/// Shapes of whole steps: the parts are `steps-SHAPE` and `torch-SHAPE`.
 const SHAPES: [&str; 4] = ["tiny", "small", "smollm2", "qwen"];
-/// The parts that measure kernels, and the lane tile of each.
+/// Parts that measure kernels, and their lane tile: empty for the default one.
 const KERNELS: [(&str, &str); 3] =
     [("bench-heads", ""), ("bench-heads-other-tile", "the other"), ("bench-kernels", "")];
-/// Why small products beside PyTorch's look worse than they compute.
+/// Note on the comparison of matrix products with PyTorch, which is unfavourable to ours at small shapes.
 const LAUNCHES: &str =
     "PyTorch replays its products as one CUDA graph, without launches and allocations; ours counts both.";
 
-/// Every table that has a figure, with its heading.
+/// All tables with at least one figure, each below its heading.
 pub fn all(results: &Results) -> Vec<String> {
     let tables = [
         ("What did not pass", not_passed(results)),
@@ -43,7 +43,7 @@ pub fn all(results: &Results) -> Vec<String> {
     shown.map(|(heading, table)| format!("### {heading}\n\n{}", table.trim_end())).collect()
 }
 
-/// The row that agrees with `row` in all of `keys`.
+/// The row with the same values of `keys` as `row`.
 fn twin<'a>(rows: &[&'a Value], row: &Value, keys: &[&str]) -> Option<&'a Value> {
     rows.iter().copied().find(|other| keys.iter().all(|key| other[key] == row[key]))
 }
@@ -72,12 +72,12 @@ fn not_passed(results: &Results) -> String {
     text
 }
 
-/// `linear_nll fused`
+/// Name and variant of a kernel: `linear_nll fused`.
 fn text_of(row: &Value) -> String {
     format!("{} {}", text(row, "name"), text(row, "variant"))
 }
 
-/// `f32`, or `bf16 compiled`.
+/// Precision of a PyTorch figure: `f32`, or `bf16 compiled`.
 fn precision(row: &Value) -> String {
     let compiled = if row["compiled"] == true { " compiled" } else { "" };
     format!("{}{compiled}", text(row, "precision"))
@@ -87,7 +87,7 @@ fn steps_beside_torch(results: &Results) -> Vec<Ratio> {
     let mut ratios = Vec::new();
     for shape in SHAPES {
         let mut others = results.rows(&format!("torch-{shape}"));
-        // The part that compiles measures the eager steps once more.
+        // The part with compiled steps measures the eager ones too; those are left out.
         let compiled = results.rows(&format!("torch-{shape}-compiled"));
         others.extend(compiled.into_iter().filter(|row| row["compiled"] == true));
         for row in results.rows(&format!("steps-{shape}")) {
@@ -106,13 +106,13 @@ fn products_beside_torch(results: &Results) -> String {
     if table.is_empty() { table } else { format!("{LAUNCHES}\n\n{table}") }
 }
 
-/// `1536 x 576 -> 1536`
+/// Shape of a linear layer, rows x input -> output: `1536 x 576 -> 1536`.
 fn layer(row: &Value) -> String {
     let shape = &row["shape"];
     format!("{} x {} -> {}", shape["rows"], shape["in"], shape["out"])
 }
 
-/// Our matrix products beside those of another part.
+/// Our matrix products compared with those of the part `other`.
 fn beside(results: &Results, other: &str, name: impl Fn(&Value) -> String) -> Vec<Ratio> {
     let mut ratios = Vec::new();
     for row in results.rows("matmul") {
@@ -124,7 +124,7 @@ fn beside(results: &Results, other: &str, name: impl Fn(&Value) -> String) -> Ve
     ratios
 }
 
-/// Fused kernels and their references, where both were run; with the part's tile.
+/// Fused kernels and their references if both were run, with the tile of the part.
 fn measured_kernels(results: &Results) -> Vec<(&Value, &Value, &'static str)> {
     let pairs = |(part, tile)| {
         let rows = results.rows(part);
@@ -137,7 +137,7 @@ fn measured_kernels(results: &Results) -> Vec<(&Value, &Value, &'static str)> {
     KERNELS.into_iter().flat_map(pairs).collect()
 }
 
-/// `1024 x 576 x 49152`
+/// Shape of a kernel, rows x width x vocabulary: `1024 x 576 x 49152`.
 fn size(row: &Value) -> String {
     let shape = &row["shape"];
     let vocab = shape["vocab"].as_u64().map_or(String::new(), |vocab| format!(" x {vocab}"));
@@ -151,7 +151,7 @@ fn kernels(results: &Results) -> Vec<Ratio> {
         .collect()
 }
 
-/// Where it makes a difference: beyond a MiB.
+/// Table of memory of the kernels whose reference takes more than 1 MiB.
 fn kernel_memory(results: &Results) -> String {
     let pairs = measured_kernels(results).into_iter();
     let large =
@@ -180,7 +180,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The same training on both: how far losses lie apart, and how fast each is.
+/// The same training on the card and on the CPU: largest difference of the losses, and speed of both.
 fn training(results: &Results) -> String {
     let steps = |part: &str| results.figures.get(part).and_then(|figures| figures.as_array());
     let (Some(card), Some(cpu)) = (steps("train-wgpu"), steps("train-cpu")) else { return String::new() };
@@ -190,7 +190,7 @@ fn training(results: &Results) -> String {
         let [a, b] = [a, b].map(|step| number(step, "loss"));
         (a - b).abs() / b
     });
-    // A loss that is no number is the largest difference of all.
+    // `total_cmp` makes NaN the largest difference.
     let apart = apart.max_by(f64::total_cmp).unwrap_or(f64::NAN);
     format!(
         "{} steps of `train` on the card and {} on the CPU of the same machine: {:.0} and {:.0} target tokens/s by the step's \
@@ -238,7 +238,10 @@ fn steps(results: &Results) -> String {
     table(&header, 2, &lines)
 }
 
-/// Kernels that together are all but a twentieth of a step's time.
+/// Share of the time of a step whose kernels are listed one by one.
+const LISTED_SHARE: f64 = 0.95;
+
+/// Table of the kernels that take the most time, up to [`LISTED_SHARE`] of the time of a step.
 fn profiles(results: &Results) -> String {
     let mut lines = Vec::new();
     for shape in SHAPES {
@@ -248,7 +251,7 @@ fn profiles(results: &Results) -> String {
         let total: f64 = kernels.iter().map(|kernel| number(kernel, "ms")).sum();
         let mut so_far = 0.0;
         for kernel in kernels.iter().take_while(|kernel| {
-            let shown = so_far <= 0.95 * total;
+            let shown = so_far <= LISTED_SHARE * total;
             so_far += number(kernel, "ms");
             shown
         }) {
@@ -353,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_no_number_is_not_agreement() {
+    fn a_loss_of_nan_is_reported_as_a_difference() {
         let step = |loss: Value| json!({"loss": loss, "tokens_per_s": 1.0});
         let of = |card: Value| {
             training(&results(&[("train-wgpu", card), ("train-cpu", json!([step(json!(2.0))]))]))

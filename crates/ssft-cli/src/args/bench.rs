@@ -31,7 +31,7 @@ pub struct MeasuringArgs {
     /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute: a real GPU if there is one, else the CPU
+    /// Where to compute; auto is a hardware GPU if there is one, else the CPU
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Also write all figures to this JSON file
@@ -48,13 +48,13 @@ pub struct BenchKernelsArgs {
     /// Only these kernels [default: all]
     #[arg(long, value_parser = kernel(), value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     pub kernels: Vec<Kernel>,
-    /// Tokens, each with one target where there is a vocabulary; every combination of the three lists is measured
+    /// Rows of the input, one target each for linear_nll; every combination of the three lists is measured
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "512")]
     pub rows: Vec<usize>,
-    /// Numbers of a token, even; an attention head has up to 32 of them
+    /// Width of a row, an even number; attention heads are up to 32 wide
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "256")]
     pub width: Vec<usize>,
-    /// Vocabularies of linear_nll
+    /// Vocabulary sizes of linear_nll
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32768")]
     pub vocab: Vec<usize>,
     /// Runs, seed, device and output.
@@ -84,10 +84,10 @@ pub struct ModelShapeArgs {
     /// Attention heads
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub heads: Option<usize>,
-    /// Heads of keys and values, a divisor of --heads [default: the same number]
+    /// Heads of keys and values, a divisor of --heads [default: --heads]
     #[arg(long, value_name = "COUNT", help_heading = RANDOM)]
     pub kv_heads: Option<usize>,
-    /// Biases of queries, keys and values, as in Qwen2
+    /// Add biases to queries, keys and values, as in Qwen2
     #[arg(long, help_heading = RANDOM)]
     pub qkv_bias: bool,
     /// Tokens in the vocabulary, forks included
@@ -140,7 +140,7 @@ pub struct BenchStepsArgs {
         help_heading = RANDOM
     )]
     pub trace_tokens: Vec<usize>,
-    /// Trained model or checkpoint in place of a random one, on the questions of --task or --data
+    /// Trained model or checkpoint to measure instead of a random model, on the questions of --task or --data
     #[arg(long, value_name = "DIR", help_heading = TRAINED, conflicts_with_all = ["preset", "vocab", "width", "inner", "layers", "heads", "kv_heads", "qkv_bias", "forks", "traces", "prompt_tokens", "trace_tokens"])]
     pub model: Option<PathBuf>,
     /// Built-in task of a trained model [default: arithmetic]
@@ -161,13 +161,13 @@ pub struct BenchStepsArgs {
     /// B: questions a step
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "4")]
     pub questions: Vec<usize>,
-    /// L: how many trace tokens enter the matching cost
+    /// L: number of trace tokens that enter the matching cost
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "32")]
     pub match_tokens: Vec<usize>,
-    /// MiB that the passes of a step may take [default: as in `train`]
+    /// Memory for the passes of a step, in MiB [default: as in `train`]
     #[arg(long, value_name = "MIB")]
     pub memory_budget: Option<usize>,
-    /// Also time every kernel in one extra step per arm (GPU only; the kernels of that step run one after another)
+    /// Also time every kernel in one extra step of each arm, its kernels one after another; GPU only
     #[arg(long)]
     pub profile: bool,
     /// Runs, seed, device and output.
@@ -198,7 +198,7 @@ pub struct BenchDecodeArgs {
 /// `bench matmul`.
 #[derive(Debug, Args)]
 pub struct BenchMatmulArgs {
-    /// Linear layers as ROWSxINxOUT; 1024 tokens through a weight [1536, 576] are 1024x576x1536
+    /// Linear layers as ROWSxINxOUT: 1024x576x1536 is 1024 tokens through a weight [1536, 576]
     #[arg(long, value_name = "SHAPES", value_delimiter = ',', default_value = "1536x128x384,1536x384x128")]
     pub shapes: Vec<LinearShape>,
     /// Runs, seed, device and output.
@@ -218,7 +218,7 @@ pub struct BenchMemoryArgs {
     /// Seed of all random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Where to compute: a GPU, or a software adapter
+    /// Where to compute: auto or wgpu, which must find an adapter
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), value_name = "DEVICE", default_value = "wgpu")]
     pub device: DeviceChoice,
     /// Also write all figures to this JSON file

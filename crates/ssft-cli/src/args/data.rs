@@ -21,7 +21,7 @@ pub struct MakeArgs {
     /// Level of the task, from 1
     #[arg(long, default_value_t = 1)]
     pub difficulty: u8,
-    /// The same seed gives the same files
+    /// Seed of the questions; the same seed gives the same files
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Directory for train.jsonl and test.jsonl
@@ -35,15 +35,15 @@ pub struct MakeArgs {
 /// `data check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The JSONL file
+    /// JSONL file to check
     pub file: PathBuf,
-    /// N: forking tokens the file is meant for [default: those of --model, or 6]
+    /// N: number of forking tokens to check the file for [default: those of --model, or 6]
     #[arg(long)]
     pub forks: Option<usize>,
-    /// Longest row, in tokens [default: 512, or what --model has room for]
+    /// Longest row, in tokens [default: the longest that --model accepts, or 512]
     #[arg(long)]
     pub context: Option<usize>,
-    /// The Hugging Face directory whose tokenizer and chat template the rows are for
+    /// Hugging Face directory with the tokenizer and chat template of the rows
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// How a question becomes a prompt
@@ -57,19 +57,19 @@ pub struct CheckArgs {
 /// `data import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Files of a dataset, .jsonl or .parquet; rows about the same question become one
+    /// Files of a dataset, .jsonl or .parquet; rows of the same question are merged
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The JSONL file to write
+    /// JSONL file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// What the columns mean [default: what they look like]
+    /// Meaning of the columns [default: detected from their names]
     #[arg(long, value_enum, value_name = "NAME")]
     pub layout: Option<LayoutName>,
-    /// Most traces of a question, the first ones: M [default: all]
+    /// M: number of traces of a question to keep, the first ones [default: all]
     #[arg(long, value_name = "M")]
     pub traces: Option<usize>,
-    /// Fewest traces of a question
+    /// Smallest number of traces of a question to keep
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub min_traces: usize,
     /// Print errors only
@@ -80,8 +80,7 @@ pub struct ImportArgs {
 /// `inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A model directory, a checkpoint or a run, given forking tokens if it has none; without one, a fresh model with random
-    /// weights
+    /// Model directory, checkpoint or run; forking tokens are added if it has none [default: a new model with random weights]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// JSONL file to take the question from
@@ -102,25 +101,25 @@ pub struct InspectArgs {
     /// How a question becomes a prompt
     #[arg(long, value_parser = choice::<TemplateChoice>("template"), default_value = "auto")]
     pub template: TemplateChoice,
-    /// Day that a chat template with a date in it names, like 2026-03-31 [default: that of the run, or today]
+    /// Day that a chat template with a date in it shows, like 2026-03-31 [default: that of the run, or today]
     #[arg(long, value_name = "DAY")]
     pub date: Option<String>,
-    /// What stands around a forking token
+    /// Text around a forking token
     #[arg(long, value_parser = choice::<LeadChoice>("fork-lead"), value_name = "FORM", default_value = "auto")]
     pub fork_lead: LeadChoice,
-    /// Token of --model that new forking tokens start from [default: that of `train`]
+    /// Token of --model whose rows new forking tokens start from [default: as in `train`]
     #[arg(long, value_name = "TOKEN", requires = "model")]
     pub fork_init: Option<String>,
-    /// L: how many trace tokens enter the matching cost [default: that of `train`]
+    /// L: number of trace tokens that enter the matching cost [default: as in `train`]
     #[arg(long, value_name = "L")]
     pub match_tokens: Option<usize>,
-    /// Seed of the task and of a fresh model
+    /// Seed of the task and of a new model
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Where to compute
     #[arg(long, value_parser = choice::<DeviceChoice>("device"), default_value = "auto")]
     pub device: DeviceChoice,
-    /// Write the cost matrix with its matching to this SVG file too
+    /// Also write the cost matrix with its matching to this SVG file
     #[arg(long, value_name = "FILE.svg")]
     pub svg: Option<PathBuf>,
     /// Print JSON

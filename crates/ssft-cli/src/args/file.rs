@@ -1,4 +1,4 @@
-//! `--config` of `eval` and `generate`: what a file says becomes flags before the command line is parsed.
+//! `--config` of `eval` and `generate`: settings of a file, added to the command line as flags before it is parsed.
 
 use crate::exit::Failure;
 use ssft_run::store::config_file::read_table;
@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use toml::Value;
 
-/// The words of a command line and, behind them, the settings of its `--config FILE.toml` as flags; without those that
-/// the command line itself gives, or gives something for that excludes them. `train` reads its file by itself.
+/// The words of a command line followed by the settings of its `--config FILE.toml` as flags. A setting is left out if the
+/// command line gives it, or gives a flag that excludes it. Other commands are unchanged; `train` reads its file itself.
 ///
 /// # Errors
 /// [`Failure::Usage`] if the file cannot be read or has a key that is no flag of the command.
@@ -51,7 +51,7 @@ pub fn with_config(mut words: Vec<OsString>, program: &mut clap::Command) -> Res
     Ok(words)
 }
 
-/// What the first `--config` names; a second one clap refuses.
+/// Path after the first `--config`; clap refuses a second one.
 fn config_file(words: &[OsString]) -> Option<PathBuf> {
     words.iter().enumerate().find_map(|(at, word)| match word.to_str()?.strip_prefix("--config")? {
         "" => words.get(at + 1).map(PathBuf::from),
@@ -59,7 +59,7 @@ fn config_file(words: &[OsString]) -> Option<PathBuf> {
     })
 }
 
-/// A setting as flags; `None` if it can be none.
+/// A setting as flags; `None` for a table, a date or a nested list.
 fn flags(key: &str, value: &Value) -> Option<Vec<OsString>> {
     Some(match value {
         Value::Boolean(true) => vec![format!("--{key}").into()],
@@ -99,7 +99,7 @@ mod tests {
         let words = expanded(file, line).expect("words");
         assert_eq!(words, format!("{line} --temperature=0.5 --k=1 --k=6 --quiet --model=run"));
         assert_eq!(expanded("quiet = false", line).expect("words"), line);
-        // The one displaces the other, on whichever side clap was told of it.
+        // `--task` and `--data` exclude each other, although clap has the conflict at `--data` only.
         let line = "ssft-wgpu eval --config=c.toml --task maze";
         assert_eq!(expanded("data = \"d.jsonl\"", line).expect("words"), line);
         let line = "ssft-wgpu eval --data d.jsonl --config c.toml";
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_flag_can_be_is_refused() {
+    fn unknown_keys_and_tables_are_refused() {
         let line = "ssft-wgpu generate --config c.toml";
         let unknown = expanded("sampels = 8", line).expect_err("unknown");
         assert_eq!(
@@ -117,6 +117,6 @@ mod tests {
         let table = expanded("[stop]\na = 1", line).expect_err("a table");
         assert!(table.starts_with("c.toml: stop = ") && table.contains("cannot be used"), "{table}");
         let line = "ssft-wgpu train --config missing.toml";
-        assert_eq!(expanded("", line).expect("of no concern"), line);
+        assert_eq!(expanded("", line).expect("unchanged"), line);
     }
 }

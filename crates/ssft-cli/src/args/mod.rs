@@ -1,4 +1,4 @@
-//! What a user types: the commands here, the arguments of each in the files below.
+//! Commands and their arguments: the commands here, the arguments of each command in the files below.
 
 mod asking;
 mod bench;
@@ -26,7 +26,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "ssft-wgpu", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -34,23 +34,23 @@ pub struct Cli {
 /// One command of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a model; without any argument: the built-in arithmetic task, a few minutes on a laptop CPU
+    /// Train a model; without arguments on the built-in arithmetic task, in a few minutes on a laptop CPU
     Train(Box<TrainArgs>),
     /// Make, check or import data
     #[command(subcommand)]
     Data(DataCommand),
-    /// Measure what the forks of a trained model can do, on questions that it has not seen
+    /// Measure accuracy, votes and diversity of the forks of a trained model, on questions that it was not trained on
     Eval(Box<EvalArgs>),
-    /// Let the forks of a trained model answer a prompt side by side, and vote
+    /// Answer a prompt with every fork of a trained model, and vote
     Generate(GenerateArgs),
-    /// Write the page of a run anew, or one that compares several
+    /// Write the HTML report of a run, or a comparison of several runs
     Report(ReportArgs),
-    /// Show what training sees of one question: rows with target mask, cost matrix, matching
+    /// Show the training input of one question: rows with target mask, cost matrix, matching
     Inspect(InspectArgs),
     /// Measure time and memory
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// List every adapter that wgpu sees, and which one `auto` would take
+    /// List every adapter that wgpu finds, and the device that `auto` selects
     Devices(DevicesArgs),
 }
 
@@ -59,31 +59,31 @@ pub enum Command {
 pub enum DataCommand {
     /// Write a built-in task as JSONL
     Make(MakeArgs),
-    /// Validate a JSONL file, without training
+    /// Validate a JSONL file
     Check(CheckArgs),
-    /// Turn a published dataset (s1K, OpenR1-Math, OpenThoughts, chats) into JSONL, with counts of what was dropped
+    /// Convert a published dataset (s1K, OpenR1-Math, OpenThoughts, chats) to JSONL, and count dropped rows
     Import(ImportArgs),
 }
 
 /// Commands that measure.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// The kernels beside the plain tensors that they stand in for
+    /// Time and memory of the kernels, and of the plain tensor operations that they replace
     Kernels(BenchKernelsArgs),
-    /// Time and memory of whole training steps, the arms side by side
+    /// Time and memory of whole training steps of each arm
     Steps(Box<BenchStepsArgs>),
-    /// Answers of N forks from one prompt, beside N separate generations
+    /// Time and memory of N answers from one shared prompt, and of N separate generations
     Decode(BenchDecodeArgs),
     /// Matrix products of linear layers, forward and backward, in TFLOP/s
     Matmul(BenchMatmulArgs),
-    /// Memory that a GPU reserves during many training steps
+    /// Memory reserved on a GPU during many training steps
     Memory(Box<BenchMemoryArgs>),
 }
 
 /// `devices`.
 #[derive(Debug, Args)]
 pub struct DevicesArgs {
-    /// Write features, limits and cooperative-matrix shapes of every adapter to this JSON file
+    /// Also write features, limits and cooperative-matrix shapes of every adapter to this JSON file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Values that have names and belong to no setting of a run.
+//! Values with names that are not settings of a run.
 
 use clap::ValueEnum;
 use ssft_import::Layout;
@@ -6,7 +6,7 @@ use ssft_import::Layout;
 /// `--layout`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LayoutName {
-    /// s1K and s1K-1.1: a trajectory and an attempt a teacher
+    /// s1K and s1K-1.1: a trajectory and an attempt of each teacher
     S1k,
     /// OpenR1-Math: a list of generations, with lists of verdicts
     #[value(name = "openr1")]

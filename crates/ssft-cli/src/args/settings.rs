@@ -1,4 +1,4 @@
-//! Settings of a run as flags: one for each row of the table in `ssft_run::settings`.
+//! Settings of a run as flags: one flag for each row of the table in `ssft_run::settings`.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -10,7 +10,7 @@ use ssft_run::settings::{
 };
 use ssft_run::spelled;
 
-/// The settings that a command line gives, by key.
+/// Settings given on a command line, by key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SettingFlags(pub Map<String, Value>);
 
@@ -18,7 +18,7 @@ impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         let defaults = serde_json::to_value(Settings::default()).unwrap_or_default();
         let flag = |setting: &Setting| flag(setting, shown(&defaults[setting.key]).as_deref());
-        // A script may repeat a flag to override it, and `--lr -1` deserves the message about its range.
+        // A script may repeat a flag to override it. `--lr -1` is parsed as a value, so that the error names the range.
         let command = command.allow_negative_numbers(true).args_override_self(true);
         SETTINGS.iter().map(flag).fold(command, Command::arg)
     }
@@ -42,7 +42,7 @@ impl FromArgMatches for SettingFlags {
     }
 }
 
-/// The flag of a setting; `default` ends its help.
+/// The flag of a setting; its help ends with `default`.
 fn flag(setting: &Setting, default: Option<&str>) -> Arg {
     let default = default
         .map_or_else(String::new, |value| format!(" [default: {value}{}]", dependent_default(setting.key)));
@@ -62,10 +62,10 @@ fn flag(setting: &Setting, default: Option<&str>) -> Arg {
     }
 }
 
-/// What else a default depends on.
+/// Second default of a setting whose default depends on another flag, as in ", or 1e-5 for --model".
 fn dependent_default(key: &str) -> String {
     match key {
-        "context" => ", or what --model has room for".to_owned(),
+        "context" => ", or the longest that --model accepts".to_owned(),
         "lr" => format!(", or {FINE_TUNING_RATE} for --model"),
         "match-tokens" => {
             format!(" for built-in tasks, {} for --data", default_match_tokens(Questions::Data))
@@ -88,10 +88,10 @@ fn possible(names: &'static [(&'static str, &'static str)]) -> PossibleValuesPar
     PossibleValuesParser::new(names.iter().map(value).collect::<Vec<_>>())
 }
 
-/// Parses a name of the setting `key` into its type, for flags of other commands that take the same names.
+/// Parser of the names of the setting `key`, for the same flag of other commands.
 ///
 /// # Panics
-/// If `key` is no setting whose values are names.
+/// If the values of the setting `key` are not names.
 pub fn choice<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     key: &str,
 ) -> impl TypedValueParser<Value = T> {

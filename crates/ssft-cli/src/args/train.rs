@@ -4,7 +4,7 @@ use super::settings::SettingFlags;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Settings of the run, where it is, and what is printed.
+/// Settings of the run, its directory and its output.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TrainArgs {
     /// Settings from a TOML file with the flags' names as keys; flags win
@@ -16,13 +16,13 @@ pub struct TrainArgs {
     /// Directory of the run [default: runs/TASK-METHOD, numbered when taken]
     #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub out: Option<PathBuf>,
-    /// Continue from the newest checkpoint of --out, with the settings it was started with
+    /// Continue from the newest checkpoint of --out, with the settings that the run was started with
     #[arg(long, help_heading = "Run")]
     pub resume: bool,
     /// Print errors only
     #[arg(long, help_heading = "Run")]
     pub quiet: bool,
-    /// Print the final evaluation as JSON on standard output, and nothing else there
+    /// Print only the final evaluation on standard output, as JSON
     #[arg(long, help_heading = "Run")]
     pub json: bool,
 }

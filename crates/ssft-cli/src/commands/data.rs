@@ -48,7 +48,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
         say(problem);
     }
     if !problems.is_empty() {
-        // Reading stops at so many.
+        // Reading stops at this number of problems, so the file may have more.
         let more =
             if problems.len() >= Limits::default().problems { " or more; the first are shown" } else { "" };
         let count = counted(problems.len(), "problem");
@@ -62,7 +62,8 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Rows that `train --data` would find too long or empty, with its own tokenizer and template or those of --model.
+/// Problems of rows that are too long or empty, with the tokenizer and template of --model, else with those that
+/// `train --data` would make.
 fn row_problems(
     records: &[Record],
     args: &CheckArgs,

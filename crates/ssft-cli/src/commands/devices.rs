@@ -1,4 +1,4 @@
-//! `devices`: every adapter, and the one that `--device auto` takes.
+//! `devices`: table of all adapters, with the device that `--device auto` selects.
 
 use crate::args::DevicesArgs;
 use crate::exit::Failure;
@@ -35,7 +35,7 @@ pub fn devices(args: &DevicesArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `choice` is the `--device` that takes the adapter.
+/// Row of an adapter; `choice` is the value of `--device` that selects it.
 fn row(choice: &str, adapter: &Adapter) -> [String; 8] {
     let limits = &adapter.limits;
     let kind = if adapter.is_hardware() { format!("{:?}", adapter.kind) } else { "software".to_owned() };
@@ -55,7 +55,7 @@ fn row(choice: &str, adapter: &Adapter) -> [String; 8] {
     ]
 }
 
-/// Every adapter, the best first, and which of them `auto` takes.
+/// JSON of all adapters, the best first, with the name of the one that `auto` selects.
 fn file(adapters: &[Adapter]) -> Value {
     let auto = pick(DeviceChoice::Auto, adapters).map(|adapter| &adapter.name);
     json!({"auto": auto, "cpu": cpu_name(), "adapters": adapters.iter().map(object).collect::<Vec<_>>()})

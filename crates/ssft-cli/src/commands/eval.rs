@@ -34,7 +34,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     introduce(voice, args, &device.name, &trained, &asked);
     // 2. Answers.
     let evaluation = ask(voice, &trained, &asked, &protocol)?;
-    // 3. First the file: whoever reads the table may stop reading.
+    // 3. The file, then the table: a reader of the table may close the pipe.
     let questions = if asked.are_held_out { "held-out questions" } else { "questions" };
     let file = EvaluationFile::new(&trained.directory, asked.of, &protocol, evaluation);
     let written = match &args.json {
@@ -55,7 +55,7 @@ fn check(args: &EvalArgs) -> Result<(), Failure> {
     check_count("--max-tokens", tokens, 1)
 }
 
-/// Refuses a prompt without room for an answer, before any is given.
+/// Refuses a prompt that leaves no room for an answer, before any question is answered.
 fn check_prompts(trained: &Trained, asked: &Questions) -> Result<(), Failure> {
     let in_file = |error: DataError| match &asked.of.data {
         Some(name) => Failure::Usage(format!("{name}: {error}")),
@@ -75,7 +75,7 @@ fn protocol(
 ) -> Result<Protocol, Failure> {
     let Trained { encoder, forks: table, .. } = trained;
     let forks = args.who.fork.forks(table).map_err(|error| Failure::Usage(format!("--fork: {error}")))?;
-    // At a temperature of 0 every draw is the greedy answer.
+    // At a temperature of 0 every draw equals the greedy answer.
     let samples = if sampling.is_greedy() { 0 } else { args.samples };
     let max_tokens = match args.max_tokens {
         Some(tokens) => tokens,
@@ -96,7 +96,7 @@ fn protocol(
     })
 }
 
-/// Refuses a k above the number of answers to a question.
+/// Refuses a k of 0 or above the number of answers to a question.
 fn check_ks(ks: &[usize], forks: usize, answers: usize, sampling: &Sampling) -> Result<(), Failure> {
     let most = forks * answers;
     let Some(k) = ks.iter().find(|&&k| k == 0 || k > most) else { return Ok(()) };
@@ -126,7 +126,7 @@ fn ask(
 ) -> Result<Evaluation, Failure> {
     let records = &asked.records;
     let bar = progress::bar(voice, "{bar:24} {pos}/{len} questions  {eta} left", Some(records.len()));
-    // Decoding reads every weight once a token.
+    // Decoding reads all weights for each token, so their layout is changed once before.
     let model = trained.model.clone().prepared();
     let work = evaluate(&model, &trained.encoder, records, protocol, |done| bar.set_position(done as u64));
     let evaluation = pollster::block_on(work).map_err(Failure::run)?;

@@ -1,4 +1,4 @@
-//! Questions of `eval`: those of a file, of a built-in task, or those that the model's run held out.
+//! Questions of `eval`: from a file, from a built-in task, or the held-out questions of the model's run.
 
 use super::asking::answer_format;
 use crate::args::EvalArgs;
@@ -17,24 +17,24 @@ use ssft_train::fingerprint::fingerprint;
 use std::collections::HashSet;
 use std::path::Path;
 
-/// Questions to ask, and how their answers are judged.
+/// Questions to ask, and the judge of their answers.
 pub struct Questions {
-    /// To ask, in order.
+    /// Questions in the order in which they are asked.
     pub records: Vec<Record>,
-    /// Records whose traces tell how long an answer may be.
+    /// Records whose longest trace sets the largest number of tokens of an answer.
     pub like: Vec<Record>,
     /// Decides whether an answer is correct.
     pub judge: Judge,
-    /// Where the questions come from, for the result file.
+    /// Origin of the questions, for the result file.
     pub of: Asked,
-    /// The model's run held them out.
+    /// True for the held-out questions of the model's run.
     pub are_held_out: bool,
 }
 
-/// The questions that the arguments ask for; `run` has the settings of the model's run.
+/// The questions that `args` select; `run` has the settings of the model's run.
 ///
 /// # Errors
-/// [`Failure::Usage`] if there are none, or fewer than asked for.
+/// [`Failure::Usage`] if there are none, or fewer than `--questions`.
 pub fn questions(args: &EvalArgs, run: Option<&Settings>, voice: Voice) -> Result<Questions, Failure> {
     let mut questions = match (&args.data, &args.task, run) {
         (Some(path), ..) => of_file(args, path, run)?,
@@ -42,7 +42,7 @@ pub fn questions(args: &EvalArgs, run: Option<&Settings>, voice: Voice) -> Resul
         (None, None, Some(run)) => of_run(run)?,
         (None, None, None) => {
             return Err(Failure::Usage(
-                "the model belongs to no run that would know its questions; give --task or --data".to_owned(),
+                "the model has no run directory with held-out questions; give --task or --data".to_owned(),
             ));
         }
     };
@@ -88,7 +88,7 @@ fn of_task(args: &EvalArgs, name: &str, run: Option<&Settings>, voice: Voice) ->
     Ok(Questions { like: records.clone(), records, judge: Judge::Task(task), of, are_held_out: false })
 }
 
-/// Removes questions that the run was trained on: another seed splits the task differently.
+/// Removes questions that the run was trained on; they occur because another seed splits the task differently.
 fn drop_trained(records: &mut Vec<Record>, run: &Settings, voice: Voice) -> Result<(), Failure> {
     let trained = split(run)?.train;
     let trained: HashSet<Option<String>> = trained.into_iter().map(|record| record.question).collect();
@@ -111,31 +111,31 @@ fn of_run(run: &Settings) -> Result<Questions, Failure> {
 }
 
 impl Questions {
-    /// Refuses held-out questions of data that changed since the run at `place`: the run may have been trained on them.
+    /// Refuses held-out questions if the data changed since the run at `place` started: the run may have been trained on them.
     ///
     /// # Errors
-    /// [`Failure::Usage`] if the data has another fingerprint than the run's checkpoint.
+    /// [`Failure::Usage`] if the fingerprint of the data differs from that in the run's checkpoint.
     pub fn check_unchanged(&self, place: &Path, encoder: &Encoder, voice: Voice) -> Result<(), Failure> {
         if !self.are_held_out {
             return Ok(());
         }
         let Some(data) = data_of(place)? else {
-            voice.say("the run has no checkpoint that would tell whether its data is still the same");
+            voice.say("the run has no checkpoint; whether its data has changed cannot be checked");
             return Ok(());
         };
-        // What cannot be encoded was not trained on.
+        // Data that cannot be encoded is not the data of the run.
         let same = encoder.encode_all(&self.like).is_ok_and(|questions| fingerprint(&questions) == data);
         if same {
             return Ok(());
         }
         Err(Failure::Usage(
-            "the data is not what the run was started with, so that nobody knows what it held out; bring that back, or ask other questions with --data or --task"
+            "the data has changed since the run was started, and with it the held-out questions; restore it, or give --data or --task"
                 .to_owned(),
         ))
     }
 }
 
-/// Length of each trace in tokens, its end included. A trace may be longer than a row: only prompts are read here.
+/// Length of each trace in tokens, its end token included. A trace may be longer than a row, because no row is built from it.
 ///
 /// # Errors
 /// [`Failure::Usage`] if the tokenizer fails.

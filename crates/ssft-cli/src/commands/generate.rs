@@ -1,4 +1,4 @@
-//! `generate`: the forks of a trained model answer a prompt, side by side.
+//! `generate`: answers of all forks of a trained model to one prompt, and their vote.
 
 use super::asking::{answer_format, check_count};
 use crate::args::GenerateArgs;
@@ -37,7 +37,7 @@ pub fn generate(args: &GenerateArgs) -> Result<(), Failure> {
         judge,
         seed: args.who.seed,
     };
-    // Decoding reads every weight once a token.
+    // Decoding reads all weights for each token, so their layout is changed once before.
     let model = model.prepared();
     let answers = pollster::block_on(answer(&model, &encoder, prompt, &request, listen));
     let answers = answers.map_err(Failure::run)?;
@@ -59,7 +59,7 @@ fn check(args: &GenerateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The judge of answers: the task of the model's run, or the form of answers that was asked for.
+/// Judge of the answers: the task of the model's run, or the form of answers given by `--answers`.
 fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     let run = trained.run.as_ref();
     let own = run.filter(|_| args.answers.is_none()).and_then(|run| run.task.as_deref());
@@ -69,7 +69,7 @@ fn judge(args: &GenerateArgs, trained: &Trained) -> Result<Judge, Failure> {
     }
 }
 
-/// The line about the vote; empty for a single fork.
+/// Line with the result of the vote; empty for one fork.
 fn conclusion(vote: Option<&Votes>, forks: usize) -> String {
     match vote {
         _ if forks == 1 => String::new(),

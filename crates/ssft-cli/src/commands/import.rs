@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use ssft_data::error::DataError;
 use ssft_import::{ImportError, ImportSettings, Progress, import as import_files};
 
-/// Rows between two moves of the bar.
+/// Rows between two updates of the progress bar.
 const ROWS_A_MOVE: usize = 1000;
 
 pub fn import(args: &ImportArgs) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! `inspect`: what training sees of one question.
+//! `inspect`: training input of one question: prompt, rows with targets, costs, matching.
 
 use super::asking::{check_count, check_number_of_forks};
 use crate::args::InspectArgs;
@@ -112,12 +112,12 @@ fn questions(args: &InspectArgs) -> Questions {
     if args.data.is_some() { Questions::Data } else { Questions::Task }
 }
 
-/// The text of a question: its messages, a line each.
+/// The text of a question: its messages, one a line.
 fn question_text(record: &Record) -> String {
     messages_of(record).iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// How prompts are rendered, on the day given, that of the model's run, or today.
+/// Rendering of prompts. Its day is `--date` if given, else that of the model's run, else today.
 fn rendering(args: &InspectArgs, context: usize, run: Option<&Settings>) -> Result<Rendering, Failure> {
     let InspectArgs { template, fork_lead, .. } = *args;
     let of_run = || run.and_then(|run| run.date.clone());
@@ -125,7 +125,7 @@ fn rendering(args: &InspectArgs, context: usize, run: Option<&Settings>) -> Resu
     Ok(Rendering { template, fork_lead, context, date: Some(date) })
 }
 
-/// A model but for its weights, which are read when the question is known to be one.
+/// A model without its weights, which are loaded only after the question has been checked.
 enum Start {
     Given(Box<ModelDirectory>),
     Fresh(DecoderConfig),
@@ -143,7 +143,7 @@ impl Start {
     }
 }
 
-/// The model of a directory, with the forking tokens that `train` would give it.
+/// Model of a directory, with the forking tokens that `train` would add.
 fn given(args: &InspectArgs, place: &Path, records: &[Record]) -> Result<(Start, Encoding), Failure> {
     let wanted = WantedForks { count: args.forks, init: args.fork_init.as_deref(), seed: args.seed };
     let model = ModelDirectory::read(place)?.with_forks(wanted)?;
@@ -154,7 +154,7 @@ fn given(args: &InspectArgs, place: &Path, records: &[Record]) -> Result<(Start,
     Ok((Start::Given(Box::new(model)), encoding))
 }
 
-/// The model that `train` would start from without --model.
+/// New model as `train` makes it without --model.
 fn fresh(args: &InspectArgs, records: &[Record]) -> Result<(Start, Encoding), Failure> {
     let settings = Settings::default();
     let vocabulary = match questions(args) {
@@ -169,7 +169,7 @@ fn fresh(args: &InspectArgs, records: &[Record]) -> Result<(Start, Encoding), Fa
     Ok((Start::Fresh(shape), encoding))
 }
 
-/// `prompt <think2> [t][r][a]..`: every token that has to be predicted in brackets, specials by name.
+/// A training row as text, `prompt <think2> [t][r][a]..`: target tokens in brackets, special tokens by name.
 fn row(
     encoder: &Encoder,
     question: &EncodedQuestion,
@@ -187,16 +187,16 @@ fn row(
     Ok(line)
 }
 
-/// Tokens one by one as people read them.
+/// Text of tokens, decoded one by one.
 struct Pieces<'a> {
     tokenizer: &'a Tokenizer,
-    /// The last token that was text: some vocabularies put the blank in front of a word, but not of the first.
+    /// Last token that was not special. Some tokenizers decode a word with its leading blank only after another token.
     before: Option<u32>,
 }
 
 impl Pieces<'_> {
-    /// A special token's name; the text of another, or where it has none of its own, as a part of a character, its spelling
-    /// in the vocabulary.
+    /// Text of a token: the name of a special token; the spelling in the vocabulary for a part of a character; else the decoded
+    /// text.
     fn text(&mut self, token: u32) -> Result<String, Failure> {
         if let Some(name) = self.tokenizer.special_name(token) {
             return Ok(name);

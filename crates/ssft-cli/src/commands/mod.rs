@@ -1,4 +1,4 @@
-//! One file a command.
+//! Commands, one file each.
 
 mod asking;
 mod bench;
@@ -19,7 +19,7 @@ use crate::exit::Failure;
 /// Runs the command of `cli`.
 ///
 /// # Errors
-/// [`Failure`] says how the program is to end.
+/// [`Failure`] with the exit status and the message.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Train(args) => train::train(&args),

@@ -1,4 +1,4 @@
-//! `report`: writes the page of one run, or one that compares several.
+//! `report`: HTML report of one run, or comparison of several runs.
 
 use crate::args::ReportArgs;
 use crate::exit::Failure;
@@ -19,7 +19,9 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         (Some(path), _) => path,
         (None, 1) => &default,
         (None, _) => {
-            return Err(Failure::Usage("several runs are one page; give its name as --out".to_owned()));
+            return Err(Failure::Usage(
+                "several runs are compared in one page; give its name as --out".to_owned(),
+            ));
         }
     };
     let runs = args.runs.iter().map(|run| RunRecord::read(run)).collect::<Result<Vec<_>, _>>()?;
@@ -58,7 +60,7 @@ fn summary(comparisons: &[Comparison], runs: &[RunRecord]) -> Result<Value, Fail
     Ok(json!({"comparisons": comparisons, "runs": runs}))
 }
 
-/// A Markdown table with a line for each figure: a column for each arm, then a column for each difference to `ssft`.
+/// Markdown table with a line for each measure: a column for each arm, then a column for each difference to `ssft`.
 fn markdown(comparison: &Comparison) -> String {
     let mut table = Table::new();
     let mut header = vec![comparison.data.clone()];
@@ -82,7 +84,7 @@ fn markdown(comparison: &Comparison) -> String {
     table.lines().collect::<Vec<_>>().join("\n")
 }
 
-/// Mean and half of its interval: `68.4 % ±2.1`.
+/// Mean and half width of its 95 % interval: `68.4 % ±2.1`.
 fn cell(unit: Unit, summary: Option<&Summary>) -> String {
     let Some(summary) = summary else { return "-".to_owned() };
     let half = summary.ci95.map(|[low, high]| (high - low) / 2.0);

@@ -21,7 +21,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let started = if args.resume { Some(read_settings(&run.file("config.toml"))?) } else { None };
     if let Some(started) = &started {
         check_unchanged(started, &settings)?;
-        // Checkpoints are f32; the file remembers the type of the model that training started from.
+        // Checkpoints are f32; config.toml has the type of the model that training started from.
         if settings.dtype == DtypeChoice::Auto {
             settings.dtype = started.dtype;
         }
@@ -31,13 +31,13 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     let checkpoint = if args.resume { run.newest_checkpoint()? } else { None };
     let checkpoint = checkpoint.as_ref().map(|(_, path)| path.as_path());
     let start = prepare(&mut settings, &layers, &device, checkpoint)?;
-    // A resumed run keeps its file, and with it the origin of each value, unless a flag changed something.
+    // A resumed run keeps config.toml, with the origin of each value, unless a flag changes a setting.
     if started.as_ref() != Some(&settings) {
         run.write("config.toml", to_toml(&settings, &layers)?.as_bytes())?;
     }
     let voice = Voice::new(args.quiet || args.json);
     introduce(voice, &settings, &device, &start, &run);
-    // 3. The loop, from here on interruptible: before, there is nothing to save.
+    // 3. The loop. Ctrl-C is handled from here on, because there is nothing to save before.
     let interrupts = Interrupts::of_run()?;
     let mut training = Training::new(start, run, voice, interrupts)?;
     training.steps()?;
@@ -46,7 +46,7 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     training.conclude(Output::new(args.json), evaluation)
 }
 
-/// Settings that shaped the model and its tokenizer: a resumed run takes both from its checkpoint.
+/// Refuses changes of the settings that define the model and its tokenizer: a resumed run reads both from its checkpoint.
 fn check_unchanged(started: &Settings, asked: &Settings) -> Result<(), Failure> {
     let pairs = [
         ("--preset", started.preset == asked.preset),
@@ -67,7 +67,7 @@ fn check_unchanged(started: &Settings, asked: &Settings) -> Result<(), Failure> 
     }
 }
 
-/// Name of a run without `--out`: `TASK-METHOD` or `FILE-METHOD`.
+/// Default name of a run: `TASK-METHOD` or `FILE-METHOD`.
 fn stem(settings: &Settings) -> String {
     let data = match (&settings.data, &settings.task) {
         (Some(path), _) => {
@@ -78,7 +78,7 @@ fn stem(settings: &Settings) -> String {
     format!("{data}-{}", settings.method.name())
 }
 
-/// Prints what is about to happen.
+/// Prints device, data, model, method and directory of the run.
 fn introduce(voice: Voice, settings: &Settings, device: &NamedDevice, start: &Start, run: &RunDirectory) {
     let Start { course, text, note } = start;
     let data = match &settings.data {

@@ -1,4 +1,4 @@
-//! The loop of a run on a terminal: events become lines, a progress bar and files; what is done is saved before anything else.
+//! Training on a terminal: events of the loop become lines, a progress bar and files. A step is saved before it is shown.
 
 use crate::exit::{Failure, explain_panic};
 use crate::interrupts::Interrupts;
@@ -18,23 +18,23 @@ use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-/// Held-out questions of an evaluation during training; the final one takes all.
+/// Number of held-out questions of an evaluation during training; the final evaluation asks all.
 const INTERIM_QUESTIONS: usize = 50;
-/// Cost matrices that are written down as training goes on: of how many questions, and how often in a run.
+/// Cost matrices written to the log of the run: number of questions, and number of times in a run.
 const PROBING: Probing = Probing::First { questions: 3, times: 12 };
-/// Rows decoded together in an evaluation.
+/// Number of rows decoded together in an evaluation.
 const DECODE_ROWS: DecodeRows = DecodeRows(384);
-/// Lines of a run whose standard error is no terminal.
+/// Number of progress lines of a run whose standard error is not a terminal.
 const LINES: usize = 20;
 
-/// A run under way.
+/// A run in training, with the files and the display of its events.
 pub struct Training {
     course: Course,
     text: ModelText,
     shown: Shown,
 }
 
-/// The part of a run that listens: where events go.
+/// Targets of the loop's events: run directory, log, display, Ctrl-C.
 struct Shown {
     run: RunDirectory,
     metrics: Metrics,
@@ -43,10 +43,10 @@ struct Shown {
 }
 
 impl Training {
-    /// A run whose directory is taken.
+    /// Training of `start` in the directory `run`.
     ///
     /// # Errors
-    /// [`Failure::Run`] if the log of the run cannot be opened.
+    /// [`Failure::Run`] if metrics.jsonl cannot be opened.
     pub fn new(
         start: Start,
         run: RunDirectory,
@@ -62,7 +62,8 @@ impl Training {
     /// Trains to the last step.
     ///
     /// # Errors
-    /// [`Failure::Run`] if a step or a write fails, with the last checkpoint; [`Failure::Interrupted`] if someone stopped it, saved.
+    /// [`Failure::Run`] with the last checkpoint if a step or a write fails; [`Failure::Interrupted`] after Ctrl-C, with the state
+    /// saved.
     pub fn steps(&mut self) -> Result<(), Failure> {
         let bar = self.shown.bar(&self.course);
         let ended = self.guarded(|training| {
@@ -93,7 +94,7 @@ impl Training {
         Ok(())
     }
 
-    /// Does `work` so that neither an error nor a lost device harms what is saved; a failure names the last checkpoint.
+    /// Runs `work`; adds the path of the last checkpoint to its error or panic.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
         match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(result) => result.map_err(|failure| self.stopped(&failure.to_string())),
@@ -112,7 +113,7 @@ impl Training {
     /// Writes the model, its evaluation and the report.
     ///
     /// # Errors
-    /// [`Failure::Run`] names the last checkpoint.
+    /// [`Failure::Run`] with the last checkpoint.
     pub fn finish(&mut self) -> Result<Option<Evaluation>, Failure> {
         self.guarded(|training| training.write_results())
     }
@@ -145,7 +146,7 @@ impl Training {
                 println!("null");
             }
             self.shown.voice.say(
-                "nothing was held out to evaluate: that is at most a tenth of the questions, of those whose traces end in their answer (--answers says where it stands)",
+                "no question was held out, so there is no evaluation: at most a tenth of the questions is held out, and only those whose traces end in their answer (as --answers defines it)",
             );
             return Ok(());
         };
@@ -160,7 +161,8 @@ impl Training {
 }
 
 impl Shown {
-    /// Stores and shows an event. A step's line comes before its checkpoint: killed between the two, a run leaves no gap in its log.
+    /// Stores and shows an event. The log has a step's line before its checkpoint is written, so that a run that is killed between
+    /// the two has no gap in its log.
     fn hear(
         &mut self,
         course: &Course,
@@ -203,7 +205,7 @@ impl Shown {
         let figures = format!("loss {:.4}  {:.0} tokens/s", report.loss, report.tokens_per_s);
         bar.set_position(report.step as u64);
         bar.set_message(figures.clone());
-        // Without a terminal there is no bar: a few lines a run instead.
+        // Without a terminal there is no bar; a run prints up to `LINES` lines.
         let line = !std::io::stderr().is_terminal() && is_due(report.step, (steps / LINES).max(1));
         if line || evaluation.is_some() {
             let mut text = format!("step {}/{steps}  {figures}", report.step);

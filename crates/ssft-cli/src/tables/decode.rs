@@ -8,7 +8,7 @@ use ssft_bench::memory::mebibytes;
 const COLUMNS: [&str; 9] =
     ["way", "N", "P", "tokens", "M params", "ms", "x separate", "tokens/s", "peak MiB"];
 
-/// A line for each way of each case. "x separate" is the time over that of separate generations.
+/// Table with a line for each way of each case. "x separate" is the time divided by that of separate generations.
 pub fn table(cases: &[Case]) -> String {
     let mut table = plain(COLUMNS);
     for case in cases {

@@ -20,10 +20,10 @@ const COLUMNS: [&str; 11] = [
     "logits MiB",
     "fused extra/logits",
 ];
-/// Shown in place of the figures of a variant that was not run.
+/// Text in place of the figures of a variant that was not run.
 const REFUSED: &str = "refused";
 
-/// A line for each case, with both variants.
+/// Table with a line for each case, both variants on it.
 pub fn table(cases: &[Case]) -> String {
     let mut table = plain(COLUMNS);
     for case in cases {
@@ -64,7 +64,7 @@ fn extra(measured: Option<&Measured>) -> String {
     measured.map_or(REFUSED.to_owned(), |measured| mebibytes(measured.extra_bytes()))
 }
 
-/// Why variants were not run: `reference: the logits take ..`, each reason once.
+/// Reasons why variants were not run, each once: `reference: the logits take ..`.
 pub fn refusals(cases: &[Case]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for case in cases {

@@ -4,7 +4,7 @@ use super::three_digits;
 use crate::table::{align_figures, plain, trimmed};
 use ssft_bench::matmul::{Case, LinearShape};
 
-/// A line for each product of each shape.
+/// Table with a line for each product of each shape.
 pub fn table(cases: &[Case]) -> String {
     let mut table = plain(["product", "rows", "in", "out", "ms", "TFLOP/s"]);
     for case in cases {

@@ -5,7 +5,7 @@ use crate::table::{align_figures, plain, trimmed};
 use ssft_bench::memory::mebibytes;
 use ssft_bench::memory_growth::Point;
 
-/// A line for each point.
+/// Table with a line for each point.
 pub fn table(points: &[Point]) -> String {
     let mut table = plain(["steps", "reserved MiB", "ms per step"]);
     for point in points {

@@ -1,4 +1,4 @@
-//! Tables of measurements, for a terminal: one file for each subcommand of `bench`.
+//! Tables of measurements for a terminal, one file for each subcommand of `bench`.
 
 pub mod decode;
 pub mod kernels;
@@ -8,7 +8,7 @@ pub mod steps;
 
 use ssft_bench::Origin;
 
-/// Shown in place of a figure that does not apply.
+/// Text in place of a figure that does not apply.
 const NONE: &str = "-";
 
 /// Lines above a table: machine, adapter and commit.
@@ -16,7 +16,7 @@ pub fn origin(origin: &Origin) -> String {
     format!("machine  {}\nadapter  {}\ncommit   {}", origin.machine, origin.adapter, origin.commit)
 }
 
-/// A figure with three digits, but at most four decimals: `0.0123`, `1.23`, `123`.
+/// A figure with three significant digits and at most four decimals: `0.0123`, `1.23`, `123`.
 fn three_digits(value: f64) -> String {
     let decimals = (2.0 - value.max(1e-9).log10().floor()).clamp(0.0, 4.0);
     format!("{value:.0$}", decimals as usize)

@@ -27,10 +27,10 @@ const COLUMNS: [&str; 17] = [
     "peak MiB",
     "launches",
 ];
-/// Kernels below this share of the time of all kernels are shown as one line.
+/// Smallest share of the time of all kernels with a line of its own; kernels below it share one line.
 const LEAST_SHARE: f64 = 0.01;
 
-/// A line for each arm of each case. "x random" is the time over that of `ssft-random` in the same case.
+/// Table with a line for each arm of each case. "x random" is the time divided by that of `ssft-random` in the same case.
 pub fn table(cases: &[Case]) -> String {
     let mut table = plain(COLUMNS);
     for case in cases {
@@ -70,7 +70,7 @@ fn line(case: &Case, measured: &Measured) -> [String; 17] {
     ]
 }
 
-/// A table of kernel times for each arm that was profiled.
+/// Tables of kernel times, one for each profiled arm.
 pub fn profiles(cases: &[Case]) -> String {
     let profiled = |case: &Case| {
         let means = case.workload.means();
@@ -83,7 +83,7 @@ pub fn profiles(cases: &[Case]) -> String {
     cases.iter().flat_map(profiled).collect::<Vec<_>>().join("\n\n")
 }
 
-/// A line for each kernel with at least [`LEAST_SHARE`] of the time, and one for all others.
+/// Table with a line for each kernel with at least [`LEAST_SHARE`] of the time, and one for all others.
 fn profile(arm: Arm, shape: &str, profile: &Profile) -> String {
     let total: f64 = profile.kernels.iter().map(|kernel| kernel.ms).sum();
     let mut table =
@@ -102,7 +102,7 @@ fn profile(arm: Arm, shape: &str, profile: &Profile) -> String {
     format!("{}{}", trimmed(&table), timing_note(profile))
 }
 
-/// A line below the table if some launches were not timed, or not by the device's clock.
+/// Note below the table if some launches were not timed, or not by the device's clock; else empty.
 fn timing_note(profile: &Profile) -> String {
     let timed: u64 = profile.kernels.iter().map(|kernel| kernel.launches).sum();
     if (profile.launched, profile.by_device_clock) == (timed, timed) {

@@ -1,4 +1,4 @@
-//! What native program and browser both compute, to be compared.
+//! Computations that native program and browser both run, and comparison of their results.
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ use ssft_tasks::{TaskSpec, by_name};
 use ssft_train::probe::Probe;
 use std::ops::ControlFlow;
 
-/// The figures of the native program on the CPU, kept beside these tests.
+/// Figures of the native program on the CPU, as JSON.
 pub const EXPECTED: &str = include_str!("../expected.json");
 
-/// What is compared.
+/// Figures to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// A new model in training, step by step.
+    /// Training steps of a new model.
     pub steps: Vec<Step>,
-    /// The demo model's answers to mazes: `[mazes][forks]`.
+    /// Answers of the demo model to mazes: `[mazes][forks]`.
     pub answers: Vec<Vec<Answer>>,
-    /// Token ids of texts that tokenizers stumble over, under the demo model's tokenizer.
+    /// Token ids of [`TEXTS`] from the demo model's tokenizer.
     pub token_ids: Vec<Vec<u32>>,
 }
 
@@ -42,11 +42,12 @@ pub struct Answer {
     pub logprob: f64,
 }
 
+/// Texts with forking tokens, multi-byte characters and white space, where tokenizers may differ.
 const TEXTS: [&str; 5] = ["12+35=", "<think3> stays text", "é ü 漢字 🙂", " \n\t ", "abf bcga;as:"];
 const MAZES: usize = 2;
 const STEPS: usize = 3;
 
-/// The settings of the training that is compared.
+/// Settings of the compared training.
 pub fn training() -> TrainOptions {
     let settings = Settings {
         train_questions: 40,
@@ -59,12 +60,12 @@ pub fn training() -> TrainOptions {
     TrainOptions { settings, data: None }
 }
 
-/// The model that is trained.
+/// Shape of the compared model.
 pub fn model() -> NewModel {
     NewModel { preset: Preset::Toy, forks: 5, context: 128, seed: 3 }
 }
 
-/// Trains a new model.
+/// First [`STEPS`] steps of a new model.
 pub async fn steps(device: &Device) -> Vec<Step> {
     let mut held = ModelInMemory::fresh(&model(), device).expect("a model");
     held.train(training()).expect("a training");
@@ -79,7 +80,7 @@ pub async fn steps(device: &Device) -> Vec<Step> {
     steps
 }
 
-/// The files of the demo model.
+/// Files of the demo model.
 pub fn demo() -> NamedBytes {
     macro_rules! files {
         ($($name:literal),+) => {
@@ -98,7 +99,7 @@ pub fn demo() -> NamedBytes {
     files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
 }
 
-/// Asks the demo model for so many tokens at most.
+/// Answers of the demo model of at most `most` tokens, and token ids of [`TEXTS`].
 pub async fn answers(device: &Device, most: usize) -> (Vec<Vec<Answer>>, Vec<Vec<u32>>) {
     let held = ModelInMemory::load(demo(), device, |_| Ok::<_, RunError>(())).expect("the demo model");
     let task = by_name("maze").expect("a built-in task");
@@ -134,7 +135,7 @@ pub fn apart(a: f64, b: f64) -> f64 {
     (a - b).abs() / b.abs().max(1e-3)
 }
 
-/// Compares trainings: matchings exactly, numbers as far as rounding and three updates may move them.
+/// Compares training steps: matchings exactly, numbers within `tolerance`.
 pub fn compare_steps(found: &[Step], expected: &[Step], tolerance: f64) {
     assert_eq!(found.len(), expected.len());
     for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -153,7 +154,7 @@ pub fn compare_steps(found: &[Step], expected: &[Step], tolerance: f64) {
     }
 }
 
-/// Compares answers: token for token.
+/// Compares answers: tokens and texts exactly, log-probabilities within `tolerance`.
 pub fn compare_answers(found: &[Vec<Answer>], expected: &[Vec<Answer>], tolerance: f64) {
     let sizes = |answers: &[Vec<Answer>]| answers.iter().map(Vec::len).collect::<Vec<_>>();
     assert_eq!(sizes(found), sizes(expected));

@@ -26,7 +26,7 @@ use ssft_model::{Decoder, DecoderConfig};
 use ssft_run::device::NamedDevice;
 use std::path::Path;
 
-/// Progress on a terminal: one line, which changes between measurements only.
+/// Template of the progress bar. It changes between measurements only, so that drawing does not disturb them.
 const BAR: &str = "{bar:24} {pos}/{len}  {msg}";
 
 pub fn kernels(args: &BenchKernelsArgs) -> Result<(), Failure> {
@@ -84,7 +84,7 @@ pub fn matmul(args: &BenchMatmulArgs) -> Result<(), Failure> {
     report(&args.measuring, &origin, rows, &tables::matmul::table(&cases))
 }
 
-/// Sizes of a step of `bench memory`: 16 traces of 96 tokens.
+/// Sizes of a step of `bench memory`: 4 questions with 4 traces of 96 tokens each.
 const GROWTH: ssft_bench::Lengths =
     ssft_bench::Lengths { questions: 4, forks: 6, traces: 4, prompt: 32, trace: 96, match_tokens: 32 };
 
@@ -94,7 +94,7 @@ pub fn memory(args: &BenchMemoryArgs) -> Result<(), Failure> {
     check_target(args.json.as_deref())?;
     let device = args.device.open()?;
     if device.adapter.is_none() {
-        return Err(Failure::Usage("memory is watched on a GPU only; use --device wgpu".to_owned()));
+        return Err(Failure::Usage("memory is measured on a GPU only; use --device wgpu".to_owned()));
     }
     device.check_fits(&shape)?;
     let origin = origin(&device);
@@ -118,7 +118,7 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
     let origin = origin(&device);
     let tokenizer = Tokenizer::bytes(largest(&args.forks)).map_err(Failure::usage)?;
     let mut shape = DecoderConfig::preset(args.preset, tokenizer.vocab_size());
-    // Prompt, fork, answer.
+    // A row is a prompt, one forking token and an answer.
     shape.max_position_embeddings = largest(&args.prompt_tokens) + 1 + largest(&args.answer_tokens);
     let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let lengths = decode_lengths(args);
@@ -216,7 +216,7 @@ fn report(to: &MeasuringArgs, origin: &Origin, rows: Vec<Value>, table: &str) ->
     write(to.json.as_deref(), Voice::new(to.quiet), origin, rows, table)
 }
 
-/// Writes the file, then prints the table: a reader of the table may close the pipe.
+/// Writes the file, then prints the table. The file comes first because a reader of the table may close the pipe.
 fn write(
     json: Option<&Path>,
     voice: Voice,

@@ -40,7 +40,7 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     report(&args.measuring, &origin, rows, tables.join("\n\n").trim_end())
 }
 
-/// Refuses arguments that cannot be measured, and returns the shape of a random model.
+/// Refuses arguments out of range; returns the shape of the random model.
 fn check(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
     check_counts(&[
         ("--questions", &args.questions),
@@ -71,7 +71,7 @@ fn check(args: &BenchStepsArgs) -> Result<DecoderConfig, Failure> {
     model_shape(&args.shape, largest(&args.forks))
 }
 
-/// Bytes that the passes of a step may take.
+/// Memory for the passes of a step, in bytes.
 fn budget(args: &BenchStepsArgs, device: &NamedDevice, model: &DecoderConfig) -> u64 {
     (args.memory_budget.unwrap_or_else(|| device.memory_budget(model)) as u64) << 20
 }
@@ -110,7 +110,7 @@ fn all_lengths(args: &BenchStepsArgs) -> Vec<Lengths> {
     all
 }
 
-/// Workloads of a trained model on questions of its task.
+/// Workloads of a trained model on the questions of `--task` or `--data`.
 fn trained(args: &BenchStepsArgs, device: &NamedDevice) -> Result<Vec<Workload>, Failure> {
     let given = json!({
         "model": args.model, "task": args.task, "data": args.data, "difficulty": args.difficulty,
