@@ -16,8 +16,8 @@ use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::kernels::adapters::adapters;
 use ssft_wgpu::model::config::Preset;
 use ssft_wgpu::model::directory::Carried;
+use ssft_wgpu::model::directory::model_files;
 use ssft_wgpu::model::{Decoder, DecoderConfig, Precision};
-use ssft_wgpu::train::directory::model_files;
 
 const FORKS: usize = 3;
 /// Largest relative difference of a loss. Devices add in different orders, so that sums in f32 differ by about 1e-7. AdamW divides

@@ -8,10 +8,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::ForkLead;
-use ssft_wgpu::data::pack::Tree;
 use ssft_wgpu::data::template::Template;
 use ssft_wgpu::decode::{Continuation, Finish};
 use ssft_wgpu::model::directory::Carried;
+use ssft_wgpu::model::packing::Tree;
 use std::path::Path;
 
 /// Differences between our results and those of transformers.

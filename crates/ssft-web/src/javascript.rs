@@ -1,7 +1,6 @@
 //! Conversion of values from and to JavaScript: plain data as JSON, files by name, callbacks.
 
 use crate::error::SessionError;
-use crate::held::NamedBytes;
 use crate::stopped::Stopped;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use serde::Serialize;
@@ -9,6 +8,7 @@ use serde::de::DeserializeOwned;
 use ssft_data::dataset::{Limits, parse_records};
 use ssft_data::record::Record;
 use ssft_model::directory::Files;
+use ssft_run::in_memory::NamedBytes;
 use std::ops::ControlFlow;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;

@@ -223,7 +223,7 @@ fn value(js: &JsValue) -> Value {
     serde_json::from_str(&js_sys::JSON::stringify(js).unwrap().as_string().unwrap()).unwrap()
 }
 
-fn object(files: ssft_web::held::NamedBytes) -> Object {
+fn object(files: ssft_run::in_memory::NamedBytes) -> Object {
     let all = Object::new();
     for (name, bytes) in files {
         Reflect::set(&all, &name.into(), &Uint8Array::from(bytes.as_slice())).unwrap();

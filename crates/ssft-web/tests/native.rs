@@ -10,8 +10,9 @@ use pollster::block_on;
 use serde_json::{Value, json};
 use shared::{EXPECTED, Figures, answers, compare_answers, compare_steps, demo, steps};
 use ssft_model::stored::WEIGHTS_FILE;
+use ssft_run::in_memory::{ModelInMemory, NamedBytes, Weights};
+use ssft_run::{RunError, TrainOptions};
 use ssft_web::maze::{Drawn, Trail};
-use ssft_web::options::TrainOptions;
 
 /// Largest relative difference between processors, which split and fuse sums differently, after three updates.
 const TOLERANCE: f64 = 1e-3;
