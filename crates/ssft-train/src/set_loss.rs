@@ -66,7 +66,7 @@ impl Objective for SetLoss {
 /// The set loss of a pass in which every target has a weight: 0 for targets of a row under a wrong fork, 1 otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightedSetLoss {
-    /// The objective without weights; its denominator counts all targets, whatever their weights.
+    /// The objective without weights; its denominator counts targets of weight 0 too.
     pub set_loss: SetLoss,
     /// `[targets]`.
     pub weights: Vec<f32>,
