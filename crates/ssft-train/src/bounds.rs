@@ -18,8 +18,8 @@
 //!          1.8 / 3   0.3          =       0.6   0.3
 //! ```
 //!
-//! The matching 1 -> 1, 2 -> 2 costs exactly 0.2 + 0.3 = 0.5. The other one costs at least 0.6 + 0.667 = 1.267, for any values of its
-//! four unknown losses are. So the first matching is optimal, proven with 8 of the 12 losses.
+//! The matching 1 -> 1, 2 -> 2 costs exactly 0.2 + 0.3 = 0.5. The other one costs at least 0.6 + 0.667 = 1.267, for any
+//! values of its four unknown losses. So the first matching is optimal, proven with 8 of the 12 losses.
 //!
 //! # Proof
 //!
