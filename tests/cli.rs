@@ -116,7 +116,7 @@ fn settings_that_cannot_be_used_are_refused() {
         ("train --config nowhere.toml", "nowhere.toml: cannot be read"),
         ("train --model nowhere", "nowhere: there is no config.json; give the directory of a Hugging Face model"),
         ("train --model a-directory", "a-directory: there is no config.json; give the directory of a Hugging Face model"),
-        ("train --config both.toml", "both.toml: has both steps and epochs; keep one of them"),
+        ("train --config both.toml", "both.toml: has both --steps and --epochs; keep one of them"),
         ("train --out a-file", "a-file: cannot be used"),
         ("train --out a-directory", "a-directory is not empty (it has note); give another --out"),
         ("train --resume --out nowhere", "nowhere holds no run to resume; check --out, or leave out --resume"),

@@ -1,4 +1,4 @@
-// A tile of attention scores: 32 rows by 64 columns per workgroup, and sums over the columns, weighted by the scores.
+// A tile of attention scores: 32 rows by 64 columns per workgroup, and sums over the columns with a weight for each score.
 //
 // 128 lanes form a grid of 8 x 16; lane 16 y + x has rows 4 y .. 4 y + 3 and columns 4 x .. 4 x + 3 of the scores, and in
 // sums over the columns the quads x, 16 + x, .. (HEAD_TILES of them) of a head.
@@ -31,8 +31,8 @@ const DEPTH = 16u;
 const LINE = 16u * HEAD_TILES;
 const CHUNK = 256u / LINE;
 
-// The two operands of a product, [DEPTH, rows / 4] and [DEPTH, COLUMNS / 4]. Quad q of line k is at q ^ k, which spreads
-// both the writes of a column and the reads of a line over the memory banks. In sums over columns, tile_columns is
+// The two operands of a product, [DEPTH, rows / 4] and [DEPTH, COLUMNS / 4]. Quad q of line k is at q ^ k (rows:
+// q ^ (k % 8)), which spreads both the writes of a column and the reads of a line over the memory banks. In sums over columns, tile_columns is
 // [CHUNK, LINE].
 var<workgroup> tile_rows: array<vec4<f32>, 128>;
 var<workgroup> tile_columns: array<vec4<f32>, 256>;
@@ -60,7 +60,7 @@ fn weight_slot(column: u32, quad: u32) -> u32 {
     return column * 8u + (quad ^ (column / 4u % 8u));
 }
 
-// A tile of the plan, read by one lane and the same for all of them.
+// Reads tile `number` of the plan with one lane and returns it to all lanes.
 fn load_tile(number: u32, lane: u32) -> Tile {
     if lane == 0u {
         tile = tile_of(number);

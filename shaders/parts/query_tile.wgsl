@@ -11,7 +11,7 @@ struct Tile {
     // First row, counted from the first query and head of the run.
     first_row: u32,
     rows: u32,
-    // Keys that every query of the run sees. The first query sees one more, the second two more, and so on.
+    // Keys before the first query of the run. Query i of the run, from 0, sees i + 1 more.
     seen_by_all: u32,
     // Lines of the plan with the spans of the keys that the run sees.
     first_span: u32,

@@ -1,4 +1,4 @@
-//! Random numbers of a run: every stream is a function of the seed, its purpose and up to three indices.
+//! Random numbers of a run: every stream is a function of the seed, a purpose and up to three indices.
 //!
 //! There is no generator with a state to save: a run that resumes at step `n` draws what the uninterrupted run would have drawn.
 //! All draws are on the host, so that every device gets the same numbers. Every purpose is listed here, so that no two streams of a

@@ -5,7 +5,6 @@ use crate::config::DecoderConfig;
 use crate::initializer::{Initializer, input_std, residual_std};
 use crate::linear::Linear;
 use crate::norm::RmsNorm;
-use crate::weight::WeightLayout;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::{rotary, tree_attention};
@@ -52,10 +51,10 @@ impl Attention {
         }
     }
 
-    /// The same attention with its weights in another layout.
-    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
+    /// The same attention with its weights column by column; see [`crate::weight::Weight::column_major`].
+    pub(crate) fn column_major(self) -> Self {
         let [q_proj, k_proj, v_proj, o_proj] =
-            [self.q_proj, self.k_proj, self.v_proj, self.o_proj].map(|map| map.with_layout(layout));
+            [self.q_proj, self.k_proj, self.v_proj, self.o_proj].map(|map| map.column_major());
         Self { q_proj, k_proj, v_proj, o_proj, ..self }
     }
 

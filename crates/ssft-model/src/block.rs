@@ -6,7 +6,6 @@ use crate::config::DecoderConfig;
 use crate::feed_forward::FeedForward;
 use crate::initializer::Initializer;
 use crate::norm::RmsNorm;
-use crate::weight::WeightLayout;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
@@ -33,11 +32,11 @@ impl Block {
         }
     }
 
-    /// The same layer with its matrices in another layout.
-    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
+    /// The same layer with its matrices column by column.
+    pub(crate) fn column_major(self) -> Self {
         Self {
-            self_attn: self.self_attn.with_layout(layout),
-            mlp: self.mlp.with_layout(layout),
+            self_attn: self.self_attn.column_major(),
+            mlp: self.mlp.column_major(),
             input_layernorm: self.input_layernorm,
             post_attention_layernorm: self.post_attention_layernorm,
         }

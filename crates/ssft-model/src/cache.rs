@@ -19,8 +19,8 @@
 //!
 //! - A pass that only starts runs ([`Growth::From`]) appends rows.
 //! - A pass that lengthens runs ([`Growth::On`]) writes into their free rows. If one of them has too few, or if the same
-//!   pass also starts runs, all rows are copied to new places first. A run that grows by then gets as many free rows as it
-//!   has tokens, but at least 32, so that moves become rare; any other run loses its free rows.
+//!   pass also starts runs, all rows are copied to new places first. A run that grows in this pass gets as many free rows as it
+//!   has tokens, the new ones included, but at least 32, so that moves become rare; any other run loses its free rows.
 //!
 //! Not here: what is computed from the cache ([`crate::attention`]), and which tokens are added (`ssft-decode`).
 

@@ -11,7 +11,7 @@ use crate::norm::RmsNorm;
 use crate::packing::PackedTrees;
 use crate::rotary::angles;
 use crate::row_index::row_index;
-use crate::weight::{Weight, WeightLayout};
+use crate::weight::Weight;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ssft_data::random::{Stream, generator};
@@ -111,15 +111,10 @@ impl Decoder {
         self.head_weight().product(hidden)
     }
 
-    /// The same model for several passes without gradient: [`WeightLayout::ColumnMajor`] in all layers.
-    pub fn prepared(self) -> Self {
-        self.with_layout(WeightLayout::ColumnMajor)
-    }
-
-    /// The same model with the matrices of its layers in another layout. Embedding and head stay as they are: their rows
-    /// are looked up.
-    pub fn with_layout(mut self, layout: WeightLayout) -> Self {
-        self.model.layers = self.model.layers.into_iter().map(|block| block.with_layout(layout)).collect();
+    /// The same model for several passes without gradient: the matrices of its layers column by column
+    /// ([`Weight::column_major`]). Embedding and head stay as they are: their rows are looked up.
+    pub fn prepared(mut self) -> Self {
+        self.model.layers = self.model.layers.into_iter().map(|block| block.column_major()).collect();
         self
     }
 

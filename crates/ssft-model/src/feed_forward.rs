@@ -3,7 +3,6 @@
 use crate::config::DecoderConfig;
 use crate::initializer::{Initializer, input_std, residual_std};
 use crate::linear::Linear;
-use crate::weight::WeightLayout;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::swiglu;
@@ -30,10 +29,10 @@ impl FeedForward {
         }
     }
 
-    /// The same network with its weights in another layout.
-    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
+    /// The same network with its weights column by column; see [`crate::weight::Weight::column_major`].
+    pub(crate) fn column_major(self) -> Self {
         let [gate_proj, up_proj, down_proj] =
-            [self.gate_proj, self.up_proj, self.down_proj].map(|map| map.with_layout(layout));
+            [self.gate_proj, self.up_proj, self.down_proj].map(|map| map.column_major());
         Self { gate_proj, up_proj, down_proj }
     }
 

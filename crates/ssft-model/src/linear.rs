@@ -1,7 +1,7 @@
 //! Linear map with an optional bias.
 
 use crate::initializer::Initializer;
-use crate::weight::{Weight, WeightLayout};
+use crate::weight::Weight;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -55,9 +55,9 @@ impl Linear {
         self.biased(self.weight.product_onto(x, residual))
     }
 
-    /// The same map with its weight in another layout.
-    pub(crate) fn with_layout(self, layout: WeightLayout) -> Self {
-        Self { weight: self.weight.with_layout(layout), ..self }
+    /// The same map with its weight column by column.
+    pub(crate) fn column_major(self) -> Self {
+        Self { weight: self.weight.column_major(), ..self }
     }
 
     fn biased(&self, y: Tensor<2>) -> Tensor<2> {

@@ -1,4 +1,4 @@
-//! How a weight matrix is held in memory: the only file of this crate that depends on it.
+//! How a weight matrix is held in memory. Most of what depends on it is in this file.
 //!
 //! Today a matrix is an f32 tensor, row-major or column-major. The decoder only calls the methods of [`Weight`], so that a
 //! 16-bit matrix changes this file, the products in `ssft_kernels`, and the readback in [`crate::tensor_file`]. Types of
@@ -9,16 +9,6 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param,
 };
 use burn::tensor::{Device, Int, Tensor};
-
-/// Order of the numbers of a weight matrix in memory. It changes the speed of products, not their shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WeightLayout {
-    /// Row by row, as in a file: for training, and for a weight that is read once.
-    RowMajor,
-    /// Column by column on devices where this makes products faster ([`ssft_kernels::column_major`]): for a weight without
-    /// gradient that several passes read. The change of layout costs a copy.
-    ColumnMajor,
-}
 
 /// A weight matrix `[out, in]`, or a table with one row per token `[vocab, width]`.
 #[derive(Debug, Clone)]
@@ -64,12 +54,10 @@ impl Weight {
         self.0.val().device()
     }
 
-    /// The same matrix in another layout.
-    pub fn with_layout(self, layout: WeightLayout) -> Self {
-        match layout {
-            WeightLayout::RowMajor => self,
-            WeightLayout::ColumnMajor => Self(self.0.map(ssft_kernels::column_major)),
-        }
+    /// The same matrix, its numbers column by column on devices where this makes products faster
+    /// ([`ssft_kernels::column_major`]): for a weight without gradient that several passes read. It costs a copy.
+    pub fn column_major(self) -> Self {
+        Self(self.0.map(ssft_kernels::column_major))
     }
 }
 

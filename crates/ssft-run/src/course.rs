@@ -14,8 +14,7 @@ use ssft_model::{Decoder, Precision, StoredTensors};
 use ssft_train::probe::Probe;
 use ssft_train::{StepReport, Trainer};
 
-/// Milliseconds since some fixed moment.
-pub type Clock<'a> = &'a dyn Fn() -> f64;
+pub use ssft_train::Clock;
 
 /// A model in training.
 ///
@@ -55,7 +54,7 @@ pub struct Course {
 pub struct DecodeRows(pub usize);
 
 impl Course {
-    /// Training of `model`, which autodiff tracks, from its weights as they are. `memory_budget` is in MiB.
+    /// A course that starts from the current weights of `model`, which is on an autodiff device. `memory_budget` is in MiB.
     ///
     /// # Errors
     /// [`RunError::Data`] for questions that do not fit the model's context or forks, or chats without a template.

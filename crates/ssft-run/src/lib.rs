@@ -7,9 +7,9 @@
 //! ```
 //!
 //! [`settings`] declares every setting with its default, range and help; a face adds a layer of values. [`questions`] and
-//! [`encoding`] make rows of tokens of it, [`Course`] trains on them, [`training`] is the loop. [`store`] keeps all of that on disk
-//! (not in the browser). No terminal, no page and no clock here: a face brings those, and spells the names of settings in messages
-//! ([`spelled`]).
+//! [`encoding`] turn questions into rows of tokens, [`Course`] trains on them, [`training`] is the loop. [`store`] reads and writes run
+//! directories (not in the browser). Terminal, page, clock and the spelling of settings in messages ([`spelled`]) belong to the
+//! faces.
 
 pub mod course;
 #[cfg(not(target_family = "wasm"))]

@@ -1,7 +1,7 @@
 //! The loop of a run: steps, and the checkpoints, evaluations and probes that are due between them.
 //!
-//! The loop decides what is due and computes it; the listener of a face stores and shows it. Every step is announced before
-//! anything else is tried, so that what is done can be saved first.
+//! The loop computes what is due; the listener of a face stores and shows it. [`Event::Step`] and [`Event::Save`] come before
+//! evaluations and probes, so that a failure of those loses no step.
 
 use crate::course::{Clock, Course, DecodeRows};
 use crate::error::RunError;
@@ -15,7 +15,7 @@ use ssft_train::probe::Probe;
 pub struct Rhythm {
     /// Steps between two checkpoints; the last step always has one.
     pub save_every: usize,
-    /// Steps between two evaluations on held-out questions.
+    /// Steps between two evaluations on held-out questions. The last step has none: the whole model is evaluated afterwards.
     pub evaluate_every: usize,
     /// Held-out questions of such an evaluation.
     pub evaluate_questions: usize,
@@ -25,19 +25,20 @@ pub struct Rhythm {
     pub probing: Probing,
 }
 
-/// Cost matrices that are looked at while training goes on.
+/// Cost matrices that are computed for people while training goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probing {
-    /// Those of the step's own questions before the step, at the first step of the call and every `every` steps.
+    /// Those of the step's own questions before the step: at the first step of the call, then every `every` steps.
     Own {
-        /// Steps between two probes.
+        /// Steps between two probes; 0 for none.
         every: usize,
     },
-    /// Those of the first `questions` training questions after the first step, after the last and `times` times between.
+    /// Those of the first `questions` training questions: after the first step, after every `1 / times` of the run (rounded up to
+    /// whole steps), and after the last step.
     First {
         /// Number of questions.
         questions: usize,
-        /// Number of probes in a run.
+        /// Parts of the run; at least 1.
         times: usize,
     },
 }
@@ -57,7 +58,7 @@ pub enum Event<'a> {
     StepEnd(&'a StepReport, Option<&'a Evaluation>),
 }
 
-/// A listener's answer to an event. Only the answer to [`Event::Step`] is heeded.
+/// A listener's answer to an event. The loop uses the answer to [`Event::Step`] only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Go on.
@@ -127,7 +128,7 @@ impl Probing {
     /// Number of first questions to look at after `step` of `steps`, if any.
     fn first_due(self, step: usize, steps: usize) -> Option<usize> {
         let Self::First { questions, times } = self else { return None };
-        (step == 1 || step == steps || is_due(step, steps.div_ceil(times))).then_some(questions)
+        (step == 1 || step == steps || is_due(step, steps.div_ceil(times.max(1)))).then_some(questions)
     }
 }
 

@@ -15,7 +15,7 @@ use ssft_data::random::{Stream, generator};
 pub enum Method {
     /// The first trace of each question, always `<think1>`.
     Sft,
-    /// All traces, always `<think1>`. The modes collapse into one token.
+    /// All traces, always `<think1>`: the baseline in which all traces share one token.
     SftMixed,
     /// All traces, a new random injective assignment at every step.
     SsftRandom,

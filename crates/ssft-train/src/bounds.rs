@@ -32,6 +32,8 @@
 //!    [`crate::matching`] chose `s` among all optima of `B`; `s` is an optimum of `C`, so the rule chooses it there too.
 //! 4. Rounding: sums of non-negative numbers, a division by a constant and the conversion to f32 keep `<=`, so step 1 holds
 //!    for the rounded numbers; totals are exact (fixed point).
+//! 5. `C` are the losses as stored. Passes of other sizes round differently, and [`CostBounds::replace`] stores the losses of a
+//!    training pass, so matchings whose totals differ by rounding alone can be ordered otherwise than by the full matrix.
 
 use crate::cost::CostMatrix;
 use crate::matching::{Assignment, MatchingError};
@@ -61,8 +63,7 @@ pub struct CostBounds {
     pub(crate) known: Vec<usize>,
 }
 
-/// Added to the sum of all bounds, it is the cost of a pair that is not known to its end when only whole pairs may be
-/// matched: more than any matching of whole pairs costs.
+/// In the search for a ceiling, a pair with unknown losses costs this plus the sum of all bounds: more than any matching of known pairs.
 const ABOVE_ANY_TOTAL: f32 = 1e6;
 
 impl CostBounds {
@@ -137,7 +138,7 @@ impl CostBounds {
     }
 
     /// `[forks, traces]`: lower bound of the total of any matching that contains the pair: its own bound, and for every other
-    /// trace the least bound under another fork, whether or not two traces use the same one.
+    /// trace the least bound under another fork, several traces may use the same fork, so it is a lower bound only.
     pub(crate) fn least_totals(&self, bounds: &CostMatrix) -> Vec<f64> {
         let at = |fork: usize, trace: usize| f64::from(bounds.at(fork, trace));
         let least = |fork: usize, trace: usize| {

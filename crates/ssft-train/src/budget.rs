@@ -26,7 +26,7 @@ const F32_BYTES: usize = 4;
 const TRAINING_PART: u64 = 2;
 const COST_PART: u64 = 4;
 const CACHE_PART: u64 = 4;
-/// A cached run has room for as many tokens again ([`ssft_model::cache::TreeCache`]).
+/// Copies of the cached keys and values that are in memory at once: appending a pass copies a layer.
 const CACHE_ROOM: usize = 2;
 /// Layers' worth of numbers that a backward pass needs besides the saved activations: gradients of one layer and of the
 /// residual stream.
@@ -48,13 +48,17 @@ impl Budget {
         let kv = config.num_key_value_heads * config.head_dim;
         let layer = 5 * width + 3 * query + 3 * kv + 3 * inner;
         let cached = 2 * kv * config.num_hidden_layers;
-        let share = |part: u64, numbers: usize| ((bytes / part) as usize / (F32_BYTES * numbers)).max(1);
+        // In u64: a browser's usize has 32 bits.
+        let share = |part: u64, numbers: usize| {
+            let tokens = bytes / part / (F32_BYTES * numbers) as u64;
+            usize::try_from(tokens).unwrap_or(usize::MAX).max(1)
+        };
         let training = (config.num_hidden_layers + BACKWARD_LAYERS) * layer;
         let cost = FORWARD_LAYERS * layer;
         let largest = batches.iter().map(|batch| batch_tokens(batch)).max().unwrap_or(0);
         Self {
             training_tokens: share(TRAINING_PART, training),
-            cost_tokens: share(COST_PART, cost).min(largest * training / cost).max(1),
+            cost_tokens: share(COST_PART, cost).min(largest.saturating_mul(training) / cost).max(1),
             cached_tokens: share(CACHE_PART, CACHE_ROOM * cached),
         }
     }

@@ -29,10 +29,13 @@ impl CostMatrix {
     }
 }
 
-/// Number of trace tokens behind the cost matrices of a step: needed for whole matrices, and computed.
+/// Tokens behind the cost matrices of a step: losses that whole matrices consist of, and tokens that were computed.
+///
+/// The two differ even if everything is computed: the last token of a lead gives the first loss of all M traces, so with N = 6,
+/// M = 4, L = 8 and leads of one token 174 tokens give 192 losses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CostTokens {
-    /// Sum over all pairs of `min(L, T_j)`.
+    /// Losses of whole matrices: sum over all pairs of `min(L, T_j)`.
     pub whole: usize,
     /// Tokens that went through the model without gradient, prompts excluded.
     pub computed: usize,

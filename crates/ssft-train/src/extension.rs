@@ -53,8 +53,8 @@ impl Extension {
 pub enum Verdict {
     /// The optimal matching.
     Proven(Assignment),
-    /// Probably the optimal matching: the bound of every other one is above the forecast of this one, and above its bound by
-    /// a margin. Next: compute the unknown losses of its pairs.
+    /// Probably the optimal matching: the bound of every other one is above the forecast of this one and above its bound by
+    /// a margin, or has no unknown loss left. Next: compute the unknown losses of its pairs.
     Likely(Assignment),
     /// Undecided. Next: compute these branches.
     Extend(Vec<Extension>),
@@ -128,8 +128,11 @@ impl CostBounds {
         (0..least.len()).filter_map(extension).collect()
     }
 
-    /// Branches that may replace a pair of the matching `best` by forecast, and the pairs that they compete with: two
-    /// branches of a trace are compared over the same tokens.
+    /// Pairs outside `best` whose least total is not yet above the forecast of `best` and above its bound by [`MARGIN`]; for each
+    /// also the pair of `best` of the same trace, up to the same token, so that both are compared over the same tokens.
+    ///
+    /// Totals are in nats per token of a trace; `missing` is what the losses of the branch still have to add, in nats: the larger of
+    /// `(forecast - least) * length` and `MARGIN - (least - total) * length`.
     fn contested(&self, bounds: &CostMatrix, best: &Assignment, least: &[f64]) -> Vec<Extension> {
         let total = best.total(bounds);
         let forecast: f64 = best.pairs().map(|(fork, trace)| self.forecast(fork, trace)).sum();

@@ -3,13 +3,17 @@
 //! For each group of questions of a micro-batch:
 //!
 //! ```text
-//!                       ┌──────── Extend ────────┐
-//!                       v                        │           Proven ─> train
-//! first losses of all pairs ─> extend branches ─> verdicts ─┤
-//!                                                            Likely ─> forward pass of the likely matching
-//!                                                                      │ its losses complete its bounds
-//!                                                                      v
-//!                              backward pass, if the guess was right <─ extend until proven
+//!                                ┌──── Extend: extend branches
+//!                                v         │
+//! first losses of all pairs ─> verdicts ───┤
+//!                                          ├─ Proven ─> training pass
+//!                                          └─ Likely ─> forward pass of the likely matching
+//!                                                       │ its losses complete its bounds
+//!                                                       v
+//!                                                       extend until proven
+//!                                                       v
+//!                                                       backward pass (weight 0 for rows under a wrong fork),
+//!                                                       then a training pass of those rows under the right forks
 //! ```
 //!
 //! # Example: 2 forks, 2 traces of 3 tokens
@@ -20,7 +24,7 @@
 //! - Guess right: the forward pass of the training computes the losses 0.2 0.1 0.3 of (fork 1, trace 1) and 0.3 0.3 0.3 of
 //!   (fork 2, trace 2), needed for the set loss anyway. They cost 0.5 in total, every other matching at least 1.267:
 //!   proven. The backward pass follows. No token was computed for the costs alone except the two forks.
-//! - Guess wrong: the last loss of (fork 1, trace 1) is 9.0. The guess costs 3.4, and two short extensions prove that
+//! - Guess wrong: the last loss of (fork 1, trace 1) is 9.0. The guess costs 3.4, and two rounds of short extensions prove that
 //!   1 -> 2, 2 -> 1 is optimal with 2.8. Both traces have another fork now, so their targets in the pass that was computed get
 //!   weight 0, and a second training pass trains both traces under the right forks. `retrained` of the report is 2. If a
 //!   question of the same pass was guessed right, its targets keep weight 1.
@@ -38,7 +42,7 @@ use crate::set_loss::{Matched, SetLoss, WeightedSetLoss};
 use crate::step::Step;
 use ssft_data::encode::EncodedQuestion;
 
-/// Least tokens of an extension pass, if that many are unknown: smaller passes take nearly the same time.
+/// Least tokens of a pass of extensions beyond the first, if that many are unknown: smaller passes take nearly the same time.
 const LEAST_PASS_TOKENS: usize = 60;
 
 /// The matching of a question after a round of extensions.
@@ -120,6 +124,7 @@ async fn train_and_prove<'a>(
 ) -> Result<Vec<Assignment>, TrainError> {
     let start = step.now();
     let likely = matched(questions, decisions.iter().map(Decision::assignment));
+    // One pass: `StopAt::Likely` is asked for only where all traces fit one.
     let rows = step.budget.training_passes(&likely).concat();
     let terms = step.forward(&likely, &rows);
     let losses = read_back(terms.clone().inner(), step.number).await?;

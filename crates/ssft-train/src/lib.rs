@@ -26,6 +26,7 @@
 //! | [`report`], [`coverage`], [`probe`] | what was matched, what it cost |
 //! | [`state`], [`fingerprint`] | saved state, and the data that it belongs to |
 //! | [`sampler`] | order of the questions |
+//! | [`settings`], [`step`], [`nll`], [`error`] | settings of a run, the step in progress, losses on the device, errors |
 //!
 //! The crate has no clock, no files and no terminal: the caller owns them.
 

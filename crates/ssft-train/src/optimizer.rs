@@ -154,8 +154,10 @@ impl Replace for Update<'_> {
         let value = match part {
             TrainedPart::Rows(_) => {
                 let whole = value.inner();
-                let rows = part.select(whole.clone()).map(|rows| self.updated(name, rows, gradient));
-                rows.map_or(whole.clone(), |rows| part.assign(whole, rows))
+                match part.select(whole.clone()) {
+                    Some(rows) => part.assign(whole, self.updated(name, rows, gradient)),
+                    None => whole,
+                }
             }
             // Moved, so that the update is in place.
             TrainedPart::Whole | TrainedPart::Nothing => self.updated(name, value.inner(), gradient),

@@ -100,7 +100,7 @@ impl Trainer {
         }
     }
 
-    /// The same trainer for a part of the parameters; the others keep their values.
+    /// Restricts training to `trained`; the other parameters keep their values.
     ///
     /// # Panics
     /// If a step was done, or the rows to train are not ascending ids of the vocabulary.
@@ -162,6 +162,9 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError`]; the weights are then unchanged.
+    ///
+    /// # Panics
+    /// If there is no question.
     pub async fn step_on(
         &mut self,
         batches: &[&[&EncodedQuestion]],

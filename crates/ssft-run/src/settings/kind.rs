@@ -59,7 +59,6 @@ impl Kind {
         let number = || text.parse::<f64>().ok().map(Value::from);
         let value = match self {
             Self::Text | Self::Path | Self::Choice(_) => Some(Value::from(text)),
-            // A sign or a fraction is told by its range, so that the message names the value.
             Self::Count { .. } => text.parse::<u64>().ok().map(Value::from),
             Self::NotNegative | Self::Positive => number().filter(|value| !value.is_null()),
         };

@@ -54,7 +54,7 @@ impl Layers {
         for [one, other] in EXCLUSIVE {
             if layer.contains_key(one) && layer.contains_key(other) {
                 return Err(RunError::Settings {
-                    what: format!("has both {one} and {other}; keep one of them"),
+                    what: format!("has both `{one}` and `{other}`; keep one of them"),
                 });
             }
         }
@@ -176,7 +176,7 @@ mod tests {
                 json!({"steps": "many"}),
                 "`steps` = \"many\" cannot be used (invalid type: string \"many\", expected usize)",
             ),
-            (json!({"steps": 1, "epochs": 1.0}), "has both steps and epochs; keep one of them"),
+            (json!({"steps": 1, "epochs": 1.0}), "has both `steps` and `epochs`; keep one of them"),
             (json!({"steps": 0}), "`steps` is 0; give 1 or more"),
             (json!({"forks": 999}), "`forks` is 999; give 1 to 256"),
             (json!({"fork-init": "a"}), "`fork-init` is for a `model`; leave it out"),
