@@ -138,7 +138,7 @@ test("a damaged model is refused with a message, and the model before stays open
   await writeFile(path, zipSync({ ...files, "model.safetensors": files["model.safetensors"].subarray(0, 5000) }, { level: 0 }));
   await page.setInputFiles("#files", path);
   await page.waitForSelector("#alert:not([hidden])");
-  assert.match(await text(page, "#alert"), /the weights cannot be read or written[\s\S]*model\.safetensors: is damaged or no safetensors file/);
+  assert.match(await text(page, "#alert"), /the model cannot be opened[\s\S]*model\.safetensors: is damaged or no safetensors file/);
   await page.screenshot({ path: join(SHOTS, "damaged.png"), fullPage: true });
   await writeFile(path, "no zip at all");
   await page.setInputFiles("#files", path);

@@ -7,6 +7,10 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// Version of the streams: it changes when the same seed gives other numbers, so that a run started before is not continued with
+/// other draws.
+pub const DRAWS: u32 = 1;
+
 /// What a stream of random numbers is for, with the indices that tell it from others of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stream {

@@ -17,10 +17,13 @@ pub fn quote(text: &str) -> String {
     }
 }
 
-/// Escapes line breaks and other control characters, so that a library's message stays one line.
+/// A library's own message on one line: control characters are escaped. Its backticks become double quotes, because backticks
+/// mark settings in our messages.
 pub fn one_line(message: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() { c.escape_default().collect() } else { c.to_string() }
+    let escape = |c: char| match c {
+        '`' => "\"".to_owned(),
+        c if c.is_control() => c.escape_default().collect(),
+        c => c.to_string(),
     };
     message.chars().map(escape).collect()
 }
@@ -39,6 +42,6 @@ mod tests {
         assert_eq!(quote("q1"), r#""q1""#);
         assert_eq!(quote("a\nb\"c"), r#""a\nb\"c""#);
         assert_eq!(quote(&"é".repeat(81)), format!("\"{}\"..", "é".repeat(80)));
-        assert_eq!(one_line("a\r\nb\u{1b}é"), "a\\r\\nb\\u{1b}é");
+        assert_eq!(one_line("a\r\nb\u{1b}é `data`"), "a\\r\\nb\\u{1b}é \"data\"");
     }
 }

@@ -64,7 +64,7 @@ pub fn of_model(
         (TemplateChoice::Auto, Some(own), _) => Template::new(own).map_err(RunError::model)?,
         (TemplateChoice::Auto, None, QuestionForm::Chat) if !has_chatml => {
             return Err(RunError::model(
-                "the model has no chat template, but there are chats (\"messages\"); the plain `template` joins their messages without roles",
+                "the model has no chat template, but there are chats (\"messages\"); `template` plain joins their messages without roles",
             ));
         }
         (TemplateChoice::Chatml, ..) | (TemplateChoice::Auto, None, QuestionForm::Chat) => {
@@ -81,7 +81,7 @@ pub fn of_model(
     let writes_chatml = lead.before.contains(CHATML_OPENING) || rendering.template == TemplateChoice::Chatml;
     if writes_chatml && !has_chatml {
         return Err(RunError::model(format!(
-            "the tokenizer has no {CHATML_OPENING}, which the `template` chatml and the `fork-lead` chat write; use auto, plain or bare"
+            "the tokenizer has no {CHATML_OPENING}, which `template` chatml and `fork-lead` chat write; use auto, plain or bare"
         )));
     }
     let context = rendering.context.min(model.shape.max_position_embeddings);

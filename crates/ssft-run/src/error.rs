@@ -32,6 +32,12 @@ pub enum RunError {
         /// What is wrong.
         what: String,
     },
+    /// The built-in task does not exist, or not at this level or size.
+    #[error("{what}")]
+    Task {
+        /// What is wrong and what to give.
+        what: String,
+    },
     /// The questions cannot be used.
     #[error("{what}")]
     Data {
@@ -68,6 +74,11 @@ impl RunError {
     /// `problem` of the setting `key`.
     pub fn setting(key: &str, problem: &str) -> Self {
         Self::Setting { key: key.to_owned(), problem: problem.to_owned() }
+    }
+
+    /// A built-in task that cannot be used.
+    pub fn task(what: impl Display) -> Self {
+        Self::Task { what: what.to_string() }
     }
 
     /// Questions that cannot be used.

@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ssft_data::forks::{CoverageGraph, ForkTable};
+use ssft_data::words::one_line;
 use ssft_model::config::Preset;
 use ssft_model::directory::{Files, LoadedModel, TextSide};
 use ssft_model::stored::WEIGHTS_FILE;
@@ -157,7 +158,7 @@ impl ModelInMemory {
             files.remove(name).ok_or_else(missing)
         };
         let saved: Saved = serde_json::from_slice(&file(OPTIONS_FILE)?)
-            .map_err(|error| RunError::state(format!("{OPTIONS_FILE}: {error}")))?;
+            .map_err(|error| RunError::state(format!("{OPTIONS_FILE}: {}", one_line(&error.to_string()))))?;
         self.train(TrainOptions::read(saved.options)?)?;
         self.precision = saved.precision;
         // Before the first step there is nothing to restore.

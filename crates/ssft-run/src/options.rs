@@ -61,7 +61,7 @@ impl TrainOptions {
         let mut given = Map::new();
         for (name, value) in options {
             let key = name.replace('_', "-");
-            if !is_offered(&key) {
+            if name.contains('-') || !is_offered(&key) {
                 return Err(RunError::Unknown { key: name });
             }
             given.insert(key, value);

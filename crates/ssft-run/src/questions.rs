@@ -26,11 +26,11 @@ const LARGEST_SHARE: usize = 10;
 /// The built-in task called `name`.
 ///
 /// # Errors
-/// [`RunError::Data`] lists the built-in tasks.
+/// [`RunError::Task`] lists the built-in tasks.
 pub fn task(name: &str) -> Result<&'static dyn Task, RunError> {
     ssft_tasks::by_name(name).ok_or_else(|| {
         let known: Vec<&str> = ssft_tasks::all().iter().map(|task| task.name()).collect();
-        RunError::data(format!("there is no task \"{name}\"; built in: {}", known.join(", ")))
+        RunError::task(format!("there is no task \"{name}\"; built in: {}", known.join(", ")))
     })
 }
 
@@ -38,7 +38,7 @@ impl Split {
     /// Questions of the built-in task that `settings` name.
     ///
     /// # Errors
-    /// [`RunError::Data`] if there is no such task or level.
+    /// [`RunError::Task`] if there is no such task or level.
     pub fn of_task(settings: &Settings) -> Result<Self, RunError> {
         let task = task(settings.task.as_deref().unwrap_or_default())?;
         let spec = TaskSpec {
@@ -47,7 +47,7 @@ impl Split {
             difficulty: settings.difficulty,
             seed: settings.seed,
         };
-        let made = task.make(&spec).map_err(RunError::data)?;
+        let made = task.make(&spec).map_err(RunError::task)?;
         Ok(Self { train: made.train, held_out: made.test, judge: Judge::Task(task) })
     }
 

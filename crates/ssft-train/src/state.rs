@@ -9,6 +9,8 @@ use crate::error::TrainError;
 use crate::settings::Settings;
 use crate::trainer::Trainer;
 use serde::{Deserialize, Serialize};
+use ssft_data::random::DRAWS;
+use ssft_data::words::one_line;
 use ssft_model::StoredTensors;
 use ssft_model::directory::{Content, Files};
 
@@ -26,6 +28,9 @@ pub struct TrainerState {
     pub updates: usize,
     /// Seed of the run.
     pub seed: u64,
+    /// Version of the draws that follow from a seed; 0 in files without it.
+    #[serde(default)]
+    pub draws: u32,
     /// Arm of the run.
     pub method: Method,
     /// L of the run.
@@ -50,6 +55,7 @@ impl Trainer {
             step: self.step,
             updates,
             seed,
+            draws: DRAWS,
             method,
             match_tokens,
             questions_per_step: self.settings.questions_per_step(),
@@ -68,8 +74,8 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] if the files are damaged or belong to another model or to other settings.
     pub fn restore(&mut self, optimizer: &StoredTensors, state: &[u8]) -> Result<(), TrainError> {
-        let state: TrainerState =
-            serde_json::from_slice(state).map_err(|error| damaged(STATE_FILE, &error))?;
+        let state: TrainerState = serde_json::from_slice(state)
+            .map_err(|error| damaged(STATE_FILE, &one_line(&error.to_string())))?;
         self.check(&state)?;
         let device = self.model.device().inner();
         self.optimizer.restore(&self.model, optimizer, state.updates, &device)?;
@@ -80,6 +86,11 @@ impl Trainer {
 
     /// Compares what must not change between the parts of a run. The number of steps and the learning rates may.
     fn check(&self, saved: &TrainerState) -> Result<(), TrainError> {
+        if saved.draws != DRAWS {
+            return Err(unusable(
+                "the run was started by a version in which seeds give other draws; finish it with that version, or start a new run",
+            ));
+        }
         let (own, forks) = (&self.settings, |state: &EpochCoverage| state.current.counts.len());
         let compared = [
             ("`seed`", saved.seed.to_string(), own.seed.to_string()),

@@ -74,9 +74,10 @@ pub enum SessionError {
 /// Subject of a [`RunError`]; its own message follows as the cause.
 fn subject(error: &RunError) -> &'static str {
     match error {
-        RunError::Setting { .. } | RunError::Unknown { .. } | RunError::Settings { .. } => {
-            "the options cannot be used"
-        }
+        RunError::Setting { .. }
+        | RunError::Unknown { .. }
+        | RunError::Settings { .. }
+        | RunError::Task { .. } => "the options cannot be used",
         RunError::Data { .. } => "the questions cannot be used",
         RunError::Model { .. } => "the model cannot be opened",
         RunError::State { .. } => "the saved session cannot be opened",
@@ -90,7 +91,7 @@ impl SessionError {
     pub fn of_call(call: &'static str, error: RunError) -> Self {
         match error {
             RunError::Unknown { key } => Self::Argument { call, what: format!("unknown option {key}") },
-            RunError::Setting { .. } | RunError::Settings { .. } => {
+            RunError::Setting { .. } | RunError::Settings { .. } | RunError::Task { .. } => {
                 Self::Argument { call, what: error.spelled(underscored) }
             }
             error => Self::Run(error),
@@ -103,10 +104,14 @@ impl SessionError {
             self,
             Self::Broken { .. }
                 | Self::Panicked { .. }
-                | Self::Run(RunError::Train(
-                    TrainError::Device { .. } | TrainError::Checkpoint(CheckpointError::Device { .. })
-                ))
-                | Self::Run(RunError::Decode(DecodeError::Device { .. }))
+                | Self::Run(
+                    RunError::Train(
+                        TrainError::Device { .. } | TrainError::Checkpoint(CheckpointError::Device { .. })
+                    ) | RunError::Decode(DecodeError::Device { .. })
+                )
+                | Self::Step(
+                    RunError::Train(TrainError::Device { .. }) | RunError::Decode(DecodeError::Device { .. })
+                )
                 | Self::Decode(DecodeError::Device { .. })
                 | Self::Checkpoint(CheckpointError::Device { .. })
         )

@@ -42,7 +42,8 @@ impl<'a> Listener<'a> {
     }
 
     fn is_save_due(&self) -> bool {
-        self.saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > self.save_every_s)
+        self.on_state.is_some()
+            && self.saved.is_none_or(|saved| saved.elapsed().as_secs_f64() > self.save_every_s)
     }
 
     /// Calls `onState` with files, and awaits its promise.
@@ -93,9 +94,11 @@ pub async fn train_held(
                 };
                 return Ok(answer);
             }
-            Event::Save => listener.hand_over(&state_files(text, course, started_with, precision)?).await?,
+            Event::Save if listener.on_state.is_some() => {
+                listener.hand_over(&state_files(text, course, started_with, precision)?).await?;
+            }
             Event::StepEnd(..) => listener.breath.take().await,
-            Event::Evaluated(_) | Event::Probed(_) => {}
+            Event::Save | Event::Evaluated(_) | Event::Probed(_) => {}
         }
         Ok(Answer::Continue)
     };

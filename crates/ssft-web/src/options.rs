@@ -3,10 +3,12 @@
 
 use crate::error::SessionError;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use ssft_decode::answer::Judge;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::format::AnswerFormat;
 use ssft_decode::sample::Sampling;
+use ssft_run::TrainOptions;
 use ssft_run::in_memory::NewModel;
 use ssft_run::settings::MOST_TOKENS;
 use ssft_run::task;
@@ -193,5 +195,69 @@ impl EvaluateOptions {
 impl Default for EvaluateOptions {
     fn default() -> Self {
         Self { questions: usize::MAX }
+    }
+}
+
+/// Names of the options of `questions`, a part of those of a training.
+const QUESTION_OPTIONS: [&str; 5] = ["task", "difficulty", "train_questions", "eval_questions", "seed"];
+
+/// Reads the options of `questions`.
+///
+/// # Errors
+/// [`SessionError::Argument`] names the option that is unknown, of another type or out of range.
+pub fn question_options(options: Value) -> Result<TrainOptions, SessionError> {
+    let names = options.as_object().into_iter().flat_map(Map::keys);
+    if let Some(name) = names.into_iter().find(|name| !QUESTION_OPTIONS.contains(&name.as_str())) {
+        return Err(refused("questions", format!("unknown option {name}")));
+    }
+    train_options("questions", options)
+}
+
+/// Reads the options of a training, given to `call`. A page has less room than a machine.
+///
+/// # Errors
+/// [`SessionError::Argument`] names the option that is unknown, of another type or out of range.
+pub fn train_options(call: &'static str, options: Value) -> Result<TrainOptions, SessionError> {
+    let read = TrainOptions::read(options).map_err(|error| SessionError::of_call(call, error))?;
+    let settings = &read.settings;
+    let budget = settings.memory_budget.unwrap_or(LEAST_BUDGET);
+    let sizes = [
+        ("match_tokens", settings.match_tokens, 1, MOST_TOKENS),
+        ("batch_questions", settings.batch_questions, 1, MOST_PASSES),
+        ("accumulate", settings.accumulate, 1, MOST_PASSES),
+        ("memory_budget", budget, LEAST_BUDGET, MOST_BUDGET),
+        ("steps", settings.steps.unwrap_or(1), 1, MOST_TOKENS),
+        ("train_questions", settings.train_questions, 1, MOST_TOKENS),
+        ("eval_questions", settings.eval_questions, 0, MOST_TOKENS),
+    ];
+    in_range(call, &sizes)?;
+    Ok(read)
+}
+
+/// Largest batch, and most batches of a step.
+const MOST_PASSES: usize = 1024;
+/// Range of the memory budget, in MiB: a module has 4 GiB.
+const LEAST_BUDGET: usize = 16;
+const MOST_BUDGET: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_that_a_page_has_no_room_for_are_refused() {
+        for (options, says) in [
+            (json!({"memory_budget": 8192}), "memory_budget is 8192; give 16 to 4096"),
+            (json!({"batch_questions": 4096}), "batch_questions is 4096; give 1 to 1024"),
+            (json!({"steps": 2_000_000}), "steps is 2000000; give 1 to 1048576"),
+            (json!({"stepz": 1}), "unknown option stepz"),
+            (json!({"steps": null}), "steps = null cannot be used; leave it out for the default"),
+        ] {
+            let refused = train_options("startTraining", options).unwrap_err().to_string();
+            assert_eq!(refused, format!("startTraining: {says}"));
+        }
+        let refused = question_options(json!({"lr": 1})).unwrap_err().to_string();
+        assert_eq!(refused, "questions: unknown option lr");
     }
 }

@@ -13,7 +13,9 @@ use crate::held::Held;
 use crate::javascript::{heard, named_bytes, named_files, read, records, rethrow, to_js};
 use crate::listener::{Listener, train_held};
 use crate::maze::{Drawn, Trail};
-use crate::options::{EvaluateOptions, GenerateOptions, LoopOptions, check_new_model};
+use crate::options::{
+    EvaluateOptions, GenerateOptions, LoopOptions, check_new_model, question_options, train_options,
+};
 use crate::step_line::Recent;
 use crate::stopped::Stopped;
 use js_sys::{Function, Object};
@@ -26,7 +28,7 @@ use ssft_decode::generation::{Request, generate};
 use ssft_model::directory::Files;
 use ssft_run::course::encode;
 use ssft_run::in_memory::{Learning, ModelInMemory, NewModel, Weights};
-use ssft_run::{DecodeRows, RunError, TrainOptions};
+use ssft_run::{DecodeRows, RunError};
 use std::cell::{RefCell, RefMut};
 use wasm_bindgen::prelude::*;
 use web_time::Instant;
@@ -211,7 +213,7 @@ impl Session {
         #[wasm_bindgen(unchecked_optional_param_type = "TrainOptions")] options: JsValue,
     ) -> Result<JsValue, JsValue> {
         let started = || {
-            let options = train_options("startTraining", options)?;
+            let options = train_options("startTraining", plain("startTraining", options)?)?;
             let mut held = self.held()?;
             let held = held.as_mut().ok_or(SessionError::NoModel)?;
             held.model.train(options).map_err(|error| SessionError::of_call("startTraining", error))?;
@@ -360,7 +362,7 @@ pub fn questions(
         test: Vec<ssft_data::record::Record>,
     }
     let made = || {
-        let split = train_options("questions", options)?;
+        let split = question_options(plain("questions", options)?)?;
         let split = split.split().map_err(|error| SessionError::of_call("questions", error))?;
         Ok::<_, Stopped>(Made { train: split.train, test: split.held_out })
     };
@@ -385,11 +387,10 @@ fn clock() -> impl Fn() -> f64 {
     move || started.elapsed().as_secs_f64() * 1e3
 }
 
-/// Options of a training, as given to the method `call`.
-fn train_options(call: &'static str, options: JsValue) -> Result<TrainOptions, SessionError> {
+/// Options as plain data; an empty object for `undefined` or `null`.
+fn plain(call: &'static str, options: JsValue) -> Result<Value, SessionError> {
     let options: Option<Value> = read(call, options)?;
-    let options = options.unwrap_or_else(|| Value::Object(Map::new()));
-    TrainOptions::read(options).map_err(|error| SessionError::of_call(call, error))
+    Ok(options.unwrap_or_else(|| Value::Object(Map::new())))
 }
 
 /// Judge of the answers: the task of `options` if given, else the judge of the training, else the form of answers.

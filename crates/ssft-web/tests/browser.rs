@@ -190,7 +190,7 @@ async fn errors_have_a_message_and_a_cause() {
     let chain = words(session.train_step(JsValue::UNDEFINED).await.unwrap_err());
     assert_eq!(chain, ["no training was started; call startTraining first"]);
     let chain = words(session.start_training(js(json!({}))).await.unwrap_err());
-    assert_eq!(chain[0], "the text cannot be used", "four traces, two forks");
+    assert_eq!(chain[0], "the questions cannot be used", "four traces, two forks");
     assert!(chain[1].contains("2 forks"), "{chain:?}");
     session.new_model(js(json!({"forks": 1, "context": 64}))).await.unwrap();
     let lines = r#"{"id":"q","question":"1+1=","traces":[{"text":"2"}]}"#;

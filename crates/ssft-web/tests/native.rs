@@ -7,7 +7,7 @@ mod shared;
 
 use burn::tensor::Device;
 use pollster::block_on;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::{EXPECTED, Figures, answers, compare_answers, compare_steps, demo, steps};
 use ssft_model::stored::WEIGHTS_FILE;
 use ssft_run::in_memory::{ModelInMemory, NamedBytes, Weights};

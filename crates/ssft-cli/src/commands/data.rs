@@ -2,7 +2,7 @@
 
 use super::asking::check_number_of_forks;
 use crate::args::{CheckArgs, MakeArgs};
-use crate::exit::{Failure, say};
+use crate::exit::{Failure, in_words, say};
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
@@ -45,7 +45,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     problems.extend(fork_problems(&checked.records, forks).map(|error| format!("{name}: {error}")));
     problems.extend(row_problems(&checked.records, args, model.as_ref(), forks)?);
     for problem in problems.iter().take(Limits::default().problems) {
-        say(problem);
+        say(&in_words(problem));
     }
     if !problems.is_empty() {
         // Reading stops at this number of problems, so the file may have more.

@@ -8,6 +8,7 @@ use crate::progress;
 use crate::result_file::{check_target, write_result};
 use crate::table;
 use crate::voice::Voice;
+use ssft_data::encode::Encoder;
 use ssft_data::error::DataError;
 use ssft_data::template::messages_of;
 use ssft_data::words::counted;
@@ -15,6 +16,7 @@ use ssft_decode::Evaluation;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
 use ssft_decode::sample::Sampling;
+use ssft_model::Decoder;
 use ssft_run::QuestionForm;
 use ssft_run::store::{EvaluationFile, Found, Trained};
 
@@ -29,14 +31,15 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let asked = questions(args, found.run.as_ref(), voice)?;
     let trained = found.load(QuestionForm::of(&asked.records), &device)?;
     check_prompts(&trained, &asked)?;
-    asked.check_unchanged(&args.who.model, &trained.encoder, voice)?;
+    asked.check_unchanged(&args.who.model, &trained.encoder)?;
     let protocol = protocol(args, sampling, &trained, &asked)?;
     introduce(voice, args, &device.name, &trained, &asked);
     // 2. Answers.
-    let evaluation = ask(voice, &trained, &asked, &protocol)?;
+    let Trained { model, encoder, directory, .. } = trained;
+    let evaluation = ask(voice, model, &encoder, &asked, &protocol)?;
     // 3. The file, then the table: a reader of the table may close the pipe.
     let questions = if asked.are_held_out { "held-out questions" } else { "questions" };
-    let file = EvaluationFile::new(&trained.directory, asked.of, &protocol, evaluation);
+    let file = EvaluationFile::new(&directory, asked.of, &protocol, evaluation);
     let written = match &args.json {
         Some(path) => write_result(path, &file.to_json()?),
         None => Ok(()),
@@ -58,7 +61,7 @@ fn check(args: &EvalArgs) -> Result<(), Failure> {
 /// Refuses a prompt that leaves no room for an answer, before any question is answered.
 fn check_prompts(trained: &Trained, asked: &Questions) -> Result<(), Failure> {
     let in_file = |error: DataError| match &asked.of.data {
-        Some(name) => Failure::Usage(format!("{name}: {error}")),
+        Some(name) => Failure::usage(format!("{name}: {error}")),
         None => Failure::usage(error),
     };
     for record in &asked.records {
@@ -120,15 +123,16 @@ fn introduce(voice: Voice, args: &EvalArgs, device: &str, trained: &Trained, ask
 
 fn ask(
     voice: Voice,
-    trained: &Trained,
+    model: Decoder,
+    encoder: &Encoder,
     asked: &Questions,
     protocol: &Protocol,
 ) -> Result<Evaluation, Failure> {
     let records = &asked.records;
     let bar = progress::bar(voice, "{bar:24} {pos}/{len} questions  {eta} left", Some(records.len()));
     // Decoding reads all weights for each token, so their layout is changed once before.
-    let model = trained.model.clone().prepared();
-    let work = evaluate(&model, &trained.encoder, records, protocol, |done| bar.set_position(done as u64));
+    let model = model.prepared();
+    let work = evaluate(&model, encoder, records, protocol, |done| bar.set_position(done as u64));
     let evaluation = pollster::block_on(work).map_err(Failure::run)?;
     bar.finish_and_clear();
     Ok(evaluation)

@@ -2,7 +2,7 @@
 
 use super::asking::answer_format;
 use crate::args::EvalArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, say};
 use crate::voice::Voice;
 use ssft_data::dataset::{Limits, read_records};
 use ssft_data::encode::Encoder;
@@ -29,6 +29,8 @@ pub struct Questions {
     pub of: Asked,
     /// True for the held-out questions of the model's run.
     pub are_held_out: bool,
+    /// Training questions of the run, where the questions to ask depend on them.
+    trained_on: Option<Vec<Record>>,
 }
 
 /// The questions that `args` select; `run` has the settings of the model's run.
@@ -73,6 +75,7 @@ fn of_file(args: &EvalArgs, path: &Path, run: Option<&Settings>) -> Result<Quest
         judge: Judge::Reference(answer_format(args.answers, run)),
         of: Asked::data(path),
         are_held_out: false,
+        trained_on: None,
     })
 }
 
@@ -81,17 +84,25 @@ fn of_task(args: &EvalArgs, name: &str, run: Option<&Settings>, voice: Voice) ->
     let spec = TaskSpec { train: 0, test, difficulty: args.difficulty, seed: args.who.seed };
     let task = task(name)?;
     let mut records = task.make(&spec).map_err(Failure::usage)?.test;
+    let mut trained_on = None;
     if let Some(run) = run.filter(|run| run.task.as_deref() == Some(name)) {
-        drop_trained(&mut records, run, voice)?;
+        let trained = split(run)?.train;
+        drop_trained(&mut records, &trained, voice)?;
+        trained_on = Some(trained);
     }
-    let of = Asked::task(name, args.difficulty);
-    Ok(Questions { like: records.clone(), records, judge: Judge::Task(task), of, are_held_out: false })
+    Ok(Questions {
+        like: records.clone(),
+        records,
+        judge: Judge::Task(task),
+        of: Asked::task(name, args.difficulty),
+        are_held_out: false,
+        trained_on,
+    })
 }
 
 /// Removes questions that the run was trained on; they occur because another seed splits the task differently.
-fn drop_trained(records: &mut Vec<Record>, run: &Settings, voice: Voice) -> Result<(), Failure> {
-    let trained = split(run)?.train;
-    let trained: HashSet<Option<String>> = trained.into_iter().map(|record| record.question).collect();
+fn drop_trained(records: &mut Vec<Record>, trained: &[Record], voice: Voice) -> Result<(), Failure> {
+    let trained: HashSet<&Option<String>> = trained.iter().map(|record| &record.question).collect();
     let made = records.len();
     records.retain(|record| !trained.contains(&record.question));
     if records.is_empty() {
@@ -106,30 +117,30 @@ fn drop_trained(records: &mut Vec<Record>, run: &Settings, voice: Voice) -> Resu
 }
 
 fn of_run(run: &Settings) -> Result<Questions, Failure> {
-    let Split { train: like, held_out: records, judge } = split(run)?;
-    Ok(Questions { records, like, judge, of: Asked::held_out(run), are_held_out: true })
+    let Split { train, held_out: records, judge } = split(run)?;
+    let (of, trained_on) = (Asked::held_out(run), Some(train.clone()));
+    Ok(Questions { records, like: train, judge, of, are_held_out: true, trained_on })
 }
 
 impl Questions {
-    /// Refuses held-out questions if the data changed since the run at `place` started: the run may have been trained on them.
+    /// Refuses questions that were chosen by the training questions of the run at `place`, if those are others today: the run may
+    /// have been trained on what is asked.
     ///
     /// # Errors
     /// [`Failure::Usage`] if the fingerprint of the data differs from that in the run's checkpoint.
-    pub fn check_unchanged(&self, place: &Path, encoder: &Encoder, voice: Voice) -> Result<(), Failure> {
-        if !self.are_held_out {
-            return Ok(());
-        }
+    pub fn check_unchanged(&self, place: &Path, encoder: &Encoder) -> Result<(), Failure> {
+        let Some(trained_on) = &self.trained_on else { return Ok(()) };
         let Some(data) = data_of(place)? else {
-            voice.say("the run has no checkpoint; whether its data has changed cannot be checked");
+            say("the run has no checkpoint; whether its data has changed cannot be checked");
             return Ok(());
         };
         // Data that cannot be encoded is not the data of the run.
-        let same = encoder.encode_all(&self.like).is_ok_and(|questions| fingerprint(&questions) == data);
+        let same = encoder.encode_all(trained_on).is_ok_and(|questions| fingerprint(&questions) == data);
         if same {
             return Ok(());
         }
         Err(Failure::Usage(
-            "the data has changed since the run was started, and with it the held-out questions; restore it, or give --data or --task"
+            "the data has changed since the run was started, and with it the questions that it was not trained on; restore it, or give --data or another --task"
                 .to_owned(),
         ))
     }

@@ -11,7 +11,7 @@
 //! assert_eq!(records[0].traces[0].source, "lsb");
 //!
 //! let error = parse_records("train.jsonl", b"{}", &Limits::default()).unwrap_err();
-//! assert!(error.to_string().starts_with("train.jsonl:1: missing field `id`"));
+//! assert!(error.to_string().starts_with("train.jsonl:1: missing field \"id\""));
 //! # Ok::<(), ssft_data::error::DataError>(())
 //! ```
 

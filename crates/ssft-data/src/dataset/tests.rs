@@ -67,17 +67,17 @@ fn every_fault_of_a_line() {
         (format!("[{GOOD}]"), object.into()),
         ("7".into(), object.into()),
         (r#"["q1","1+1=",null,[],null]"#.into(), object.into()),
-        (format!(r#"{{"question":"x",{traces}}}"#), format!("missing field `id`; {fields}")),
-        (r#"{"id":"q","question":"x"}"#.into(), format!("missing field `traces`; {fields}")),
+        (format!(r#"{{"question":"x",{traces}}}"#), format!("missing field \"id\"; {fields}")),
+        (r#"{"id":"q","question":"x"}"#.into(), format!("missing field \"traces\"; {fields}")),
         (
             format!(r#"{{"id":"q","question":"x","a\nb":1,{traces}}}"#),
             format!(
-                r"unknown field `a\nb`, expected one of `id`, `question`, `messages`, `traces`, `answer`; {fields}"
+                r#"unknown field "a\nb", expected one of "id", "question", "messages", "traces", "answer"; {fields}"#
             ),
         ),
         (
             r#"{"id":"q","question":"x","traces":[{"source":"a"}]}"#.into(),
-            format!("missing field `text`; {fields}"),
+            format!("missing field \"text\"; {fields}"),
         ),
         (
             format!(r#"{{"id":7,"question":"x",{traces}}}"#),
@@ -85,7 +85,7 @@ fn every_fault_of_a_line() {
         ),
         (
             format!(r#"{{"id":"q","id":"q","question":"x",{traces}}}"#),
-            format!("duplicate field `id`; {fields}"),
+            format!("duplicate field \"id\"; {fields}"),
         ),
         (
             format!(r#"{{"id":"","question":"x",{traces}}}"#),

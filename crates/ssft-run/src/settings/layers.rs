@@ -1,6 +1,8 @@
 //! Settings from several places, the later ones over the earlier ones.
 
-use super::{EXCLUSIVE, FINE_TUNING_RATE, MOST_TOKENS, Questions, Settings, default_match_tokens, setting};
+use super::{
+    EXCLUSIVE, FINE_TUNING_RATE, MOST_TOKENS, Number, Questions, Settings, default_match_tokens, setting,
+};
 use crate::error::RunError;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -46,15 +48,19 @@ impl Layers {
     /// [`RunError::Settings`] for two settings that exclude each other.
     pub fn add(&mut self, layer: Map<String, Value>, origin: Origin) -> Result<(), RunError> {
         for (key, value) in &layer {
-            if setting(key).is_none() {
-                return Err(RunError::Unknown { key: key.clone() });
+            let Some(setting) = setting(key) else { return Err(RunError::Unknown { key: key.clone() }) };
+            if value.is_null() {
+                return Err(RunError::setting(key, "= null cannot be used; leave it out for the default"));
+            }
+            if let Some(problem) = Number::in_json(value).and_then(|number| setting.kind.problem(number)) {
+                return Err(RunError::setting(key, &problem));
             }
             check_type(key, value)?;
         }
         for [one, other] in EXCLUSIVE {
             if layer.contains_key(one) && layer.contains_key(other) {
                 return Err(RunError::Settings {
-                    what: format!("has both `{one}` and `{other}`; keep one of them"),
+                    what: format!("has both {one} and {other}; keep one of them"),
                 });
             }
         }
@@ -176,9 +182,12 @@ mod tests {
                 json!({"steps": "many"}),
                 "`steps` = \"many\" cannot be used (invalid type: string \"many\", expected usize)",
             ),
-            (json!({"steps": 1, "epochs": 1.0}), "has both `steps` and `epochs`; keep one of them"),
+            (json!({"steps": 1, "epochs": 1.0}), "has both steps and epochs; keep one of them"),
             (json!({"steps": 0}), "`steps` is 0; give 1 or more"),
             (json!({"forks": 999}), "`forks` is 999; give 1 to 256"),
+            (json!({"steps": null}), "`steps` = null cannot be used; leave it out for the default"),
+            (json!({"difficulty": 300}), "`difficulty` is 300; give 0 to 255"),
+            (json!({"steps": 1.5}), "`steps` is 1.5; give 1 or more"),
             (json!({"fork-init": "a"}), "`fork-init` is for a `model`; leave it out"),
         ] {
             assert_eq!(layers(&[(given, Origin::Flag)]).expect_err(says).to_string(), says);

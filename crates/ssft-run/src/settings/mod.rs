@@ -9,7 +9,7 @@ mod kind;
 mod layers;
 
 pub use choices::{DeviceChoice, DtypeChoice, LeadChoice, PromptForm, TemplateChoice};
-pub use kind::{Kind, MOST_TOKENS};
+pub use kind::{Kind, MOST_TOKENS, Number};
 pub use layers::{Layers, Origin};
 
 use crate::error::RunError;

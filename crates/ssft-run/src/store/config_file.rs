@@ -3,6 +3,7 @@
 use crate::error::RunError;
 use crate::settings::{Layers, Origin, Settings};
 use serde_json::{Map, Value};
+use ssft_data::words::one_line;
 use std::fmt::Write as _;
 use std::path::Path;
 use toml::Table;
@@ -25,7 +26,7 @@ pub fn read_table(path: &Path) -> Result<Table, RunError> {
         let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
         RunError::state(format!(
             "{name}:{line}: not valid TOML ({}); write lines like `steps = 500`",
-            error.message()
+            one_line(error.message())
         ))
     })
 }
