@@ -1,7 +1,5 @@
 //! Translation of WGSL into every language that wgpu gives to a driver, by naga, the compiler of wgpu.
 
-#![allow(dead_code, reason = "each test binary uses a part of this file")]
-
 use naga::back::{hlsl, msl, spv};
 use naga::front::wgsl::{Frontend, Options};
 use naga::valid::{Capabilities, ModuleInfo, SubgroupOperationSet, ValidationFlags, Validator};

@@ -87,7 +87,7 @@ impl<'a> Inputs<'a> {
         spans
     }
 
-    /// Attended values of the only query of a run. Its keys are read once, so that copies of them would not pay.
+    /// Attended values of the only query of a run. Its keys are read only once, so they are not copied.
     fn attend_alone(&self, scratch: &mut Scratch, run: usize, output: &mut [f32], lse: &mut [f32]) {
         let Run { query_start, length, .. } = self.forest.runs()[run];
         let (spans, row) = (self.spans(run, length), self.heads * self.head_dim);

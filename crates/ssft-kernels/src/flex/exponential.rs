@@ -3,7 +3,7 @@
 use super::wide::{LANES, wide};
 
 /// Exponent below which [`exp`] returns 0, because the result would not be a normal number of f32.
-const LEAST: f32 = -87.0;
+const LEAST_EXPONENT: f32 = -87.0;
 
 wide! {
     /// Maximum of `values` and the sum of `exp(value - maximum)`.
@@ -74,7 +74,7 @@ fn sum_exp(values: &[f32], shift: f32) -> f32 {
     lanes.iter().sum()
 }
 
-/// `exp(x)` for x up to 88, with an error of at most 2 units in the last place; 0 below [`LEAST`]. NaN for NaN.
+/// `exp(x)` for x up to 88, with an error of at most 2 units in the last place; 0 below [`LEAST_EXPONENT`]. NaN for NaN.
 ///
 /// `x = n ln 2 + r` with `|r| <= ln 2 / 2`. `exp(r)` is the Taylor polynomial up to `r^7 / 7!`, whose next term is below
 /// half a unit in the last place; `2^n` is assembled from its bits.
@@ -85,7 +85,7 @@ pub fn exp(x: f32) -> f32 {
     // ln 2 as a sum of two numbers. The first ends in zeros, so that its product with n is exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
-    let clamped = if x < LEAST { LEAST } else { x };
+    let clamped = if x < LEAST_EXPONENT { LEAST_EXPONENT } else { x };
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = clamped - n * LN2_HIGH - n * LN2_LOW;
@@ -94,7 +94,7 @@ pub fn exp(x: f32) -> f32 {
         p = p * r + coefficient;
     }
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
-    if x < LEAST { 0.0 } else { p * power }
+    if x < LEAST_EXPONENT { 0.0 } else { p * power }
 }
 
 #[cfg(test)]

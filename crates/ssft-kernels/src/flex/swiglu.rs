@@ -58,11 +58,11 @@ wide! {
     }
 }
 
-/// Most that `exp` is applied to, so that it stays finite.
-const MOST: f32 = 87.0;
+/// Largest exponent that `exp` is applied to, so that its result is finite.
+const LARGEST_EXPONENT: f32 = 87.0;
 
-/// `1 / (1 + exp(-x))`; 1e-38 in place of 0 for x below -[`MOST`].
+/// `1 / (1 + exp(-x))`; 1e-38 in place of 0 for x below -[`LARGEST_EXPONENT`].
 #[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp((-x).min(MOST)))
+    1.0 / (1.0 + exp((-x).min(LARGEST_EXPONENT)))
 }

@@ -19,8 +19,8 @@ impl KernelSource for Source {
         SourceTemplate::new(self.0.text().as_ref())
     }
 
-    /// Unchecked: CubeCL adds no counter to loops, which would make a software adapter six times slower. Each shader
-    /// bounds its own loops by its uniform and its own accesses by the sizes of its buffers.
+    /// Unchecked: CubeCL adds no counter to loops, which would make a software adapter six times slower. The sizes in its
+    /// uniform bound the loops and the buffer accesses of every shader.
     fn id(&self) -> KernelId {
         let id = KernelId::new::<Self>().info(self.0);
         id.cube_dim(self.cube_dim().into()).mode(ExecutionMode::Unchecked)
@@ -41,7 +41,7 @@ impl Source {
 /// it counts as a GPU.
 ///
 /// # Panics
-/// If `SSFT_LANE_TILE` has an unknown value. An adapter that was started by [`crate::adapters`] has checked it.
+/// If `SSFT_LANE_TILE` has an unknown value. `Adapter::start` has checked it for its adapter.
 pub fn lane_tile(device: &CubeDevice) -> LaneTile {
     if let Some(tile) = LaneTile::from_environment().unwrap_or_else(|error| panic!("{error}")) {
         return tile;

@@ -1,4 +1,4 @@
-//! Plan of an attention over trees: which tile each workgroup takes, and what the rows of a tile meet.
+//! Plan of an attention over trees: the tile of each workgroup, and the spans of tokens that are the columns of a tile.
 
 use super::launch::upload;
 use crate::forest::Forest;
