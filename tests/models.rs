@@ -166,7 +166,7 @@ fn an_evaluation_refuses_data_that_changed() {
     let (first, others) = text.split_once('\n').unwrap();
     home.write("data.jsonl", format!("{others}\n{first}\n"));
     let moved = home.run(eval);
-    let says = "the data has changed since the run was started, and with it the held-out questions; restore it, or give --data or --task";
+    let says = "the data has changed since the run was started, and with it the questions that it was not trained on; restore it, or give --data or another --task";
     assert_eq!(moved.refusal(), says);
     home.run(&format!("{eval} --data data.jsonl")).succeeded();
     fs::remove_dir_all(home.path("run/checkpoints")).unwrap();

@@ -190,8 +190,7 @@ fn a_model_brings_its_own_number_of_forks() {
     home.run("train --resume --out second --steps 2").succeeded();
     assert_eq!(home.losses("second").len(), 2);
     let fewer = home.run(&tiny("--model first/model --forks 3 --out third"));
-    let says =
-        "first/model: the model has 4 forking tokens, more than --forks 3; leave out --forks to use them all";
+    let says = "first/model: the model has 4 forking tokens, more than the 3 of --forks; leave out --forks to use them all";
     assert!(fewer.refusal().contains(says), "{fewer:#?}");
     let more =
         home.run(&tiny("--model first/model --forks 5 --steps 1 --eval-questions 0 --out fifth")).succeeded();

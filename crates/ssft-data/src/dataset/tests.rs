@@ -81,7 +81,7 @@ fn every_fault_of_a_line() {
         ),
         (
             format!(r#"{{"id":7,"question":"x",{traces}}}"#),
-            format!("invalid type: integer `7`, expected a string; {fields}"),
+            format!("invalid type: integer \"7\", expected a string; {fields}"),
         ),
         (
             format!(r#"{{"id":"q","id":"q","question":"x",{traces}}}"#),

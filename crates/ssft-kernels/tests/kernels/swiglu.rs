@@ -1,7 +1,7 @@
 //! `swiglu`, forward and backward.
 
 use super::yardstick::{Case, ROUNDING, check_tracking, run, wide};
-use super::{devices, draw, matrix, numbers, vector};
+use super::{devices, draw, matrix, numbers};
 use burn::tensor::{Device, Tensor};
 use ssft_kernels::{reference, swiglu};
 

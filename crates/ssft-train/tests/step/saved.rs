@@ -94,7 +94,7 @@ fn a_model_that_is_not_a_number_is_not_saved() {
     };
     assert_eq!(
         refuse(f32::NAN, Precision::F32),
-        "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower --lr"
+        "model.layers.0.self_attn.v_proj.weight holds a number that is not finite; nothing was saved, try a lower `lr`"
     );
     assert_eq!(
         refuse(1e6, Precision::F16),
