@@ -75,10 +75,10 @@ fn picture(record: &Record, match_tokens: usize, costs: &CostMatrix, matched: &A
     let names: Vec<String> = (0..costs.forks).map(fork_name).collect();
     let sources: Vec<String> = record.traces.iter().map(|trace| trace.source.clone()).collect();
     let rows: Vec<Vec<f32>> = costs.values.chunks(costs.traces).map(<[f32]>::to_vec).collect();
-    let caption = format!(
-        "{}   nats a token over {match_tokens} tokens; the rings are the optimal matching",
-        question_text(record).lines().next().unwrap_or_default()
-    );
+    let caption = [
+        format!("question {}", question_text(record).lines().next().unwrap_or_default()),
+        format!("nats a token over the first {match_tokens}; the optimal matching has rings"),
+    ];
     MatrixPicture {
         costs: &rows,
         forks: &names,
