@@ -7,8 +7,9 @@
 //
 // Shapes: query, output [queries, heads, width quads], key, value [keys, kv_heads, width quads], lse [queries, heads],
 // plan: tiles of queries, then spans of keys (parts/query_tile.wgsl).
-// Workgroups: 32 rows of one run and one key head each, 64 keys at a time. A lane keeps 4 x 4 scores in registers, an
-// online log-sum-exp of its four columns for each of its four rows, and HEAD_TILES quads of the output of each row.
+// Workgroups: 32 rows of one run and one key head each, 64 keys at a time. A lane keeps 4 x 4 scores in registers and,
+// for each of its four rows, the maximum over all keys so far, the sum of exp over its own columns, and HEAD_TILES quads of the
+// output. The sums of the lanes of a row are added at the end.
 // Source: arXiv 2205.14135, arXiv 2305.13245, and arXiv 1805.02867 for the online log-sum-exp.
 
 #import "parts/query_tile.wgsl"
@@ -36,8 +37,8 @@ fn run(id: u32, lane: u32) {
     let y = lane / 16u;
     let row = 4u * y;
     let limits = four_see(at, row);
-    let quad = lane / 4u * 4u;
-    var places = places_of_rows(at, quad, kv_head);
+    let first = lane / 4u * 4u;
+    var places = places_of_rows(at, first, kv_head);
 
     var tops = vec4(LOWEST);
     var totals = vec4(0.0);

@@ -1,4 +1,4 @@
-// Log-sum-exp of the logits of one span of the vocabulary. No logit is stored:
+// Log-sum-exp of the logits of one span of the vocabulary, and the logit of each target. No other logit is stored:
 //
 //   partials[s, i]  = (max, sum of exp(logit[i, v] - max)) over the tokens v of span s
 //   target_logit[i] = logit[i, token[i]]

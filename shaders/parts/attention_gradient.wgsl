@@ -2,6 +2,8 @@
 //
 // query, upstream [queries, heads, width quads], key, value [keys, kv_heads, width quads],
 // stats [queries, heads] of (lse, delta) from attention_delta.wgsl, plan: tiles, then spans.
+//
+// Expects: the uniform `shape` with the field `width`.
 
 #import "parts/key_or_value.wgsl"
 

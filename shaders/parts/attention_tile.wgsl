@@ -3,7 +3,7 @@
 // 128 lanes form a grid of 8 x 16; lane 16 y + x has rows 4 y .. 4 y + 3 and columns 4 x .. 4 x + 3 of the scores, and in
 // sums over the columns the quads x, 16 + x, .. (HEAD_TILES of them) of a head.
 //
-// Expects: LANES, HEAD_TILES (defines); struct Tile with fn tile_of(number: u32) -> Tile and
+// Expects: LANES, HEAD_TILES (defines); the uniform `shape` of the type below; struct Tile with fn tile_of(number: u32) -> Tile and
 // fn place_of(at: Tile, row: u32, kv_head: u32) -> u32, which is the line of a row in its buffers; and the two
 // operands of a product, fn row_at(of_scores: bool, place: u32, k: u32) -> vec4<f32> and column_at: quad k of a line,
 // 0 beyond the width. Scores are query . key; the other product, of gradients, is upstream . value.
@@ -13,7 +13,7 @@
 #import "parts/put_columns.wgsl"
 
 struct Shape {
-    // Numbers of a head, in quads.
+    // Quads of a head: head_dim / 4, rounded up.
     width: u32,
     kv_heads: u32,
     // Query heads that share a key head.

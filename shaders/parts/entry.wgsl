@@ -1,4 +1,4 @@
-// Entry point of every shader: calls run(id, lane) for each workgroup.
+// Entry point of every shader: each lane calls run(id, lane), with the number of its workgroup and its number in it.
 //
 // The host folds any number of workgroups into a grid that is groups_x wide, because one dimension of a dispatch
 // holds at most 65,535 of them. The last line of the grid can be longer than the work; the rest of it returns.

@@ -1,6 +1,6 @@
-// Key operand of both products of an attention: keys for scores, values for the other.
+// Quads of keys (`of_scores`), for scores, or of values, for sums over values and for the product upstream . value.
 //
-// Expects: key and value, each [keys, kv_heads, width quads].
+// Expects: key and value, each [keys, kv_heads, width quads]; the uniform `shape` with the field `width`.
 
 // Quad k of a line; 0 beyond the width.
 fn key_or_value_at(of_scores: bool, place: u32, k: u32) -> vec4<f32> {

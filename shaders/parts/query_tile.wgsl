@@ -1,5 +1,7 @@
 // Tile of attention whose rows are queries: 32 pairs of a query of one run and a head, of the heads that share one key
 // head. Its columns are the keys that the run sees, 64 at a time.
+//
+// Expects: plan, an array of vec4<u32>; key and value, each [keys, kv_heads, width quads]; fn row_at (attention_tile.wgsl).
 
 #import "parts/attention_tile.wgsl"
 #import "parts/key_or_value.wgsl"

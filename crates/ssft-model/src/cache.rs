@@ -6,13 +6,13 @@
 //!
 //! # Example
 //!
-//! A prompt of two tokens, `p q`, and two forks, `a` and `b`. Every fork gets three tokens, one per pass:
+//! A prompt of two tokens, `a b`, and two forks, `g1` and `g2`. Every fork gets two more tokens, one per pass:
 //!
 //! ```text
-//! prefill  p q                    rows: p q                                 run 0
-//! extend   From(0) a, From(0) b   rows: p q | a | b                         runs 1 and 2 start, appended
-//! extend   On(1) c, On(2) d       rows: p q | a c + 32 free | b d + 32 free      runs 1 and 2 grow, rows move
-//! extend   On(1) e, On(2) f       rows: p q | a c e + 31 free | b d f + 31 free  written in place, nothing moves
+//! prefill  a b                     rows: a b                                        run 0
+//! extend   From(0) g1, From(0) g2  rows: a b | g1 | g2                              runs 1 and 2 start, appended
+//! extend   On(1) p, On(2) q        rows: a b | g1 p + 32 free | g2 q + 32 free      runs 1 and 2 grow, rows move
+//! extend   On(1) r, On(2) s        rows: a b | g1 p r + 31 free | g2 q s + 31 free  written in place, nothing moves
 //! ```
 //!
 //! When rows move:
@@ -76,7 +76,7 @@ pub struct TreeCache {
 /// Where new tokens are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
-    /// To the end of this run, which no other run may continue.
+    /// To the end of this run. A run that another run continues cannot grow.
     On(usize),
     /// To a new run that continues this one.
     From(usize),
@@ -276,7 +276,8 @@ impl CacheAccess<'_> {
 }
 
 impl KeyValue {
-    /// These keys and values and those of the pass's new tokens. They are written in place if `self` is the only owner.
+    /// Keys and values of the cache and of the pass's new tokens. Appended rows and moved rows are copies; new rows in free
+    /// rows are written in place if `self` is the only owner.
     fn with(self, new: Self, pass: &Pass) -> Self {
         let with = |past: Tensor<3>, new: Tensor<3>| {
             let past = match &pass.moves {
@@ -285,7 +286,7 @@ impl KeyValue {
             };
             match &pass.place {
                 None => Tensor::cat(vec![past, new], 0),
-                // Free rows hold 0, so adding writes; all backends add in place.
+                // Free rows hold 0, so adding the new rows stores them; all backends add in place.
                 Some(rows) => past.select_assign(0, rows.clone(), new, IndexingUpdateOp::Add),
             }
         };

@@ -7,7 +7,8 @@
 //! # Example
 //!
 //! One question with the prompt `10 11`, and two forks, `90` and `91`, with a trace of three tokens each: `1 2 3` and
-//! `4 5 6`. The last token of a trace is predicted but not fed, so each branch has three tokens as well:
+//! `4 5 6`. The last token of a trace is predicted but not fed, so a branch, one forking token and two trace
+//! tokens, also has three:
 //!
 //! ```text
 //! prompt 10 11 ─┬─ 90 1 2      predicts 1 2 3
@@ -134,7 +135,7 @@ impl PackedTrees {
     ///
     /// # Panics
     /// If the rows exceed the tokens.
-    pub fn expect(&mut self, row: usize, tokens: &[u32]) {
+    pub fn add_targets(&mut self, row: usize, tokens: &[u32]) {
         assert!(row + tokens.len() <= self.tokens.len(), "targets beyond the last token");
         self.target_rows.extend((row..row + tokens.len()).map(|row| row as u32));
         self.target_tokens.extend(tokens);
@@ -145,9 +146,9 @@ impl PackedTrees {
     ///
     /// # Panics
     /// If `run` is not the newest one.
-    pub fn expect_next(&mut self, run: usize, token: u32) {
-        assert_eq!(run + 1, self.runs.len(), "only the newest run can be told what follows");
-        self.expect(self.tokens.len() - 1, &[token]);
+    pub fn add_next_target(&mut self, run: usize, token: u32) {
+        assert_eq!(run + 1, self.runs.len(), "run {run} is not the newest run");
+        self.add_targets(self.tokens.len() - 1, &[token]);
     }
 
     /// The targets in the form that [`ssft_kernels::linear_nll`] takes.
@@ -163,7 +164,7 @@ impl PackedTrees {
 
     fn push_targets(&mut self, branch: &Branch) {
         assert!(branch.targets.len() <= branch.tokens.len(), "more targets than tokens");
-        self.expect(self.tokens.len() - branch.targets.len(), &branch.targets);
+        self.add_targets(self.tokens.len() - branch.targets.len(), &branch.targets);
     }
 }
 

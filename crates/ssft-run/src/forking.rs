@@ -4,12 +4,12 @@ use crate::error::RunError;
 use crate::settings::Settings;
 use ssft_model::directory::TextSide;
 
-/// What the user asked for. `None` stands for the default.
+/// Number and initial values of forking tokens that the user asked for. `None` stands for the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WantedForks<'a> {
     /// Number of forking tokens.
     pub count: Option<usize>,
-    /// Token whose rows new forking tokens start from.
+    /// Token whose embedding and head rows new forking tokens start from.
     pub init: Option<&'a str>,
     /// Seed of the noise on those rows.
     pub seed: u64,

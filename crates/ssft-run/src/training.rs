@@ -43,7 +43,7 @@ pub enum Probing {
     },
 }
 
-/// Something that happened, in the order of the variants within a step.
+/// Notice of the loop to its listener, in the order of the variants within a step.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A step is done; with cost matrices of its questions from before the step if [`Probing::Own`] is due.
@@ -103,7 +103,7 @@ pub async fn train<E: From<RunError>>(
         if answer != Answer::Continue || last || is_due(report.step, rhythm.save_every) {
             listener(course, Event::Save).await?;
         }
-        // 3. Looking at the model.
+        // 3. Evaluation and probes.
         let evaluation = match is_due(report.step, rhythm.evaluate_every) && !last && !stop {
             true => course.evaluate(text, rhythm.evaluate_questions, rhythm.decode_rows).await?,
             false => None,

@@ -1,4 +1,4 @@
-//! The arms of a comparison: same data, same step, another rule for the forking token in front of a trace.
+//! The arms of a comparison: same questions and optimizer, another rule for which traces are trained behind which forking token.
 //!
 //! [`Method::without_costs`] is the rule of every arm that needs no costs; a new arm of that kind is one more variant,
 //! its name, and one match arm there.

@@ -137,8 +137,8 @@ impl CostBounds {
         Ok((total < f64::from(excluded)).then_some(total))
     }
 
-    /// `[forks, traces]`: lower bound of the total of any matching that contains the pair: its own bound, and for every other
-    /// trace the least bound under another fork, several traces may use the same fork, so it is a lower bound only.
+    /// `[forks, traces]`: lower bound of the total of a matching that contains the pair: the bound of the pair, plus for every
+    /// other trace the least bound under another fork. Two traces may use the same fork there, so no matching may reach it.
     pub(crate) fn least_totals(&self, bounds: &CostMatrix) -> Vec<f64> {
         let at = |fork: usize, trace: usize| f64::from(bounds.at(fork, trace));
         let least = |fork: usize, trace: usize| {

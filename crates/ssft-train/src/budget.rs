@@ -18,15 +18,15 @@ pub struct Budget {
     pub cached_tokens: usize,
 }
 
-/// A trace of a question: (question, trace), both from 0.
-pub type Row = (usize, usize);
+/// A trace that is trained: (question, trace), both from 0.
+pub type TrainedTrace = (usize, usize);
 
 const F32_BYTES: usize = 4;
 /// Training passes may take 1 / `TRAINING_PART` of the bytes, and so on.
 const TRAINING_PART: u64 = 2;
 const COST_PART: u64 = 4;
 const CACHE_PART: u64 = 4;
-/// Copies of the cached keys and values that are in memory at once: appending a pass copies a layer.
+/// Copies of the cached keys and values that are in memory at once: `Pairs::finish` appends to a clone.
 const CACHE_ROOM: usize = 2;
 /// Layers' worth of numbers that a backward pass needs besides the saved activations: gradients of one layer and of the
 /// residual stream.
@@ -102,8 +102,8 @@ impl Budget {
 
     /// Cuts matched traces into passes. The traces of a question stay in one pass and share its prompt, unless they exceed a
     /// pass by themselves.
-    pub fn training_passes(&self, questions: &[(&EncodedQuestion, &Assignment)]) -> Vec<Vec<Row>> {
-        let mut passes: Vec<Vec<Row>> = Vec::new();
+    pub fn training_passes(&self, questions: &[(&EncodedQuestion, &Assignment)]) -> Vec<Vec<TrainedTrace>> {
+        let mut passes: Vec<Vec<TrainedTrace>> = Vec::new();
         let mut room = 0usize;
         for (index, &(question, assignment)) in questions.iter().enumerate() {
             let rows = |traces: Range<usize>| traces.map(move |trace| (index, trace));

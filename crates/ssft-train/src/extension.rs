@@ -53,26 +53,26 @@ impl Extension {
 pub enum Verdict {
     /// The optimal matching.
     Proven(Assignment),
-    /// Probably the optimal matching: the bound of every other one is above the forecast of this one and above its bound by
-    /// a margin, or has no unknown loss left. Next: compute the unknown losses of its pairs.
+    /// Probably the optimal matching. Every pair outside it either has no unknown loss, or is only in matchings whose least total
+    /// is above the forecast of this matching and above its bound by a margin. Next: compute the unknown losses of its pairs.
     Likely(Assignment),
     /// Undecided. Next: compute these branches.
     Extend(Vec<Extension>),
 }
 
-/// Limit, in tokens, of the first extension of a branch. The first extension ends where the trace differs from the trace
+/// Largest number of known losses after the first extension of a branch, before [`TAIL`] applies. The first extension ends where the trace differs from the trace
 /// most similar to it, since a shared prefix does not tell which fork suits which of the two.
 const FIRST: usize = 16;
-/// Later extensions end at this multiple of the known tokens, at most.
+/// Later extensions end at this multiple of the known losses, at most, before [`TAIL`] and `lazy::enlarge` apply.
 const PACE: usize = 2;
 /// Later extensions add at most this multiple of the tokens that are needed to rule the branch out, at its mean loss so far.
 const CAUTION: f64 = 2.0;
-/// An extension that would leave less than this fraction (1 / `TAIL`) of the branch goes to its end.
+/// An extension that would leave at most 1 / `TAIL` of the branch goes to its end: of 40 tokens, one that reaches token 30.
 const TAIL: usize = 4;
 /// Forecast of an unknown loss, as a multiple of the mean of the known ones. The first tokens are where forks differ; they
 /// cost more than the others.
 const REST: f64 = 0.15;
-/// Least difference, in nats, between the bounds of a likely matching and of any other.
+/// Least difference between the bounds of a likely matching and of any other, in nats summed over the trace of the pair.
 const MARGIN: f64 = 0.5;
 
 impl CostBounds {

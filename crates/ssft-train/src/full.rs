@@ -86,8 +86,8 @@ impl<'a> CostEvaluator<'a> {
         Ok((costs.collect(), tokens))
     }
 
-    /// All losses of some questions, unread: in one pass if the budget allows it, else branch by branch from a cache of
-    /// prompts and leads.
+    /// All losses of some questions, unread: in one pass if the budget allows it, else in one pass of prompts and leads, then
+    /// passes of branches with at most `cost_tokens` tokens each.
     pub(crate) fn whole<'q>(&self, questions: &'q [&'q EncodedQuestion]) -> Pairs<'q>
     where
         'a: 'q,

@@ -57,7 +57,7 @@ pub struct StepGradients {
     pub loss: Tensor<1>,
 }
 
-/// Exchange of loss and gradients between the processes that share a step.
+/// Sum of loss and gradients over the processes that share a step. [`Alone`], one process, is the only implementation.
 ///
 /// Every process divides by the target tokens of the whole step, so that an exchange is a sum.
 pub trait Exchange {

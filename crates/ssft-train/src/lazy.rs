@@ -3,11 +3,11 @@
 //! For each group of questions of a micro-batch:
 //!
 //! ```text
-//!                                ┌──── Extend: extend branches
+//!                                ┌──── a question undecided (Extend): extend its branches
 //!                                v         │
 //! first losses of all pairs ─> verdicts ───┤
-//!                                          ├─ Proven ─> training pass
-//!                                          └─ Likely ─> forward pass of the likely matching
+//!                                          ├─ all questions proven ─> training pass
+//!                                          └─ at least one only likely ─> forward pass of the whole group
 //!                                                       │ its losses complete its bounds
 //!                                                       v
 //!                                                       extend until proven
@@ -23,7 +23,7 @@
 //!
 //! - Guess right: the forward pass of the training computes the losses 0.2 0.1 0.3 of (fork 1, trace 1) and 0.3 0.3 0.3 of
 //!   (fork 2, trace 2), needed for the set loss anyway. They cost 0.5 in total, every other matching at least 1.267:
-//!   proven. The backward pass follows. No token was computed for the costs alone except the two forks.
+//!   proven. The backward pass follows. Tokens computed for the costs alone: the prompt and the two forking tokens.
 //! - Guess wrong: the last loss of (fork 1, trace 1) is 9.0. The guess costs 3.4, and two rounds of short extensions prove that
 //!   1 -> 2, 2 -> 1 is optimal with 2.8. Both traces have another fork now, so their targets in the pass that was computed get
 //!   weight 0, and a second training pass trains both traces under the right forks. `retrained` of the report is 2. If a
@@ -31,7 +31,7 @@
 //!
 //! The result is that of [`crate::full`], up to the order in which f32 sums are added.
 
-use crate::budget::Row;
+use crate::budget::TrainedTrace;
 use crate::error::TrainError;
 use crate::extension::{Extension, Verdict};
 use crate::full::CostEvaluator;
@@ -42,7 +42,7 @@ use crate::set_loss::{Matched, SetLoss, WeightedSetLoss};
 use crate::step::Step;
 use ssft_data::encode::EncodedQuestion;
 
-/// Least tokens of a pass of extensions beyond the first, if that many are unknown: smaller passes take nearly the same time.
+/// Tokens that a pass of later extensions is enlarged to, since a smaller pass takes nearly the same time.
 const LEAST_PASS_TOKENS: usize = 60;
 
 /// The matching of a question after a round of extensions.
@@ -132,10 +132,10 @@ async fn train_and_prove<'a>(
     complete_likely(pairs, questions, decisions, &rows, &losses);
     let proven = prove(costs, pairs).await?;
     let proof_done = step.now();
-    let wrong = |&(question, trace): &Row| {
+    let wrong = |&(question, trace): &TrainedTrace| {
         decisions[question].assignment().forks[trace] != proven[question].forks[trace]
     };
-    let again: Vec<Row> = rows.iter().filter(|row| wrong(row)).copied().collect();
+    let again: Vec<TrainedTrace> = rows.iter().filter(|row| wrong(row)).copied().collect();
     if again.is_empty() {
         let set_loss = step.set_loss;
         step.backward(&set_loss, terms);
@@ -162,7 +162,7 @@ fn complete_likely(
     pairs: &mut Pairs<'_>,
     questions: &[&EncodedQuestion],
     decisions: &[Decision],
-    rows: &[Row],
+    rows: &[TrainedTrace],
     losses: &[f32],
 ) {
     let mut rest = losses;
@@ -179,10 +179,10 @@ fn complete_likely(
 fn weighted(
     set_loss: SetLoss,
     questions: &[&EncodedQuestion],
-    rows: &[Row],
-    wrong: impl Fn(&Row) -> bool,
+    rows: &[TrainedTrace],
+    wrong: impl Fn(&TrainedTrace) -> bool,
 ) -> WeightedSetLoss {
-    let of_row = |row: &Row| {
+    let of_row = |row: &TrainedTrace| {
         let weight = if wrong(row) { 0.0f32 } else { 1.0 };
         vec![weight; questions[row.0].traces[row.1].tokens.len()]
     };
@@ -251,7 +251,8 @@ fn verdict(costs: &CostEvaluator<'_>, pairs: &Pairs<'_>, question: usize) -> Res
     bounds.verdict().map_err(named)
 }
 
-/// Doubles extensions until they make up a pass of [`LEAST_PASS_TOKENS`], or nothing more can be computed.
+/// Doubles the later extensions (those of branches with two or more known losses) until the pass has [`LEAST_PASS_TOKENS`]
+/// tokens or every one of them reaches its end.
 fn enlarge(wanted: &mut [(usize, Extension)], pairs: &Pairs<'_>) {
     let tokens =
         |wanted: &[(usize, Extension)]| -> usize { wanted.iter().map(|(_, branch)| branch.tokens()).sum() };

@@ -44,7 +44,7 @@ pub enum MatchingError {
 }
 
 impl Assignment {
-    /// Every trace to fork 0, as in the arms without forks.
+    /// Every trace to fork 0, as in the arms that use `<think1>` alone.
     pub fn all_to_first(traces: usize) -> Self {
         Self { forks: vec![0; traces] }
     }
@@ -159,7 +159,7 @@ impl MatchingError {
 struct Solver {
     /// `[traces, forks]`: the algorithm needs at least as many columns as rows.
     weights: Matrix<i128>,
-    /// Weight of a pair that is ruled out, above the total of any map without such pairs.
+    /// Weight of a pair that is ruled out, above the total of any map without such pairs whose costs occur in practice.
     forbidden: i128,
 }
 

@@ -43,7 +43,7 @@ pub struct Pairs<'a> {
     pub bounds: Vec<CostBounds>,
     cache: TreeCache,
     /// `[questions][forks]`: the cached run of the lead of each fork, from which its branches start.
-    leads: Vec<Vec<usize>>,
+    lead_runs: Vec<Vec<usize>>,
     /// `[questions][forks * traces]`: the last cached run of a branch; `None` before its first extension. Every extension adds
     /// a run that continues it.
     branches: Vec<Vec<Option<usize>>>,
@@ -89,7 +89,7 @@ impl<'a> Pairs<'a> {
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Self {
-        let WholePass { packed, runs, computed } = WholePass::new(questions, leads, 1);
+        let TreePass { packed, runs, computed } = TreePass::new(questions, leads, 1);
         let (hidden, cache) = model.prefill(&packed);
         let nll = linear_nll(hidden, model.head(), &packed.targets());
         // Runs of a question in this pass: its prompt, then one per fork.
@@ -98,7 +98,7 @@ impl<'a> Pairs<'a> {
             |question: usize| (question * runs_of_question + 1..(question + 1) * runs_of_question).collect();
         Self {
             cache,
-            leads: (0..questions.len()).map(lead_runs).collect(),
+            lead_runs: (0..questions.len()).map(lead_runs).collect(),
             unread: vec![Losses { nll, runs }],
             computed,
             ..Self::empty(model, questions, leads.len(), match_tokens)
@@ -112,7 +112,7 @@ impl<'a> Pairs<'a> {
         leads: &[Vec<u32>],
         match_tokens: usize,
     ) -> Self {
-        let WholePass { packed, runs, computed } = WholePass::new(questions, leads, match_tokens);
+        let TreePass { packed, runs, computed } = TreePass::new(questions, leads, match_tokens);
         Self {
             unread: vec![Losses { nll: target_nll(model, &packed), runs }],
             computed,
@@ -135,7 +135,7 @@ impl<'a> Pairs<'a> {
             questions,
             bounds: questions.iter().map(bounds).collect(),
             cache: TreeCache::default(),
-            leads: Vec::new(),
+            lead_runs: Vec::new(),
             branches: questions.iter().map(|question| vec![None; forks * question.traces.len()]).collect(),
             unread: Vec::new(),
             computed: 0,
@@ -158,24 +158,29 @@ impl<'a> Pairs<'a> {
     }
 
     /// Extends branches, given as (question, extension), in one pass, and caches their keys and values.
-    pub fn extend(&mut self, wanted: &[(usize, Extension)]) {
+    pub fn extend(&mut self, extensions: &[(usize, Extension)]) {
         let mut cache = std::mem::take(&mut self.cache);
-        self.pass(wanted, &mut cache, KeysAndValues::Keep);
+        self.pass(extensions, &mut cache, KeysAndValues::Keep);
         self.cache = cache;
     }
 
     /// Extends branches to their ends in one pass, and leaves the cache as it is.
-    pub fn finish(&mut self, wanted: &[(usize, Extension)]) {
+    pub fn finish(&mut self, extensions: &[(usize, Extension)]) {
         let mut cache = self.cache.clone();
-        self.pass(wanted, &mut cache, KeysAndValues::Drop);
+        self.pass(extensions, &mut cache, KeysAndValues::Drop);
     }
 
-    fn pass(&mut self, wanted: &[(usize, Extension)], cache: &mut TreeCache, keys_and_values: KeysAndValues) {
-        let pass = ExtensionPass::new(self, wanted);
+    fn pass(
+        &mut self,
+        extensions: &[(usize, Extension)],
+        cache: &mut TreeCache,
+        keys_and_values: KeysAndValues,
+    ) {
+        let pass = ExtensionPass::new(self, extensions);
         if keys_and_values == KeysAndValues::Keep {
-            for (&(question, branch), run) in wanted.iter().zip(&pass.run_of) {
+            for (&(question, extension), run) in extensions.iter().zip(&pass.run_of) {
                 let traces = self.questions[question].traces.len();
-                self.branches[question][branch.fork * traces + branch.trace] = Some(cache.runs() + run);
+                self.branches[question][extension.fork * traces + extension.trace] = Some(cache.runs() + run);
             }
         }
         self.computed += pass.tokens();
@@ -215,8 +220,8 @@ pub async fn read_all(groups: &mut [Pairs<'_>], step: usize) -> Result<(), Train
     Ok(())
 }
 
-/// The trees of some questions, up to a number of tokens per trace, packed for one pass.
-struct WholePass {
+/// Prompts, leads and at most `most` tokens of each trace, packed for one pass.
+struct TreePass {
     packed: PackedTrees,
     /// In the order of the targets.
     runs: Vec<PairsOfRun>,
@@ -224,7 +229,7 @@ struct WholePass {
     computed: usize,
 }
 
-impl WholePass {
+impl TreePass {
     /// Every trace under every fork, up to its token `most`.
     fn new(questions: &[&EncodedQuestion], leads: &[Vec<u32>], most: usize) -> Self {
         let (mut packed, mut runs, mut computed) = (PackedTrees::default(), Vec::new(), 0);
@@ -233,7 +238,7 @@ impl WholePass {
             for (fork, lead) in leads.iter().enumerate() {
                 let from = packed.push(Some(prompt), lead);
                 computed += lead.len();
-                question.traces.iter().for_each(|trace| packed.expect_next(from, trace.tokens[0]));
+                question.traces.iter().for_each(|trace| packed.add_next_target(from, trace.tokens[0]));
                 let pairs = (0..question.traces.len()).map(|trace| (index, fork, trace)).collect();
                 runs.push(PairsOfRun { tokens: 1, pairs });
                 for (trace, encoded) in question.traces.iter().enumerate() {
@@ -241,7 +246,7 @@ impl WholePass {
                     if length > 1 {
                         let row = packed.tokens.len();
                         packed.push(Some(from), &encoded.tokens[..length - 1]);
-                        packed.expect(row, &encoded.tokens[1..length]);
+                        packed.add_targets(row, &encoded.tokens[1..length]);
                         runs.push(PairsOfRun { tokens: length - 1, pairs: vec![(index, fork, trace)] });
                         computed += length - 1;
                     }
@@ -264,15 +269,14 @@ struct ExtensionPass<'a> {
 }
 
 impl<'a> ExtensionPass<'a> {
-    fn new(pairs: &Pairs<'a>, wanted: &[(usize, Extension)]) -> Self {
+    fn new(pairs: &Pairs<'a>, extensions: &[(usize, Extension)]) -> Self {
         let mut pass = Self { growth: Vec::new(), runs: Vec::new(), next: Vec::new(), run_of: Vec::new() };
         let mut same_tokens: HashMap<(usize, &[u32]), usize> = HashMap::new();
-        for &(question, branch) in wanted {
-            let Extension { fork, trace, known, wanted } = branch;
+        for &(question, Extension { fork, trace, known, wanted }) in extensions {
             let traces = &pairs.questions[question].traces;
             let tokens = &traces[trace].tokens;
             let last_run = pairs.branches[question][fork * traces.len() + trace];
-            let from = last_run.unwrap_or(pairs.leads[question][fork]);
+            let from = last_run.unwrap_or(pairs.lead_runs[question][fork]);
             let fed = &tokens[known - 1..wanted - 1];
             // The same tokens behind the same run are one run: traces that begin alike, up to where they differ.
             let run = *same_tokens.entry((from, fed)).or_insert_with(|| {
@@ -293,7 +297,7 @@ impl<'a> ExtensionPass<'a> {
         self.runs.iter().map(|run| run.tokens).sum()
     }
 
-    /// Row and token id of every target, in the order of [`Losses::nll`].
+    /// TrainedTrace and token id of every target, in the order of [`Losses::nll`].
     fn targets(&self) -> Targets {
         let (mut rows, mut targets, mut row) = (Vec::new(), Vec::new(), 0);
         for (run, next) in self.runs.iter().zip(&self.next) {

@@ -45,7 +45,7 @@ pub struct StepReport {
     pub ms_match: f64,
     /// Milliseconds for forward and backward passes, until the update is queued on the device.
     pub ms_train: f64,
-    /// Share of padding among the tokens of the training passes.
+    /// Share of padding among the tokens of the training passes. Packed trees have none, so it is 0.
     pub padding: f64,
     /// Share of the tokens of the whole cost matrices that was not computed; `None` for arms without costs.
     pub cost_saved: Option<f64>,

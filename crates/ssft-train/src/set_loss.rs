@@ -7,7 +7,7 @@
 //! Example: a step of two passes, with target NLLs (0.2, 0.1, 0.3) and (0.3, 0.9) nats. The step has 5 targets, the set
 //! losses of the passes are 0.6 / 5 and 1.2 / 5, and their sum 0.36 is the mean over all targets.
 
-use crate::budget::Row;
+use crate::budget::TrainedTrace;
 use crate::matching::Assignment;
 use crate::nll::target_nll;
 use crate::objective::Objective;
@@ -22,14 +22,14 @@ pub type Matched<'a> = (&'a EncodedQuestion, &'a Assignment);
 /// Packs the given rows (traces), each behind the lead of the fork that it is assigned to. Consecutive rows of one question
 /// share its prompt.
 ///
-/// `leads[i]` is the text between prompt and trace for fork i: its forking token and the fixed tokens after it.
+/// `leads[i]` holds the token ids between prompt and trace for fork i: its forking token, then the fixed tokens after it.
 ///
 /// # Panics
 /// If `rows` is empty, or names a question, trace or fork that does not exist.
-pub fn matched_rows(questions: &[Matched<'_>], rows: &[Row], leads: &[Vec<u32>]) -> PackedTrees {
-    let tree = |rows: &[Row]| {
+pub fn matched_rows(questions: &[Matched<'_>], rows: &[TrainedTrace], leads: &[Vec<u32>]) -> PackedTrees {
+    let tree = |rows: &[TrainedTrace]| {
         let (question, assignment) = questions[rows[0].0];
-        let branch = |&(_, trace): &Row| {
+        let branch = |&(_, trace): &TrainedTrace| {
             Branch::new(&leads[assignment.forks[trace]], &question.traces[trace].tokens, usize::MAX)
         };
         Tree { prompt: question.prompt.clone(), branches: rows.iter().map(branch).collect() }
@@ -66,7 +66,8 @@ impl Objective for SetLoss {
 /// The set loss of a pass in which every target has a weight: 0 for targets of a row under a wrong fork, 1 otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightedSetLoss {
-    /// The objective without weights; its denominator counts targets of weight 0 too.
+    /// The objective without weights. Its denominator counts every target of the step once; a trace of weight 0 is trained
+    /// in another pass.
     pub set_loss: SetLoss,
     /// `[targets]`.
     pub weights: Vec<f32>,

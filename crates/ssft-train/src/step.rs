@@ -1,6 +1,6 @@
 //! An optimizer step in progress: training passes, and what they add up to.
 
-use crate::budget::{Budget, Row};
+use crate::budget::{Budget, TrainedTrace};
 use crate::gradients::Accumulation;
 use crate::matching::Assignment;
 use crate::objective::Objective;
@@ -54,14 +54,14 @@ impl Step<'_> {
     }
 
     /// One training pass: forward, set loss, backward.
-    pub fn train_rows(&mut self, questions: &[Matched<'_>], rows: &[Row]) {
+    pub fn train_rows(&mut self, questions: &[Matched<'_>], rows: &[TrainedTrace]) {
         let terms = self.forward(questions, rows);
         let set_loss = self.set_loss;
         self.backward(&set_loss, terms);
     }
 
     /// Forward pass of some matched rows: the terms of the set loss, `[targets]`, tracked.
-    pub fn forward(&mut self, questions: &[Matched<'_>], rows: &[Row]) -> Tensor<1> {
+    pub fn forward(&mut self, questions: &[Matched<'_>], rows: &[TrainedTrace]) -> Tensor<1> {
         let packed = matched_rows(questions, rows, self.leads);
         let tokens = packed.tokens.len() as f64;
         self.counters.packed_tokens += tokens;

@@ -18,7 +18,7 @@
 //! | `failures` | record of panics and refused shaders |
 //! | [`error`], `stopped` | errors and their messages |
 //! | `javascript` | conversion of values from and to JavaScript |
-//! | `breath` | turns of the event loop during computation |
+//! | `turns` | turns of the event loop during computation |
 //! | [`maze`] | mazes prepared for drawing |
 //!
 //! All mathematics is in the other crates, none here or in the page.
@@ -29,8 +29,6 @@ pub mod maze;
 pub mod options;
 pub mod step_line;
 
-#[cfg(all(target_family = "wasm", target_os = "unknown"))]
-mod breath;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod device;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
@@ -43,3 +41,5 @@ mod listener;
 pub mod session;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod stopped;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod turns;

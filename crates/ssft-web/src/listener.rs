@@ -1,12 +1,12 @@
 //! Training in the browser: events of the loop become calls of JavaScript, with turns of the event loop between them.
 
-use crate::breath::Breath;
 use crate::device::Opened;
 use crate::error::SessionError;
 use crate::held::Held;
 use crate::javascript::{awaited, heard, named_files, rethrow};
 use crate::options::LoopOptions;
 use crate::stopped::Stopped;
+use crate::turns::Turns;
 use js_sys::Function;
 use ssft_model::directory::Files;
 use ssft_run::in_memory::{Learning, Weights, state_files};
@@ -22,7 +22,7 @@ pub struct Listener<'a> {
     on_state: Option<Function>,
     save_every_s: f64,
     saved: Option<Instant>,
-    breath: Breath,
+    turns: Turns,
     thrown: Option<JsValue>,
     /// Number of steps left for this call.
     left: usize,
@@ -37,8 +37,8 @@ impl<'a> Listener<'a> {
         on_state: Option<Function>,
     ) -> Self {
         let LoopOptions { steps, save_every_s, .. } = *options;
-        let (saved, breath, thrown) = (None, Breath::new(), None);
-        Self { device, on_step, on_state, save_every_s, saved, breath, thrown, left: steps }
+        let (saved, turns, thrown) = (None, Turns::new(), None);
+        Self { device, on_step, on_state, save_every_s, saved, turns, thrown, left: steps }
     }
 
     fn is_save_due(&self) -> bool {
@@ -97,7 +97,7 @@ pub async fn train_held(
             Event::Save if listener.on_state.is_some() => {
                 listener.hand_over(&state_files(text, course, started_with, precision)?).await?;
             }
-            Event::StepEnd(..) => listener.breath.take().await,
+            Event::StepEnd(..) => listener.turns.give_if_due().await,
             Event::Save | Event::Evaluated(_) | Event::Probed(_) => {}
         }
         Ok(Answer::Continue)

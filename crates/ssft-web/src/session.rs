@@ -5,7 +5,6 @@
     reason = "the reference is the lock: a call that comes while another waits is refused by `Session::held`"
 )]
 
-use crate::breath::Breath;
 use crate::device::{Choice, Opened, check_fits};
 use crate::error::SessionError;
 use crate::failures;
@@ -18,6 +17,7 @@ use crate::options::{
 };
 use crate::step_line::Recent;
 use crate::stopped::Stopped;
+use crate::turns::Turns;
 use js_sys::{Function, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -188,9 +188,9 @@ impl Session {
                 seed: options.seed,
                 forks: forks.clone(),
             };
-            let (mut breath, mut thrown) = (Breath::new(), None);
+            let (mut turns, mut thrown) = (Turns::new(), None);
             let listen = async |piece: Piece<'_>| {
-                breath.take().await;
+                turns.give_if_due().await;
                 let Piece { row, token, text, finish, .. } = piece;
                 let news = PieceNews { fork: forks[row] + 1, token, text, finish };
                 heard(on_piece.as_ref(), &news, &mut thrown).await

@@ -1,4 +1,4 @@
-//! State of a growing row.
+//! State of a row: one continuation of a question, under one fork, while tokens are added to it.
 
 use super::continuation::{Continuation, Finish};
 use super::request::{Question, RowStart, Settings};
@@ -9,7 +9,7 @@ use ssft_data::error::DataError;
 use ssft_data::tokenizer::Tokenizer;
 use std::collections::BTreeSet;
 
-/// A row while it grows.
+/// A continuation of a question under one fork, while tokens are added to it. The decoder adds one token a pass to all rows.
 pub(super) struct Row<'a> {
     /// Index of the question.
     pub(super) question: usize,
@@ -27,9 +27,11 @@ pub(super) struct Row<'a> {
     pub(super) text: GrowingText<'a>,
     /// Reason for the end; `None` while the row grows.
     pub(super) finish: Option<Finish>,
+    /// Generated tokens, without prompt and lead.
     tokens: Vec<u32>,
+    /// Sum of the log-probabilities of the generated tokens, in nats.
     logprob: f64,
-    /// Most tokens of the row.
+    /// Most generated tokens.
     room: usize,
 }
 

@@ -6,22 +6,23 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
 use web_time::{Duration, Instant};
 
-/// Longest time between two turns of the event loop. A longer one would delay the message that stops the work.
-const LONGEST: Duration = Duration::from_millis(12);
+/// Time after which the next call of [`Turns::give_if_due`] waits for a turn. A longer one would delay the message that stops the
+/// work.
+const INTERVAL: Duration = Duration::from_millis(12);
 
 /// Time of the last turn of the event loop.
 #[derive(Debug)]
-pub struct Breath(Instant);
+pub struct Turns(Instant);
 
-impl Breath {
+impl Turns {
     /// Sets the time of the last turn to now.
     pub fn new() -> Self {
         Self(Instant::now())
     }
 
-    /// Waits for a turn of the event loop if the last one was more than [`LONGEST`] ago.
-    pub async fn take(&mut self) {
-        if self.0.elapsed() > LONGEST {
+    /// Waits for a turn of the event loop if the last one was more than [`INTERVAL`] ago.
+    pub async fn give_if_due(&mut self) {
+        if self.0.elapsed() > INTERVAL {
             turn().await;
             self.0 = Instant::now();
         }
