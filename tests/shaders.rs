@@ -74,7 +74,7 @@ fn every_define_is_used() {
             assert_eq!(code.iter().filter(|&&line| line == declaration).count(), 1, "{name}");
             let is_use =
                 |line: &&str| line.trim() != declaration && words(line).iter().any(|word| word == name);
-            assert!(code.iter().any(|line| is_use(line)), "{} does not use {name}", variant.shader.name);
+            assert!(code.iter().any(is_use), "{} does not use {name}", variant.shader.name);
         }
     }
 }
