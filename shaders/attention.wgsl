@@ -37,8 +37,8 @@ fn run(id: u32, lane: u32) {
     let y = lane / 16u;
     let row = 4u * y;
     let limits = four_see(at, row);
-    let first = lane / 4u * 4u;
-    var places = places_of_rows(at, first, kv_head);
+    let first_of_four = lane / 4u * 4u;
+    var places = places_of_rows(at, first_of_four, kv_head);
 
     var tops = vec4(LOWEST);
     var totals = vec4(0.0);
@@ -47,7 +47,7 @@ fn run(id: u32, lane: u32) {
     for (var first = 0u; first < seen; first += COLUMNS) {
         put_key_places(at, first, seen, kv_head, lane);
         if lane >= 32u && lane < 96u {
-            places = places_of_columns(quad - 32u);
+            places = places_of_columns(first_of_four - 32u);
         }
         var scored = products(true, places, lane);
         var highest = vec4(LOWEST);

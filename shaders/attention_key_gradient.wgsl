@@ -77,8 +77,8 @@ fn run(id: u32, lane: u32) {
     let y = lane / 16u;
     let row = 4u * y;
     let rows = vec4(row) + vec4(0u, 1u, 2u, 3u);
-    let quad = lane / 4u * 4u;
-    var places = places_of_rows(at, quad, kv_head);
+    let first_of_four = lane / 4u * 4u;
+    var places = places_of_rows(at, first_of_four, kv_head);
 
     var of_key = Mixed();
     var of_value = Mixed();
@@ -93,7 +93,7 @@ fn run(id: u32, lane: u32) {
         }
         workgroupBarrier();
         if lane >= 32u && lane < 96u {
-            places = places_of_columns(quad - 32u);
+            places = places_of_columns(first_of_four - 32u);
         }
         // A loop instead of two calls, as in attention_query_gradient.wgsl.
         var seen = Sums();

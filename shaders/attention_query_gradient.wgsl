@@ -35,15 +35,15 @@ fn run(id: u32, lane: u32) {
         lse[i] = stat.x;
         delta[i] = stat.y;
     }
-    let quad = lane / 4u * 4u;
-    var places = places_of_rows(at, quad, kv_head);
+    let first_of_four = lane / 4u * 4u;
+    var places = places_of_rows(at, first_of_four, kv_head);
 
     var mixed = Mixed();
     let seen = sees(at, at.rows - 1u);
     for (var first = 0u; first < seen; first += COLUMNS) {
         put_key_places(at, first, seen, kv_head, lane);
         if lane >= 32u && lane < 96u {
-            places = places_of_columns(quad - 32u);
+            places = places_of_columns(first_of_four - 32u);
         }
         // A loop instead of two calls, with a bound that is no constant, so that a compiler does not unroll it: the code
         // is half as long, and a software adapter compiles it in half the seconds.
