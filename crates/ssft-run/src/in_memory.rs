@@ -236,7 +236,7 @@ impl ModelInMemory {
             Weights::Fixed(untrained) => untrained.model.valid(),
             Weights::Learning(learning) => learning.course.trainer.frozen(),
         };
-        Ok(self.text.files(&model, &self.table(), precision)?)
+        self.text.files(&model, &self.table(), precision)
     }
 }
 
