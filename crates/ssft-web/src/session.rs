@@ -254,7 +254,7 @@ impl Session {
             };
             let line = recent.line(course, batch.as_deref().unwrap_or_default(), &report, Some(&probes));
             self.device.check()?;
-            Ok::<_, Stopped>(to_js(&line).map_err(Stopped::Thrown)?)
+            to_js(&line).map_err(Stopped::Thrown)
         };
         Ok(done.await?)
     }
