@@ -28,9 +28,11 @@ pub use ssft_train::Clock;
 /// let shape = DecoderConfig::preset(Preset::Toy, text.encoder.tokenizer().vocab_size());
 /// let model = Decoder::init(&shape, 1, &Device::flex().autodiff());
 /// let mut course = Course::new(settings.clone(), Split::of_task(&settings)?, &text, model, 64)?;
-/// let first = pollster::block_on(course.step(&|| 0.0))?;
-/// let second = pollster::block_on(course.step(&|| 0.0))?;
-/// assert!(second.loss < first.loss && course.is_done());
+/// while !course.is_done() {
+///     let report = pollster::block_on(course.step(&|| 0.0))?;
+///     println!("step {}: loss {:.2}", report.step, report.loss);
+/// }
+/// assert_eq!(course.trainer.steps_done(), 2);
 /// # Ok::<(), ssft_run::RunError>(())
 /// ```
 #[derive(Debug)]
