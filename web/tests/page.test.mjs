@@ -51,7 +51,7 @@ test("without WebGPU the page shows the reason, and all forks answer a maze and 
   assert.match(await text(page, "#model-name"), /Demo model: mazes .*6 forks/);
   await answer(page);
   assert.equal(await page.locator("#columns .card").count(), 6);
-  assert.match(await text(page, "#vote"), /^Vote: 7, 4 of 6/);
+  assert.match(await text(page, "#vote"), /^Vote: 8, 4 of 6/);
   assert.equal(await page.locator("#columns .card.right").count(), 6, "every fork finds a way");
   assert.equal(await page.locator("#columns .card.voted").count(), 4);
   assert.equal(await page.locator("#columns .badge").count(), 1, "the chosen fork is marked");

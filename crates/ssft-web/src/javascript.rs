@@ -5,6 +5,7 @@ use crate::stopped::Stopped;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use ssft_data::dataset::{Limits, parse_records};
 use ssft_data::record::Record;
 use ssft_model::directory::Files;
@@ -32,15 +33,18 @@ pub fn read<T: DeserializeOwned + Default>(call: &'static str, value: JsValue) -
     }
     let refused = |what: String| SessionError::Argument { call, what };
     let text = js_sys::JSON::stringify(&value).ok().and_then(|text| text.as_string());
-    let text = text.ok_or_else(|| refused("the options are not a plain object".to_owned()))?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|error| {
-        let inner = error.inner().to_string();
-        // The position is cut off: it refers to the JSON text made above, which the caller has not seen.
-        let words = inner.split(" at line ").next().unwrap_or_default();
-        match error.path().iter().next() {
-            Some(_) => refused(format!("{}: {words}", error.path())),
-            None => refused(words.to_owned()),
-        }
+    let options = text.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let options = options.ok_or_else(|| refused("the options are not a plain object".to_owned()))?;
+    serde_json::from_value(options.clone())
+        .map_err(|error| refused(refused_option::<T>(&options).unwrap_or_else(|| error.to_string())))
+}
+
+/// Name of the first option that `T` does not take, and the reason. Every option has a default, so each is read alone.
+fn refused_option<T: DeserializeOwned>(options: &Value) -> Option<String> {
+    options.as_object()?.iter().find_map(|(name, value)| {
+        let alone = Map::from_iter([(name.clone(), value.clone())]);
+        let error = serde_json::from_value::<T>(Value::Object(alone)).err()?;
+        Some(format!("{name}: {error}"))
     })
 }
 

@@ -38,7 +38,7 @@ export class AnswerView {
   #vote = el("p", { id: "vote", role: "status" });
   #answers = el("div", { id: "columns" });
   /** Number of the next question. In the first maze the forks of the demo model take three different paths. */
-  #number = 4;
+  #number = 8;
   /** Seed of the next answers. */
   #seed = 1;
   #forks: ForkTable | null = null;
