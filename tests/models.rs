@@ -405,3 +405,70 @@ fn an_import_that_is_stopped_leaves_nothing() {
     assert_eq!(names(&home.path("")), ["out.jsonl", "rows.jsonl"]);
     assert_eq!(fs::read_to_string(home.path("out.jsonl")).unwrap(), "old");
 }
+
+/// As `generate` of transformers does with a list in `eos_token_id`.
+#[test]
+fn every_end_that_the_files_name_ends_an_answer() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    let ask =
+        || home.run("generate --model model --prompt 12+35= --max-tokens 12 --device cpu --json").succeeded();
+    let endless: Vec<u64> = serde_json::from_value(ask().json()["forks"][0]["tokens"].clone()).unwrap();
+    let first = |token: u64| endless.iter().position(|&other| other == token).unwrap();
+    let end = *endless.iter().max_by_key(|&&token| first(token)).unwrap();
+    for name in ["generation_config.json", "config.json"] {
+        let original = fs::read(home.path("model").join(name)).unwrap();
+        let mut settings = read_json(&home.path("model").join(name));
+        settings["eos_token_id"] = json!([end, settings["eos_token_id"]]);
+        home.write(&format!("model/{name}"), settings.to_string());
+        let answer = ask().json()["forks"][0].clone();
+        assert_eq!(
+            (&answer["finish"], &answer["tokens"]),
+            (&json!("eos"), &json!(endless[..first(end)])),
+            "{name}"
+        );
+        home.write(&format!("model/{name}"), original);
+    }
+}
+
+/// Values that this program does not read keep their spelling, also those that only Python reads.
+#[test]
+fn numbers_that_are_only_copied_keep_their_spelling() {
+    let home = Home::new();
+    fixture(&home, IN_PARTS);
+    data(&home);
+    let odd = r#"{"x": 5.20, "y": {"z": [-0, 0.1000000000000000055]}, "big": 1267650600228229401496703205376, "n": NaN, "i": -Infinity,"#;
+    for name in ["config.json", "generation_config.json", "tokenizer_config.json"] {
+        let text = fs::read_to_string(home.path("model").join(name)).unwrap();
+        let text = text.replacen('{', odd, 1);
+        home.write(
+            &format!("model/{name}"),
+            text.replace(
+                "\"model_max_length\": 256",
+                "\"model_max_length\": 1000000000000000019884624838656",
+            ),
+        );
+    }
+    home.run(&train("--steps 1 --eval-questions 0 --forks 2 --out run")).succeeded();
+    home.run("train --model run --data data.jsonl --device cpu --steps 1 --eval-questions 0 --out on")
+        .succeeded();
+    for name in ["config.json", "generation_config.json", "tokenizer_config.json"] {
+        let text = fs::read_to_string(home.path("on/model").join(name)).unwrap();
+        for kept in [
+            "\"x\": 5.20,",
+            "[-0, 0.1000000000000000055]",
+            "\"big\": 1267650600228229401496703205376,",
+            "\"n\": NaN,",
+            "\"i\": -Infinity,",
+        ] {
+            assert!(text.contains(kept), "{name}: {kept}: {text}");
+        }
+    }
+    let config = fs::read_to_string(home.path("on/model/config.json")).unwrap();
+    home.write(
+        "model/config.json",
+        config.replacen("\"rms_norm_eps\": ", "\"rms_norm_eps\": NaN, \"was\": ", 1),
+    );
+    let refused = home.run("inspect --model model --device cpu");
+    assert_eq!(refused.refusal(), "model/config.json: \"rms_norm_eps\" is NaN, not a number");
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use ssft_wgpu::data::encode::Encoder;
 use ssft_wgpu::data::forks::{CoverageGraph, ForkLead, ForkTable};
 use ssft_wgpu::data::record::Message;
-use ssft_wgpu::data::template::Template;
+use ssft_wgpu::data::template::{Template, user_message};
 use ssft_wgpu::data::tokenizer::Tokenizer;
 use ssft_wgpu::decode::fork::{Piece, Question, RowStart, Settings};
 use ssft_wgpu::decode::sample::{Sampling, row_generator};
@@ -165,9 +165,16 @@ impl Case {
         Ok(self.prompts()?.into_iter().map(|prompt| Tree { prompt, branches: branches.clone() }).collect())
     }
 
-    /// Tokens between the rendered template and the forking token.
-    pub fn before(&self) -> Result<Vec<u32>> {
-        Ok(self.encoder.tokenizer().encode_template(&self.lead.before)?)
+    /// Text of every prompt up to the beginning of a trace, for every fork.
+    pub fn whole_texts(&self) -> Result<Vec<String>> {
+        let ForkLead { before, after } = &self.lead;
+        let mut texts = Vec::new();
+        for question in QUESTIONS {
+            let rendered = self.encoder.rendered(&[user_message(question)])?;
+            let forks = 1..=self.encoder.tokenizer().forks().len();
+            texts.extend(forks.map(|fork| format!("{rendered}{before}<think{fork}>{after}")));
+        }
+        Ok(texts)
     }
 
     /// Greedy continuations of every prompt with every fork.
@@ -184,6 +191,11 @@ impl Case {
         Ok(decoded.into_iter().flatten().collect())
     }
 
+    /// Every prompt followed by every lead.
+    pub fn prompted(&self) -> Result<Vec<Vec<u32>>> {
+        Ok(crossed(&self.prompts()?, &self.leads()))
+    }
+
     /// Token that ends a continuation. A random model rarely predicts the real end token, so another one is used: of the tokens in
     /// the first fork's continuation, the one whose first occurrence is last.
     pub fn stop(&self) -> Result<u32> {
@@ -197,16 +209,19 @@ impl Case {
     pub fn request(&self, directory: &Path) -> Result<Value> {
         let names: Vec<String> =
             (1..=self.encoder.tokenizer().forks().len()).map(|fork| format!("<think{fork}>")).collect();
-        let prompts: Vec<Vec<u32>> = crossed(&self.prompts()?, &self.leads());
+        let prompts = self.prompted()?;
         Ok(json!({
             "directory": directory,
             "forks": names,
             "texts": texts(),
             "plain": PLAIN,
+            "whole": self.whole_texts()?,
+            "start": self.encoder.template().is_plain(),
             "rows": self.rows()?,
             "prompts": prompts,
             "stop": self.stop()?,
             "most": MOST,
+            "before": self.lead.before,
             "chats": chats().iter().map(|chat| json!(chat)).collect::<Vec<_>>(),
         }))
     }

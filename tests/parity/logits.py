@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from joined import KINDS, encode_whole, make_kind
 from make_fixture import VARIANTS, make
 from templates import render_all
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -31,10 +32,10 @@ def continuation(model: Any, tokens: Tokens, eos: int, most: int) -> dict[str, A
     return {"tokens": new, "logprob": sum(chosen)}
 
 
-def chat(tokenizer: Any, messages: list[dict[str, str]]) -> dict[str, Any]:
+def chat(tokenizer: Any, messages: list[dict[str, str]], before: str) -> dict[str, Any]:
+    """The rendered chat, and its tokens up to the forking token, which stands behind the text `before`."""
     text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    tokens = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
-    return {"text": text, "tokens": tokens}
+    return {"text": text, "tokens": tokenizer.encode(text + before, add_special_tokens=False)}
 
 
 @torch.no_grad()
@@ -55,8 +56,9 @@ def examine(request: dict[str, Any]) -> dict[str, Any]:
         "special": sorted(tokenizer.all_special_ids),
         "texts": [encode(text, True) for text in request["texts"]],
         "plain": tokenizer.encode(request["plain"]),
+        "prompts": [tokenizer.encode(text, add_special_tokens=request["start"]) for text in request["whole"]],
         "decoded": [tokenizer.decode(row, skip_special_tokens=True) for row in request["rows"]],
-        "chats": [chat(tokenizer, messages) for messages in request["chats"]],
+        "chats": [chat(tokenizer, messages, request["before"]) for messages in request["chats"]],
         "logits": [model(torch.tensor([row])).logits[0].tolist() for row in request["rows"]],
         "continuations": [continuation(model, row, request["stop"], request["most"]) for row in request["prompts"]],
     }
@@ -68,6 +70,13 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     if "make" in request:
         make(request["make"], Path(request["directory"]))
         return {}
+    if "kinds" in request:
+        return {"kinds": list(KINDS)}
+    if "kind" in request:
+        make_kind(request["kind"], Path(request["directory"]))
+        return {}
+    if "whole texts" in request:
+        return {"tokens": encode_whole(request["directory"], request["whole texts"], request["start"])}
     if "templates" in request:
         return {"templates": render_all(request["templates"], request["tokens"])}
     return examine(request)

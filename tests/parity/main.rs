@@ -2,6 +2,7 @@
 
 mod case;
 mod compare;
+mod joined;
 mod peer;
 mod templates;
 mod texts;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use burn::tensor::Device;
 use case::{Case, logits, our_shapes};
 use compare::{compare, compare_kept, compare_stated};
+use joined::compare_joined;
 use peer::Peer;
 use serde_json::{Value, json};
 use ssft_wgpu::data::template::user_message;
@@ -76,6 +78,7 @@ fn transformers_agrees() -> Result<()> {
     bench.trained_by_the_program(&home.path().join("run"))?;
     bench.fixtures_are_current()?;
     bench.problems.extend(compare_templates(&mut bench.peer)?);
+    bench.problems.extend(compare_joined(&mut bench.peer, &home.path().join("kinds"))?);
     ensure!(bench.problems.is_empty(), "transformers disagrees:\n{}", bench.problems.join("\n"));
     Ok(())
 }
@@ -104,7 +107,7 @@ impl Bench {
     fn variants(&mut self) -> Result<Vec<String>> {
         let reply = self.peer.ask(&json!({"variants": true}))?;
         let variants: Vec<String> = serde_json::from_value(reply["variants"].clone())?;
-        ensure!(variants.len() >= 8, "every family is made in several variants: {variants:?}");
+        ensure!(variants.len() >= 9, "every family is made in several variants: {variants:?}");
         Ok(variants)
     }
 

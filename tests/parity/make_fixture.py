@@ -83,6 +83,16 @@ def llama_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def first_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
+    """As `llama_tokenizer`, but only the first word of a text gets a blank; with ChatML."""
+    tokenizer = llama_tokenizer(["<|im_start|>", "<|im_end|>", *forks])
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = None
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
 YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
 LLAMA3 = {
     "rope_type": "llama3",
@@ -103,6 +113,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "llama, dynamic rope, one key head": dict(
         num_key_value_heads=1, rope_parameters={"rope_type": "dynamic", "factor": 2.0}, spare=0
     ),
+    "llama, blank in front of the first word only": dict(forks=FORKS, tokenizer=first_tokenizer),
     "qwen2": dict(forks=FORKS),
     "qwen2, yarn, f32, tied, in parts": dict(
         dtype=torch.float32, tie_word_embeddings=True, rope_parameters={**YARN, "rope_theta": 1e6}, shard="4KB"
@@ -120,7 +131,7 @@ def make(variant: str, directory: Path) -> None:
     family = variant.split(",")[0]
     own = dict(VARIANTS[variant])
     forks, spare, shard = own.pop("forks", []), own.pop("spare", 4), own.pop("shard", "1GB")
-    tokenizer = llama_tokenizer(forks) if family == "llama" else qwen_tokenizer(forks)
+    tokenizer = own.pop("tokenizer", llama_tokenizer if family == "llama" else qwen_tokenizer)(forks)
     rows = len(tokenizer) + spare
     shape = dict(
         vocab_size=-(-rows // 16) * 16 if spare else rows,

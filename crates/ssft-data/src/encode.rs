@@ -5,7 +5,9 @@ use crate::forks::ForkLead;
 use crate::record::{Message, Record, Trace};
 use crate::template::{Template, TemplateTokens, messages_of, user_message};
 use crate::tokenizer::Tokenizer;
+use crate::tokenizer::joined::Markers;
 use crate::words::quote;
+use std::fmt;
 
 /// A question and its traces as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct EncodedTrace {
 /// prompt before | <think i> after | trace <eos>      number of tokens <= context
 /// ```
 ///
+/// The ids of a row are those of its whole text (see [`crate::tokenizer::joined`]).
+///
 /// ```
 /// use ssft_data::{encode::Encoder, forks::ForkLead, record::{Record, Trace}};
 /// use ssft_data::{template::Template, tokenizer::Tokenizer};
@@ -60,7 +64,10 @@ pub struct Encoder {
     tokenizer: Tokenizer,
     template: Template,
     context: usize,
-    before: Vec<u32>,
+    lead: ForkLead,
+    /// Tokens of a prompt without a question.
+    nothing: Vec<u32>,
+    /// Tokens between the forking token and the trace.
     after: Vec<u32>,
 }
 
@@ -68,16 +75,16 @@ impl Encoder {
     /// An encoder for rows of at most `context` tokens.
     ///
     /// # Errors
-    /// [`DataError::Tokenizer`] if the text of `lead` cannot be encoded.
+    /// As [`Tokenizer::prompt`], for the text of `lead`.
     pub fn new(
         tokenizer: Tokenizer,
         template: Template,
         lead: &ForkLead,
         context: usize,
     ) -> Result<Self, DataError> {
-        let before = tokenizer.encode_template(&lead.before)?;
-        let after = tokenizer.encode_text(&lead.after)?;
-        Ok(Self { tokenizer, template, context, before, after })
+        let nothing = tokenizer.prompt("", markers(&template), &lead.before)?;
+        let after = tokenizer.behind_fork(&lead.after)?;
+        Ok(Self { tokenizer, template, context, lead: lead.clone(), nothing, after })
     }
 
     /// The tokenizer.
@@ -121,17 +128,13 @@ impl Encoder {
     pub fn prompt(&self, id: &str, messages: &[Message]) -> Result<Vec<u32>, DataError> {
         let tokenizer = &self.tokenizer;
         let rendered = self.rendered(messages)?;
-        // The plain template's output is user text, in which markers stay text; a chat template writes markers as text.
-        let tokens = match self.template.is_plain() {
-            true => tokenizer.encode_text(&rendered)?,
-            false => tokenizer.encode_template(&rendered)?,
-        };
-        if tokens.is_empty() {
+        let mut prompt = tokenizer.prompt(&rendered, markers(&self.template), &self.lead.before)?;
+        if prompt == self.nothing {
             return Err(DataError::EmptyPrompt { id: quote(id) });
         }
-        let start = tokenizer.start().filter(|_| self.template.is_plain());
-        let mut prompt: Vec<u32> = start.into_iter().chain(tokens).collect();
-        prompt.extend_from_slice(&self.before);
+        if self.template.is_plain() {
+            prompt.splice(..0, tokenizer.start()?);
+        }
         let (lead, context) = (1 + self.after.len(), self.context);
         if prompt.len() + lead >= context {
             return Err(DataError::PromptTooLong { id: quote(id), prompt: prompt.len(), lead, context });
@@ -153,8 +156,8 @@ impl Encoder {
     /// Encodes a record.
     ///
     /// # Errors
-    /// Errors of [`Encoder::prompt`]; [`DataError::NoTargets`] for a trace without tokens; [`DataError::TooLong`] for a
-    /// row longer than the context.
+    /// Errors of [`Encoder::prompt`]; [`DataError::NoTargets`] for a trace without tokens; [`DataError::NoCut`] for a trace
+    /// that shares a token with the text behind the forking token; [`DataError::TooLong`] for a row longer than the context.
     pub fn encode(&self, record: &Record) -> Result<EncodedQuestion, DataError> {
         let prompt = self.prompt(&record.id, &messages_of(record))?;
         let mut traces = Vec::with_capacity(record.traces.len());
@@ -179,12 +182,49 @@ impl Encoder {
         records.iter().filter_map(|record| self.encode(record).err())
     }
 
+    /// The texts of `records` that do not come back from their tokens: characters that the vocabulary does not have, or that the
+    /// tokenizer replaces. White space is not compared.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library reports an error.
+    pub fn changed_texts<'a>(
+        &'a self,
+        records: &'a [Record],
+    ) -> impl Iterator<Item = Result<ChangedText, DataError>> + 'a {
+        let texts = records.iter().flat_map(|record| {
+            let messages = record.messages.iter().flatten().map(|message| &message.content);
+            let questions = record.question.iter().chain(messages).map(|text| (Place::Question, text));
+            let traces = record.traces.iter().enumerate();
+            let traces = traces.map(|(index, trace)| (Place::Trace(index + 1), &trace.text));
+            questions.chain(traces).map(|(place, text)| (record.id.as_str(), place, text.as_str()))
+        });
+        texts.filter_map(|(id, place, text)| {
+            let changed = self.changed(text).transpose()?;
+            Some(changed.map(|(text, back)| ChangedText { id: quote(id), place, text, back }))
+        })
+    }
+
+    /// The first part of `text` that does not come back from its tokens, and what comes back instead.
+    fn changed(&self, text: &str) -> Result<Option<(String, String)>, DataError> {
+        let back = self.tokenizer.decode(&self.tokenizer.encode_text(text)?)?;
+        let visible = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
+        let (text, back) = (visible(text), visible(&back));
+        let same = text.iter().zip(&back).take_while(|(a, b)| a == b).count();
+        let shown = |text: &[char]| quote(&text[same..].iter().take(SHOWN_CHARS).collect::<String>());
+        Ok((text != back).then(|| (shown(&text), shown(&back))))
+    }
+
     fn encode_trace(&self, id: &str, index: usize, trace: &Trace) -> Result<Vec<u32>, DataError> {
-        let mut tokens = self.tokenizer.encode_text(&trace.text)?;
+        let (place, source_name) = (index + 1, || quote(&trace.source));
+        let row = self.tokenizer.to_the_end(&self.lead.after, &trace.text)?;
+        let Some(tokens) = row.strip_prefix(self.after.as_slice()) else {
+            let (id, after) = (quote(id), quote(&self.lead.after));
+            return Err(DataError::NoCut { id, trace: place, source_name: source_name(), after });
+        };
         if tokens.is_empty() {
-            let (id, source_name) = (quote(id), quote(&trace.source));
-            return Err(DataError::NoTargets { id, trace: index + 1, source_name });
+            return Err(DataError::NoTargets { id: quote(id), trace: place, source_name: source_name() });
         }
+        let mut tokens = tokens.to_vec();
         tokens.push(self.tokenizer.eos());
         Ok(tokens)
     }
@@ -213,9 +253,51 @@ impl Encoder {
     }
 }
 
+/// Number of characters of a changed text that a message shows.
+const SHOWN_CHARS: usize = 12;
+
+/// A text that does not come back from its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedText {
+    /// The question's id, quoted.
+    pub id: String,
+    /// Which text of the question.
+    pub place: Place,
+    /// The text from the first difference on, without white space, quoted.
+    pub text: String,
+    /// What comes back in its place, quoted.
+    pub back: String,
+}
+
+/// A text of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The question, or a message of its chat.
+    Question,
+    /// A trace, counted from 1.
+    Trace(usize),
+}
+
+impl fmt::Display for ChangedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, place, text, back } = self;
+        match place {
+            Place::Question => write!(f, "question {id}: ")?,
+            Place::Trace(number) => write!(f, "question {id}, trace {number}: ")?,
+        }
+        write!(f, "the tokenizer cannot write {text}, which comes back as {back}")
+    }
+}
+
+/// Whether markers in the output of `template` become special tokens.
+fn markers(template: &Template) -> Markers {
+    if template.is_plain() { Markers::Text } else { Markers::Recognized }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenizer::Roles;
 
     fn encoder(template: &str, lead: &ForkLead, context: usize) -> Encoder {
         Encoder::new(Tokenizer::bytes(2).unwrap(), Template::new(template).unwrap(), lead, context).unwrap()
@@ -306,6 +388,23 @@ mod tests {
         assert!(encoder(crate::template::PLAIN, &lead, 10).encode(&record).is_ok());
         let error = encoder(crate::template::PLAIN, &lead, 9).encode(&record).unwrap_err();
         assert!(error.to_string().contains("prompt 5 + fork 2 + trace 3 = 10 tokens"), "{error}");
+    }
+
+    /// A vocabulary without bytes and without a token for the unknown loses characters.
+    #[test]
+    fn texts_that_lose_characters_are_told() {
+        let json = r#"{"added_tokens":[{"id":3,"content":"</s>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"1":2},"merges":[]}}"#;
+        let roles = Roles { eos: Some("</s>".to_owned()), ..Roles::default() };
+        let tokenizer = Tokenizer::from_json(json.as_bytes(), roles).unwrap();
+        let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 64).unwrap();
+        let records = [record("a b\n1", &["ab", "a é🦀b"]), record("É", &["1"])];
+        let told: Vec<String> =
+            encoder.changed_texts(&records).map(|changed| changed.unwrap().to_string()).collect();
+        let expected = [
+            r#"question "q7", trace 2: the tokenizer cannot write "é🦀b", which comes back as "b""#,
+            r#"question "q7": the tokenizer cannot write "É", which comes back as """#,
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -77,6 +77,21 @@ pub enum DataError {
         /// The trace's source, quoted.
         source_name: String,
     },
+    /// A trace whose first characters share a token with the fixed text behind the forking token, so that no prompt ends
+    /// between them.
+    #[error(
+        "question {id}, trace {trace} (source {source_name}): its beginning and the text {after} behind the forking token become one token; begin it with another character, or choose `fork-lead` bare"
+    )]
+    NoCut {
+        /// The question's id, quoted.
+        id: String,
+        /// Position of the trace, from 1.
+        trace: usize,
+        /// The trace's source, quoted.
+        source_name: String,
+        /// The text behind the forking token, quoted.
+        after: String,
+    },
     /// A row (prompt, fork, trace) longer than the context.
     #[error(
         "question {id}, trace {trace} (source {source_name}): prompt {prompt} + fork {lead} + trace {tokens} = {} tokens, but the context is {context}; shorten it, drop it, or raise `context`",
@@ -141,6 +156,12 @@ pub enum DataError {
         action: &'static str,
         /// Message of the library.
         reason: String,
+    },
+    /// A text that spells a mark of this program.
+    #[error("a text contains {mark}, which this program adds to texts as a mark; take it out")]
+    Reserved {
+        /// The mark.
+        mark: &'static str,
     },
     /// The chat template does not compile.
     #[error("chat template: {reason}; correct the model's chat_template")]

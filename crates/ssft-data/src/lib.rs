@@ -15,6 +15,7 @@
 //! | [`template`] | [`Template`](template::Template): chat templates in the dialect of transformers |
 //! | [`encode`] | [`Encoder`](encode::Encoder): record to token ids |
 //! | [`whole_file`], [`writer`] | files that are replaced in one step |
+//! | [`json`] | JSON files of other programs, read leniently and written back as they came |
 //! | [`lines`], [`words`] | lines of bounded length, wording of messages |
 //! | [`error`] | every error of the crate |
 //!
@@ -24,6 +25,7 @@ pub mod dataset;
 pub mod encode;
 pub mod error;
 pub mod forks;
+pub mod json;
 pub mod lines;
 pub mod random;
 pub mod record;

@@ -95,7 +95,7 @@ pub async fn generate(
     let question = Question { prompt: prompt_tokens.clone(), rows: request.forks.iter().map(row).collect() };
     let settings = Settings {
         sampling: request.sampling,
-        eos: vec![encoder.tokenizer().eos()],
+        eos: encoder.tokenizer().ends().to_vec(),
         stop: request.stop.clone(),
         max_tokens: request.max_tokens,
     };

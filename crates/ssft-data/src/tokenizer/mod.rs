@@ -2,27 +2,33 @@
 //!
 //! | method | input | special tokens in text | forking tokens in text |
 //! |---|---|---|---|
-//! | [`Tokenizer::encode_text`] | question, trace | stay text | stay text |
-//! | [`Tokenizer::encode_template`] | rendered chat template | recognized | stay text |
+//! | [`Tokenizer::encode_text`] | a text of its own | stay text | stay text |
+//! | [`Tokenizer::encode_template`] | a rendered chat template of its own | recognized | stay text |
+//! | [`Tokenizer::prompt`] | the text in front of a forking token | by its form | stay text |
+//! | [`Tokenizer::behind_fork`] | the text behind a forking token | stay text | stay text |
 //! | [`Tokenizer::forks`] | none: trainer and decoder insert forking tokens by id | - | - |
 //!
-//! Files: this one holds [`Tokenizer`]; `build.rs` makes byte-level tokenizers; [`stream`] decodes tokens one by one.
+//! Files: this one holds [`Tokenizer`]; `build.rs` makes byte-level tokenizers; [`joined`] encodes pieces of a row as parts of
+//! its whole text; [`stream`] decodes tokens one by one.
 
 mod build;
+pub mod joined;
 pub mod stream;
 
 use crate::error::DataError;
 use crate::forks::{fork_index, fork_name};
 use crate::words::one_line;
+use joined::Marks;
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
 ///
-/// Two tokenizers share one vocabulary. `text` treats every special token in its input as ordinary characters.
-/// `template` marks only the forking tokens as special, so that it recognizes all other special tokens; removing the
-/// forking tokens from its vocabulary instead would shift the ids behind them.
+/// Three tokenizers share one vocabulary. `file` is the tokenizer of `tokenizer.json`; it decodes and names tokens. `text`
+/// treats every special token in its input as ordinary characters. `template` has only the forking tokens as special, so that
+/// it recognizes all other special tokens; removing the forking tokens from its vocabulary instead would shift the ids behind
+/// them. The latter two also have [`Marks`].
 ///
 /// ```
 /// use ssft_data::tokenizer::Tokenizer;
@@ -37,13 +43,17 @@ use tokenizers::AddedToken;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
+    file: tokenizers::Tokenizer,
     text: tokenizers::Tokenizer,
     template: tokenizers::Tokenizer,
+    marks: Marks,
     forks: Vec<u32>,
     bos: Option<String>,
     unk: Option<String>,
     eos: Special,
     pad: Special,
+    /// Ids of all tokens that end a text, [`Self::eos`] first.
+    ends: Vec<u32>,
     /// Largest id + 1.
     rows: usize,
 }
@@ -62,8 +72,8 @@ pub struct Roles {
     pub bos: Option<String>,
     /// End of a sequence.
     pub eos: Option<String>,
-    /// Id of the end of a sequence, used if `eos` is absent.
-    pub eos_id: Option<u32>,
+    /// Ids of all tokens that end a text. The first one is the end of a sequence if `eos` is absent.
+    pub end_ids: Vec<u32>,
     /// Padding.
     pub pad: Option<String>,
     /// Replacement for text outside the vocabulary.
@@ -72,6 +82,9 @@ pub struct Roles {
 
 /// Default end of sequence, also that of the tokenizers of `build.rs`.
 const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// A word of one letter, for questions about a tokenizer that any word answers.
+const ANY_TEXT: &str = "a";
 
 const REMEDY: &str = "use the tokenizer files of a Hugging Face model as they were published";
 
@@ -114,15 +127,18 @@ impl Tokenizer {
             *dropout = Value::Null;
         }
         mark_special(&mut json, |fork, special| fork || special);
-        let text = load(&json)?;
+        let file = load(&json)?;
+        check_ids(&json, &file)?;
+        let eos = end_of_sequence(&file, roles.eos, roles.end_ids.first().copied())?;
+        let pad = roles.pad.and_then(|name| special(&file, name)).unwrap_or_else(|| eos.clone());
+        let forks = forks_of(&file)?;
+        let rows = file.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         mark_special(&mut json, |fork, _| fork);
-        let template = load(&json)?;
-        check_ids(&json, &text)?;
-        let eos = end_of_sequence(&text, roles.eos, roles.eos_id)?;
-        let pad = roles.pad.and_then(|name| special(&text, name)).unwrap_or_else(|| eos.clone());
-        let forks = forks_of(&text)?;
-        let rows = text.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
-        Ok(Self { text, template, forks, bos: roles.bos, unk: roles.unk, eos, pad, rows })
+        let (mut text, mut template) = (file.clone(), load(&json)?);
+        let marks = Marks::add(&mut [&mut text, &mut template], &forks, &eos.name)?;
+        let mut ends = vec![eos.id];
+        ends.extend(roles.end_ids.into_iter().filter(|&id| id != eos.id));
+        Ok(Self { file, text, template, marks, forks, bos: roles.bos, unk: roles.unk, eos, pad, ends, rows })
     }
 
     /// The same tokenizer with at least `count` forking tokens; new ones get ids above the largest id. The model then
@@ -136,12 +152,12 @@ impl Tokenizer {
             return Ok(self);
         }
         let (had, rows) = (self.forks.len(), self.rows);
-        if let Some(name) = (had..count).map(fork_name).find(|name| self.text.token_to_id(name).is_some()) {
+        if let Some(name) = (had..count).map(fork_name).find(|name| self.file.token_to_id(name).is_some()) {
             return Err(broken(format!("{name} is an entry of the vocabulary, but no special token")));
         }
         let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
-        let roles = Roles { bos: self.bos, eos, eos_id: None, pad, unk: self.unk };
-        let mut grown = self.text;
+        let roles = Roles { bos: self.bos, eos, end_ids: self.ends, pad, unk: self.unk };
+        let mut grown = self.file;
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
         let json = serde_json::to_value(&grown).map_err(|e| broken(e.to_string()))?;
         let grown = Self::assemble(json, roles)?;
@@ -159,7 +175,7 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Tokenizer`] if the library cannot serialize the tokenizer.
     pub fn to_json(&self) -> Result<String, DataError> {
-        self.text.to_string(true).map_err(failed("write its file"))
+        self.file.to_string(true).map_err(failed("write its file"))
     }
 
     /// Token ids of ordinary text; never a special token.
@@ -185,7 +201,35 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Tokenizer`] if the library reports an error.
     pub fn decode(&self, tokens: &[u32]) -> Result<String, DataError> {
-        guarded("decode the tokens", || self.text.decode(tokens, true))
+        guarded("decode the tokens", || self.file.decode(tokens, true))
+    }
+
+    /// The text of `tokens` behind the lead `lead`: a forking token and the fixed tokens behind it. Unlike
+    /// [`Tokenizer::decode`], it keeps the blank at the beginning of a trace where the decoder drops that of a text.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn decode_behind(&self, lead: &[u32], tokens: &[u32]) -> Result<String, DataError> {
+        let before = self.text_before(lead)?;
+        let (known, whole) = (self.decode(&before)?, self.decode(&[&before, tokens].concat())?);
+        match whole.strip_prefix(&known) {
+            Some(text) => Ok(text.to_owned()),
+            // The tokens complete a character of the text before them.
+            None => self.decode(tokens),
+        }
+    }
+
+    /// Ordinary tokens that stand in front of a trace when it is decoded.
+    fn text_before(&self, lead: &[u32]) -> Result<Vec<u32>, DataError> {
+        if !self.decode(lead)?.is_empty() {
+            return Ok(lead.to_vec());
+        }
+        // Directly behind a forking token some tokenizers put a blank in front of a word (their decoder drops it), others do
+        // not: the text that comes back tells.
+        let word = self.behind_fork(ANY_TEXT)?;
+        let blank_word = self.behind_fork(&format!(" {ANY_TEXT}"))?;
+        let is_kept = word != blank_word && self.decode(&word)? == self.decode(&blank_word)?;
+        Ok(if is_kept { word } else { Vec::new() })
     }
 
     /// Ids of the forking tokens `<think1>` .. `<thinkN>`, in order.
@@ -196,6 +240,11 @@ impl Tokenizer {
     /// Id of the end-of-sequence token.
     pub fn eos(&self) -> u32 {
         self.eos.id
+    }
+
+    /// Ids of all tokens that end a text: the end of sequence, then the others that the model's files name.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// Name of the end-of-sequence token.
@@ -213,13 +262,19 @@ impl Tokenizer {
         &self.pad.name
     }
 
-    /// Id of the beginning-of-sequence token, if the tokenizer's post-processor puts it in front of every text (as
-    /// Llama's does). Plain prompts start with it; a chat template writes its own.
-    pub fn start(&self) -> Option<u32> {
-        let bos = self.token_id(self.bos.as_deref()?)?;
-        // The post-processor applied to the empty text.
-        let alone = self.text.encode_fast("", true).ok()?;
-        (alone.get_ids().first() == Some(&bos)).then_some(bos)
+    /// Tokens that the tokenizer's post-processor puts in front of every text, such as the beginning of a sequence of Llama.
+    /// Plain prompts start with them; a chat template writes its own.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library reports an error.
+    pub fn start(&self) -> Result<Vec<u32>, DataError> {
+        let ids = |special: bool| {
+            let encoding = guarded("encode the text", || self.text.encode_fast(ANY_TEXT, special))?;
+            Ok(encoding.get_ids().to_vec())
+        };
+        let (bare, whole): (Vec<u32>, Vec<u32>) = (ids(false)?, ids(true)?);
+        let starts = whole.windows(bare.len().max(1)).position(|window| window == bare);
+        Ok(whole[..starts.unwrap_or(0)].to_vec())
     }
 
     /// Name of the beginning-of-sequence token, if there is one.
@@ -239,17 +294,17 @@ impl Tokenizer {
 
     /// Id of the token called `name`, if there is one.
     pub fn token_id(&self, name: &str) -> Option<u32> {
-        self.text.token_to_id(name)
+        self.file.token_to_id(name)
     }
 
     /// The vocabulary entry of a token, for example `Ġthe` for ` the` in a byte-level vocabulary.
     pub fn spelling(&self, id: u32) -> Option<String> {
-        self.text.id_to_token(id)
+        self.file.id_to_token(id)
     }
 
     /// Name of the special token `id`; `None` if `id` is not a special token.
     pub fn special_name(&self, id: u32) -> Option<String> {
-        self.text
+        self.file
             .get_added_tokens_decoder()
             .remove(&id)
             .filter(|token| token.special)
@@ -258,7 +313,7 @@ impl Tokenizer {
 
     /// Names of all special tokens, forking tokens included, in order of their ids.
     pub fn special_names(&self) -> Vec<String> {
-        let mut tokens: Vec<_> = self.text.get_added_tokens_decoder().into_iter().collect();
+        let mut tokens: Vec<_> = self.file.get_added_tokens_decoder().into_iter().collect();
         tokens.sort_unstable_by_key(|&(id, _)| id);
         tokens.into_iter().filter(|(_, token)| token.special).map(|(_, token)| token.content).collect()
     }
@@ -346,7 +401,7 @@ fn encode(
     text: &str,
     action: &'static str,
 ) -> Result<Vec<u32>, DataError> {
-    // Without the post-processor: see `Tokenizer::start`.
+    // Without the post-processor, see `Tokenizer::start`.
     let encoding = guarded(action, || tokenizer.encode_fast(text, false))?;
     Ok(encoding.get_ids().to_vec())
 }

@@ -3,7 +3,7 @@
 use super::Tokenizer;
 use crate::error::DataError;
 
-/// Incremental decoder: the concatenated pieces equal [`Tokenizer::decode`] of all tokens.
+/// Incremental decoder: the concatenated pieces equal [`Tokenizer::decode_behind`] of all tokens.
 ///
 /// A character whose bytes are spread over several tokens is returned with the last of them. Unlike the library's own
 /// stream it accepts bytes that are not UTF-8, which decode to U+FFFD.
@@ -18,9 +18,13 @@ pub struct TextStream<'a> {
 }
 
 impl Tokenizer {
-    /// An incremental decoder.
-    pub fn stream(&self) -> TextStream<'_> {
-        TextStream { tokenizer: self, tokens: Vec::new(), last_piece: 0 }
+    /// An incremental decoder of the tokens behind the lead `lead`.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode_behind`].
+    pub fn stream(&self, lead: &[u32]) -> Result<TextStream<'_>, DataError> {
+        let tokens = self.text_before(lead)?;
+        Ok(TextStream { tokenizer: self, last_piece: tokens.len(), tokens })
     }
 }
 

@@ -232,7 +232,8 @@ fn broken_files_say_so() {
         assert_eq!(message, format!("tokenizer.json: {reason}"));
     }
     let nameless = |eos_id: Option<u32>| {
-        Tokenizer::from_json(foreign().to_string().as_bytes(), Roles { eos_id, ..Roles::default() })
+        let roles = Roles { end_ids: eos_id.into_iter().collect(), ..Roles::default() };
+        Tokenizer::from_json(foreign().to_string().as_bytes(), roles)
             .map(|tokenizer| tokenizer.eos_token().to_owned())
             .map_err(|error| error.to_string())
     };
@@ -248,7 +249,7 @@ fn a_stream_says_what_decoding_says() {
     let tokenizers = [Tokenizer::bytes(2).unwrap(), Tokenizer::train_bytes(&learned, 300, 2).unwrap()];
     for tokenizer in &tokenizers {
         for text in ["plain", "a € b", "日本語", "🙂 and 🙃", " spaces  and\nlines\n"] {
-            let mut stream = tokenizer.stream();
+            let mut stream = tokenizer.stream(&[]).unwrap();
             let tokens = tokenizer.encode_text(text).unwrap();
             let pieces: Vec<String> =
                 tokens.iter().filter_map(|&token| stream.push(token).unwrap()).collect();
@@ -257,7 +258,7 @@ fn a_stream_says_what_decoding_says() {
         // Random ids, as from a random model: invalid bytes, forks, end of sequence, ids outside the vocabulary.
         let mut state = 7u32;
         for _ in 0..200 {
-            let mut stream = tokenizer.stream();
+            let mut stream = tokenizer.stream(&[]).unwrap();
             let mut next = || {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 (state >> 8) % (tokenizer.vocab_size() as u32 + 3)

@@ -64,7 +64,7 @@ pub async fn decode(
     mut listen: impl AsyncFnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<Continuation>>, DecodeError> {
     let context = model.config().max_position_embeddings;
-    let mut rows = start(context, tokenizer, questions, settings);
+    let mut rows = start(context, tokenizer, questions, settings)?;
     let trees: Vec<Tree> =
         questions.iter().map(|question| Tree { prompt: question.prompt.clone(), branches: vec![] }).collect();
     if !trees.is_empty() {

@@ -37,6 +37,9 @@ pub(super) struct Row<'a> {
 
 /// The rows of all questions, in order, for a model with rows of at most `context` tokens.
 ///
+/// # Errors
+/// [`DataError::Tokenizer`] if the text of a lead cannot be decoded.
+///
 /// # Panics
 /// If a lead is empty.
 pub(super) fn start<'a>(
@@ -44,15 +47,15 @@ pub(super) fn start<'a>(
     tokenizer: &'a Tokenizer,
     questions: &[Question],
     settings: &'a Settings,
-) -> Vec<Row<'a>> {
+) -> Result<Vec<Row<'a>>, DataError> {
     let mut rows = Vec::new();
     for (index, question) in questions.iter().enumerate() {
         for (number, start) in question.rows.iter().enumerate() {
             let place = (index, number);
-            rows.push(Row::new(place, &question.prompt, start, context, tokenizer, settings));
+            rows.push(Row::new(place, &question.prompt, start, context, tokenizer, settings)?);
         }
     }
-    rows
+    Ok(rows)
 }
 
 impl<'a> Row<'a> {
@@ -63,23 +66,23 @@ impl<'a> Row<'a> {
         context: usize,
         tokenizer: &'a Tokenizer,
         settings: &'a Settings,
-    ) -> Self {
+    ) -> Result<Self, DataError> {
         assert!(!start.lead.is_empty(), "a row needs a lead");
         let room = context.saturating_sub(prompt.len() + start.lead.len()).min(settings.max_tokens);
         let input = prompt.iter().chain(&start.lead).copied();
-        Self {
+        Ok(Self {
             question,
             number,
             run: None,
             next: start.lead.clone(),
             rng: start.rng.clone(),
             seen: if settings.sampling.has_penalty() { input.collect() } else { BTreeSet::new() },
-            text: GrowingText::new(tokenizer, &settings.stop),
+            text: GrowingText::new(tokenizer, &start.lead, &settings.stop)?,
             finish: (room == 0).then_some(Finish::Length),
             tokens: Vec::new(),
             logprob: 0.0,
             room,
-        }
+        })
     }
 
     /// Appends the chosen token and ends the row where an end condition holds.

@@ -7,6 +7,7 @@ use ssft_data::tokenizer::{Tokenizer, stream::TextStream};
 /// Text of a row so far.
 pub(crate) struct GrowingText<'a> {
     tokenizer: &'a Tokenizer,
+    lead: Vec<u32>,
     stream: TextStream<'a>,
     stops: &'a [String],
     text: String,
@@ -15,9 +16,10 @@ pub(crate) struct GrowingText<'a> {
 }
 
 impl<'a> GrowingText<'a> {
-    /// An empty text that ends at the first of the strings `stops`.
-    pub fn new(tokenizer: &'a Tokenizer, stops: &'a [String]) -> Self {
-        Self { tokenizer, stream: tokenizer.stream(), stops, text: String::new(), told: 0 }
+    /// An empty text behind the tokens `lead` that ends at the first of the strings `stops`.
+    pub fn new(tokenizer: &'a Tokenizer, lead: &[u32], stops: &'a [String]) -> Result<Self, DataError> {
+        let (stream, text) = (tokenizer.stream(lead)?, String::new());
+        Ok(Self { tokenizer, lead: lead.to_vec(), stream, stops, text, told: 0 })
     }
 
     /// Appends a token. Returns whether the text now contains a stop string; the text is then cut before it.
@@ -41,7 +43,7 @@ impl<'a> GrowingText<'a> {
     /// U+FFFD, and the text is searched for stop strings that contain such characters.
     pub fn finish(&mut self, tokens: &[u32], finish: Finish) -> Result<(), DataError> {
         if finish != Finish::Stop {
-            self.text = self.tokenizer.decode(tokens)?;
+            self.text = self.tokenizer.decode_behind(&self.lead, tokens)?;
             let end = self.stops.iter().filter_map(|stop| self.text.find(stop.as_str())).min();
             end.into_iter().for_each(|end| self.text.truncate(end));
         }
@@ -84,7 +86,7 @@ mod tests {
     fn heard(text: &str, stops: &[&str]) -> (Vec<String>, String) {
         let tokenizer = Tokenizer::bytes(2).expect("a tokenizer of bytes");
         let stops: Vec<String> = stops.iter().map(|&stop| stop.to_owned()).collect();
-        let mut growing = GrowingText::new(&tokenizer, &stops);
+        let mut growing = GrowingText::new(&tokenizer, &[], &stops).expect("an empty text");
         let tokens = tokenizer.encode_text(text).expect("tokens");
         let mut heard = Vec::new();
         let mut finish = None;
@@ -122,7 +124,7 @@ mod tests {
     fn broken_bytes_show_at_the_end() {
         let tokenizer = Tokenizer::bytes(2).expect("a tokenizer of bytes");
         let whole = tokenizer.encode_text("a€").expect("tokens");
-        let mut growing = GrowingText::new(&tokenizer, &[]);
+        let mut growing = GrowingText::new(&tokenizer, &[], &[]).expect("an empty text");
         for &token in &whole[..3] {
             assert!(!growing.push(token).expect("decodes"));
         }

@@ -89,7 +89,7 @@ impl Batch<'_> {
         let tokenizer = self.encoder.tokenizer();
         let settings = Settings {
             sampling,
-            eos: vec![tokenizer.eos()],
+            eos: tokenizer.ends().to_vec(),
             stop: Vec::new(),
             max_tokens: self.protocol.max_tokens,
         };

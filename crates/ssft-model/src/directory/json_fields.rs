@@ -2,6 +2,7 @@
 
 use crate::error::CheckpointError;
 use serde_json::{Map, Value};
+use ssft_data::json::spelling;
 
 /// A JSON object whose values are read by key.
 pub(super) struct Fields<'a>(&'a Map<String, Value>);
@@ -50,7 +51,8 @@ impl<'a> Fields<'a> {
     /// A string.
     pub(super) fn optional_text(&self, key: &str) -> Result<Option<&'a str>, CheckpointError> {
         let Some(value) = self.given(key) else { return Ok(None) };
-        value.as_str().map(Some).ok_or_else(|| wrong(key, value, "not a string"))
+        let text = value.as_str().filter(|_| spelling(value).is_none());
+        text.map(Some).ok_or_else(|| wrong(key, value, "not a string"))
     }
 
     /// A boolean.
@@ -98,5 +100,6 @@ fn missing(key: &str) -> CheckpointError {
 }
 
 fn wrong(key: &str, value: &Value, expected: &str) -> CheckpointError {
-    CheckpointError::config(format!("\"{key}\" is {value}, {expected}"))
+    let shown = spelling(value).map_or_else(|| value.to_string(), str::to_owned);
+    CheckpointError::config(format!("\"{key}\" is {shown}, {expected}"))
 }

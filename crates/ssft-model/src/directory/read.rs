@@ -2,7 +2,7 @@
 //!
 //! The caller provides the files by name, from a disk or from files opened in a web page.
 
-use super::text_files::TextFiles;
+use super::text_files::{TextFiles, value};
 use crate::added::AddedTokens;
 use crate::checkpoint::load;
 use crate::config::DecoderConfig;
@@ -11,9 +11,9 @@ use crate::error::{CheckpointError, DirectoryError};
 use crate::precision::Precision;
 use crate::stored::StoredTensors;
 use burn::tensor::Device;
-use serde_json::Value;
 use ssft_data::forks::ForkTable;
-use ssft_data::tokenizer::Tokenizer;
+use ssft_data::json::Document;
+use ssft_data::tokenizer::{Roles, Tokenizer};
 use std::io;
 
 /// Function that returns the content of the file with this name, or `None` if there is no such file.
@@ -23,9 +23,9 @@ pub type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Option<Vec<u8>>>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Carried {
     /// `config.json`.
-    pub config: Option<Value>,
+    pub config: Option<Document>,
     /// `generation_config.json`.
-    pub generation: Option<Value>,
+    pub generation: Option<Document>,
     /// Files of the tokenizer.
     pub text: TextFiles,
 }
@@ -70,13 +70,14 @@ impl TextSide {
         let config = json(files, "config.json")?.ok_or_else(|| {
             DirectoryError::whole("there is no config.json; give the directory of a Hugging Face model")
         })?;
-        let shape = DecoderConfig::from_hugging_face(&config).map_err(DirectoryError::whole)?;
+        let shape = DecoderConfig::from_hugging_face(config.value()).map_err(DirectoryError::whole)?;
+        let generation = json(files, "generation_config.json")?;
         let text = text_files(files)?;
-        let tokenizer = tokenizer(files, &text, &config)?;
+        let roles = text.roles(config.value(), value(&generation));
+        let tokenizer = tokenizer(files, roles)?;
         let template = text.template().map_err(DirectoryError::whole)?.map(str::to_owned);
         let forks = forks(files, &tokenizer)?;
         check_vocabulary(&tokenizer, &shape)?;
-        let generation = json(files, "generation_config.json")?;
         let carried = Carried { config: Some(config), generation, text };
         Ok(Self { shape, tokenizer, template, forks, carried, added: None })
     }
@@ -157,13 +158,13 @@ fn text_files(files: ReadFile<'_>) -> Result<TextFiles, DirectoryError> {
     })
 }
 
-fn tokenizer(files: ReadFile<'_>, text: &TextFiles, config: &Value) -> Result<Tokenizer, DirectoryError> {
+fn tokenizer(files: ReadFile<'_>, roles: Roles) -> Result<Tokenizer, DirectoryError> {
     let json = bytes(files, "tokenizer.json")?.ok_or_else(|| {
         DirectoryError::whole(
             "there is no tokenizer.json; let transformers write one (AutoTokenizer.from_pretrained, then save_pretrained)",
         )
     })?;
-    Tokenizer::from_json(&json, text.roles(config)).map_err(DirectoryError::whole)
+    Tokenizer::from_json(&json, roles).map_err(DirectoryError::whole)
 }
 
 /// Reads `forks.json`, whose forking tokens have to be those of the tokenizer.
@@ -197,12 +198,8 @@ fn bytes(files: ReadFile<'_>, name: &'static str) -> Result<Option<Vec<u8>>, Dir
 }
 
 /// Content of a JSON file, if it exists.
-fn json(files: ReadFile<'_>, name: &'static str) -> Result<Option<Value>, DirectoryError> {
+fn json(files: ReadFile<'_>, name: &'static str) -> Result<Option<Document>, DirectoryError> {
     let Some(bytes) = bytes(files, name)? else { return Ok(None) };
     let refused = |what: String| DirectoryError::of(name, format!("{what}; fetch or write the model again"));
-    match serde_json::from_slice(&bytes) {
-        Ok(value @ Value::Object(_)) => Ok(Some(value)),
-        Ok(_) => Err(refused("not a JSON object".to_owned())),
-        Err(error) => Err(refused(format!("not JSON ({error})"))),
-    }
+    Document::parse(&bytes).map(Some).map_err(refused)
 }

@@ -4,44 +4,46 @@
 use serde_json::{Map, Value, json};
 use ssft_data::error::DataError;
 use ssft_data::forks::fork_name;
+use ssft_data::json::Document;
 use ssft_data::template::Template;
 use ssft_data::tokenizer::{Roles, Tokenizer};
+use std::collections::HashSet;
 
 /// Text files that a model was loaded with. Files written later start from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TextFiles {
     /// `tokenizer_config.json`.
-    pub tokenizer_config: Option<Value>,
+    pub tokenizer_config: Option<Document>,
     /// `special_tokens_map.json`.
-    pub special_tokens_map: Option<Value>,
+    pub special_tokens_map: Option<Document>,
     /// `chat_template.jinja`, which version 5 of transformers writes.
     pub template_file: Option<String>,
 }
 
 impl TextFiles {
     /// Roles of the special tokens, from `tokenizer_config.json`, else from `special_tokens_map.json`, where a token is a
-    /// string or an object with a `content`. The end of a sequence is by default the first `eos_token_id` of `config`, the
-    /// content of `config.json`.
-    pub fn roles(&self, config: &Value) -> Roles {
+    /// string or an object with a `content`. Tokens that end a text are each `eos_token_id` of `config` and `generation`, the
+    /// contents of `config.json` and `generation_config.json`: an id or a list of ids.
+    pub fn roles(&self, config: &Value, generation: &Value) -> Roles {
         // As in transformers, `special_tokens_map.json` comes first if the other file does not list its tokens.
-        let listed =
-            self.tokenizer_config.as_ref().is_some_and(|file| file.get("added_tokens_decoder").is_some());
-        let mut files = [&self.special_tokens_map, &self.tokenizer_config];
+        let listed = value(&self.tokenizer_config).get("added_tokens_decoder").is_some();
+        let mut files = [&self.special_tokens_map, &self.tokenizer_config].map(value);
         if listed {
             files.reverse();
         }
         let name = |key: &str| {
-            files.into_iter().flatten().find_map(|file| {
+            files.into_iter().find_map(|file| {
                 let value = &file[key];
                 value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
             })
         };
-        let id = &config["eos_token_id"];
-        let id = id.as_u64().or_else(|| id[0].as_u64());
+        let mut end_ids: Vec<u32> = [config, generation].into_iter().flat_map(ends).collect();
+        let mut seen = HashSet::new();
+        end_ids.retain(|&id| seen.insert(id));
         Roles {
             bos: name("bos_token"),
             eos: name("eos_token"),
-            eos_id: id.and_then(|id| u32::try_from(id).ok()),
+            end_ids,
             pad: name("pad_token"),
             unk: name("unk_token"),
         }
@@ -49,7 +51,7 @@ impl TextFiles {
 
     /// Tokens that these files name; transformers adds them to a vocabulary that does not have them.
     pub fn named_tokens(&self) -> Vec<&str> {
-        let files = [&self.tokenizer_config, &self.special_tokens_map].into_iter().flatten();
+        let files = [&self.tokenizer_config, &self.special_tokens_map].map(value).into_iter();
         let all = files.flat_map(|file| {
             let roles =
                 ["bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"];
@@ -70,9 +72,7 @@ impl TextFiles {
         if let Some(text) = &self.template_file {
             return Ok(Some(text));
         }
-        let Some(value) = self.tokenizer_config.as_ref().map(|config| &config["chat_template"]) else {
-            return Ok(None);
-        };
+        let value = &value(&self.tokenizer_config)["chat_template"];
         // A list of names and texts; transformers 5 also accepts an object of names and texts.
         let named: Vec<(&str, &Value)> = match value {
             Value::Array(entries) => entries.iter().map(name_and_text).collect(),
@@ -96,6 +96,18 @@ impl TextFiles {
     }
 }
 
+/// The content of a file; null if there is none.
+pub(super) fn value(file: &Option<Document>) -> &Value {
+    file.as_ref().map_or(&Value::Null, Document::value)
+}
+
+/// Ids in the key `eos_token_id` of a settings file.
+fn ends(settings: &Value) -> impl Iterator<Item = u32> + '_ {
+    let ids = &settings["eos_token_id"];
+    let listed = ids.as_array().map_or(std::slice::from_ref(ids), Vec::as_slice);
+    listed.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()))
+}
+
 /// Content of `tokenizer_config.json` for a model of `context` tokens. Settings in `carried` are kept; special tokens and
 /// template are the current ones.
 ///
@@ -107,7 +119,7 @@ pub fn tokenizer_config(
     context: usize,
     carried: &TextFiles,
 ) -> Value {
-    let Some(Value::Object(mut config)) = carried.tokenizer_config.clone() else {
+    let Value::Object(mut config) = value(&carried.tokenizer_config).clone() else {
         let mut config = special_map(tokenizer);
         config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
         config.insert("model_max_length".to_owned(), json!(context));
@@ -129,7 +141,7 @@ pub fn tokenizer_config(
 
 /// Content of `special_tokens_map.json`.
 pub fn special_tokens_map(tokenizer: &Tokenizer, carried: &TextFiles) -> Value {
-    let Some(Value::Object(mut map)) = carried.special_tokens_map.clone() else {
+    let Value::Object(mut map) = value(&carried.special_tokens_map).clone() else {
         return Value::Object(special_map(tokenizer));
     };
     add_special(&mut map, tokenizer);
@@ -226,9 +238,9 @@ mod tests {
     fn written_roles_are_read_back() {
         let tokenizer = Tokenizer::bytes(2).unwrap();
         let config = tokenizer_config(&tokenizer, &Template::plain(), 64, &TextFiles::default());
-        let files = TextFiles { tokenizer_config: Some(config), ..TextFiles::default() };
+        let files = TextFiles { tokenizer_config: Some(config.into()), ..TextFiles::default() };
         let json = tokenizer.to_json().unwrap();
-        let loaded = Tokenizer::from_json(json.as_bytes(), files.roles(&Value::Null)).unwrap();
+        let loaded = Tokenizer::from_json(json.as_bytes(), files.roles(&Value::Null, &Value::Null)).unwrap();
         assert_eq!((loaded.eos(), loaded.pad()), (tokenizer.eos(), tokenizer.pad()));
     }
 
@@ -243,7 +255,7 @@ mod tests {
             "chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}],
             "split_special_tokens": false,
         });
-        let carried = TextFiles { tokenizer_config: Some(original), ..TextFiles::default() };
+        let carried = TextFiles { tokenizer_config: Some(original.into()), ..TextFiles::default() };
         let tokenizer = Tokenizer::bytes(2).unwrap();
         let config = tokenizer_config(&tokenizer, &Template::new("new").unwrap(), 512, &carried);
         let fork = |name: &str| json!({"content": name, "lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true});
@@ -261,8 +273,10 @@ mod tests {
             "additional_special_tokens": ["<|im_start|>", "<think1>", "<think2>"],
         });
         assert_eq!(config, expected);
-        let map =
-            TextFiles { special_tokens_map: Some(json!({"unk_token": "<unk>"})), ..TextFiles::default() };
+        let map = TextFiles {
+            special_tokens_map: Some(json!({"unk_token": "<unk>"}).into()),
+            ..TextFiles::default()
+        };
         let expected = json!({"unk_token": "<unk>", "additional_special_tokens": ["<think1>", "<think2>"]});
         assert_eq!(special_tokens_map(&tokenizer, &map), expected);
     }
@@ -271,7 +285,7 @@ mod tests {
     fn a_template_is_found_in_both_files() {
         let read = |config: Option<Value>, file: Option<&str>| {
             let files = TextFiles {
-                tokenizer_config: config,
+                tokenizer_config: config.map(Document::from),
                 template_file: file.map(str::to_owned),
                 ..TextFiles::default()
             };
@@ -300,28 +314,42 @@ mod tests {
     #[test]
     fn roles_come_from_three_files() {
         let files = TextFiles {
-            tokenizer_config: Some(json!({"bos_token": {"content": "<s>"}, "eos_token": null})),
-            special_tokens_map: Some(json!({"bos_token": "<b>", "eos_token": "</s>", "unk_token": "<unk>"})),
+            tokenizer_config: Some(json!({"bos_token": {"content": "<s>"}, "eos_token": null}).into()),
+            special_tokens_map: Some(
+                json!({"bos_token": "<b>", "eos_token": "</s>", "unk_token": "<unk>"}).into(),
+            ),
             template_file: None,
         };
         let expected = Roles {
             bos: Some("<b>".to_owned()),
             eos: Some("</s>".to_owned()),
-            eos_id: Some(7),
+            end_ids: vec![7],
             pad: None,
             unk: Some("<unk>".to_owned()),
         };
-        assert_eq!(files.roles(&json!({"eos_token_id": 7})), expected);
+        assert_eq!(files.roles(&json!({"eos_token_id": 7}), &Value::Null), expected);
         assert_eq!(files.named_tokens(), ["<s>", "<b>", "</s>", "<unk>"]);
-        assert_eq!(files.roles(&json!({"eos_token_id": [7, 8]})), expected);
-        assert_eq!(TextFiles::default().roles(&json!({"eos_token_id": null})), Roles::default());
+        let none = json!({"eos_token_id": null});
+        assert_eq!(TextFiles::default().roles(&none, &Value::Null), Roles::default());
+    }
+
+    #[test]
+    fn every_end_that_a_file_names_ends_a_text() {
+        let ends = |config: Value, generation: Value| {
+            let ids = |ids: Value| json!({ "eos_token_id": ids });
+            TextFiles::default().roles(&ids(config), &ids(generation)).end_ids
+        };
+        assert_eq!(ends(json!(7), Value::Null), [7]);
+        assert_eq!(ends(json!([7, 8]), json!([8, 9])), [7, 8, 9]);
+        assert_eq!(ends(Value::Null, json!(9)), [9]);
+        assert_eq!(ends(json!("</s>"), json!([-1, 1.5, 1u64 << 40, 3])), [3], "ids alone");
     }
 
     /// Version 5 of transformers writes one list, version 4 the other; an edited file may have both.
     #[test]
     fn both_lists_of_special_tokens_are_kept() {
         let map = json!({"additional_special_tokens": ["<a>"], "extra_special_tokens": [{"content": "<b>"}, "<a>"]});
-        let carried = TextFiles { special_tokens_map: Some(map), ..TextFiles::default() };
+        let carried = TextFiles { special_tokens_map: Some(map.into()), ..TextFiles::default() };
         let written = special_tokens_map(&Tokenizer::bytes(1).unwrap(), &carried);
         let expected = json!({"additional_special_tokens": ["<a>", {"content": "<b>"}, "<think1>"]});
         assert_eq!(written, expected);

@@ -12,6 +12,7 @@ use crate::tensor_file::TensorFile;
 use serde_json::{Value, json};
 use ssft_data::encode::Encoder;
 use ssft_data::forks::ForkTable;
+use ssft_data::json::Document;
 use ssft_data::tokenizer::Tokenizer;
 use std::io::Write;
 
@@ -58,15 +59,21 @@ pub fn model_files(
         tokenizer.to_json().map_err(|error| DirectoryError::of("tokenizer.json", error.to_string()))?;
     let text = |name: &str, text: String| (name.to_owned(), Content::Bytes(text.into_bytes()));
     let mut files = vec![
-        text("config.json", pretty(&config)),
+        text("config.json", written(&config, &carried.config)),
         (WEIGHTS_FILE.to_owned(), Content::Tensors(TensorFile::of_model(model, precision))),
         text("tokenizer.json", tokenizer_json),
         text(
             "tokenizer_config.json",
-            pretty(&tokenizer_config(tokenizer, template, encoder.context(), &carried.text)),
+            written(
+                &tokenizer_config(tokenizer, template, encoder.context(), &carried.text),
+                &carried.text.tokenizer_config,
+            ),
         ),
-        text("special_tokens_map.json", pretty(&special_tokens_map(tokenizer, &carried.text))),
-        text("generation_config.json", pretty(&generation)),
+        text(
+            "special_tokens_map.json",
+            written(&special_tokens_map(tokenizer, &carried.text), &carried.text.special_tokens_map),
+        ),
+        text("generation_config.json", written(&generation, &carried.generation)),
         text("forks.json", forks.to_json()),
     ];
     if carried.text.template_file.is_some() {
@@ -84,11 +91,13 @@ fn settings(
 ) -> (Value, Value) {
     let eos = tokenizer.eos();
     let config = match &carried.config {
-        Some(original) => with_end(model.config().update_hugging_face(original.clone(), precision), eos),
+        Some(original) => {
+            with_end(model.config().update_hugging_face(original.value().clone(), precision), eos)
+        }
         None => model.config().to_hugging_face(eos, precision),
     };
     let generation = match (&carried.generation, &carried.config) {
-        (Some(original), _) => with_end(original.clone(), eos),
+        (Some(original), _) => with_end(original.value().clone(), eos),
         (None, Some(_)) => generation_in(&config),
         (None, None) => json!({"eos_token_id": eos, "pad_token_id": tokenizer.pad(), "do_sample": false}),
     };
@@ -118,8 +127,9 @@ fn with_end(mut settings: Value, eos: u32) -> Value {
     settings
 }
 
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
+/// The text of a file with this content, spelled as in the file that it starts from.
+fn written(value: &Value, carried: &Option<Document>) -> String {
+    carried.as_ref().map_or_else(|| format!("{value:#}\n"), |file| file.updated(value))
 }
 
 #[cfg(test)]
