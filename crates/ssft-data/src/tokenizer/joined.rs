@@ -290,8 +290,10 @@ mod tests {
         for (tokenizer, _) in &KINDS[..NORMALIZED] {
             for (after, trace) in [("", "ab"), ("", " ab"), ("", "  b"), ("\n", "ab"), ("\n", " ab")] {
                 let row = |trace: &str| tokenizer.to_the_end(after, trace).unwrap();
-                // Metaspace with `always` has the same tokens for a word and a blank before it.
-                let trace = if row(trace) == row(&trace[1..]) { &trace[1..] } else { trace };
+                // With `always` a word and a blank before it have the same tokens, so that one blank is lost.
+                if trace.starts_with(' ') && row("b") == row(" b") {
+                    continue;
+                }
                 let lead = [vec![tokenizer.forks()[0]], tokenizer.behind_fork(after).unwrap()].concat();
                 let tokens = row(trace).split_off(lead.len() - 1);
                 assert_eq!(
