@@ -470,5 +470,8 @@ fn numbers_that_are_only_copied_keep_their_spelling() {
         config.replacen("\"rms_norm_eps\": ", "\"rms_norm_eps\": NaN, \"was\": ", 1),
     );
     let refused = home.run("inspect --model model --device cpu");
-    assert_eq!(refused.refusal(), "model/config.json: \"rms_norm_eps\" is NaN, not a number");
+    assert_eq!(
+        refused.refusal(),
+        "model: config.json: \"rms_norm_eps\" is NaN, not a number; write the value that is meant"
+    );
 }

@@ -26,15 +26,32 @@ pub fn compare_joined(peer: &mut Peer, home: &Path) -> Result<Vec<String>> {
     for kind in kinds {
         let directory = home.join(&kind);
         peer.ask(&json!({"kind": kind, "directory": directory}))?;
+        let (mut same, mut total) = (0, 0);
         for (template, lead) in
             [(Template::chatml()?, ForkLead::chat()), (Template::plain(), ForkLead::bare())]
         {
             let rows = Rows::new(tokenizer(&directory)?, template, lead)?;
             let found = rows.compare(peer, &directory)?;
-            problems.extend(found.into_iter().map(|problem| format!("{kind}: {problem}")));
+            let form = if rows.encoder.template().is_plain() { "plain" } else { "chatml" };
+            notice(&format!("{kind}, {form}: {} rows equal, {} without a cut", found.same, found.uncut));
+            (same, total) = (same + found.same, total + rows.texts.len());
+            problems.extend(found.problems.into_iter().map(|problem| format!("{kind}, {form}: {problem}")));
+        }
+        if same < total / 2 {
+            problems.push(format!("{kind}: only {same} of {total} rows could be compared"));
         }
     }
     Ok(problems)
+}
+
+/// Rows of one tokenizer with one template.
+#[derive(Default)]
+struct Found {
+    /// Number of rows with the tokens of transformers.
+    same: usize,
+    /// Number of rows that transformers cannot cut either, and that are refused here.
+    uncut: usize,
+    problems: Vec<String>,
 }
 
 fn tokenizer(directory: &Path) -> Result<Tokenizer> {
@@ -64,7 +81,7 @@ impl Rows {
         Ok(Self { encoder: Encoder::new(tokenizer, template, &lead, CONTEXT)?, lead, texts })
     }
 
-    fn compare(&self, peer: &mut Peer, directory: &Path) -> Result<Vec<String>> {
+    fn compare(&self, peer: &mut Peer, directory: &Path) -> Result<Found> {
         let (mut prompts, mut wholes) = (Vec::new(), Vec::new());
         let eos = self.encoder.tokenizer().eos_token();
         for (question, trace) in &self.texts {
@@ -80,30 +97,23 @@ impl Rows {
             Ok(serde_json::from_value(reply["tokens"].clone())?)
         };
         let (prompts, wholes) = (ask(&prompts)?, ask(&wholes)?);
-        let mut problems = Vec::new();
-        let (mut same, mut uncut) = (0, 0);
+        let mut found = Found::default();
+        let fork = self.encoder.lead(1)[0];
         for (((question, trace), prompt), whole) in self.texts.iter().zip(prompts).zip(wholes) {
             match self.row(question, trace) {
-                Ok((ours, ours_whole)) if ours == prompt && ours_whole == whole => same += 1,
-                Ok(ours) => problems
-                    .push(format!("{question:?}, {trace:?}: ours {ours:?}, theirs {:?}", (prompt, whole))),
-                Err(DataError::NoCut { .. }) if !whole.starts_with(&prompt) => uncut += 1,
+                Ok(ours) if ours == (prompt.clone(), whole.clone()) => found.same += 1,
                 // No token but the end of sequence behind the prompt; no token in front of the fork but the start.
-                Err(DataError::NoTargets { .. }) if whole.len() == prompt.len() + 1 => same += 1,
-                Err(DataError::EmptyPrompt { .. }) if prompt.len() <= 2 => same += 1,
-                Err(error) => problems.push(format!("{question:?}, {trace:?}: {error}")),
+                Err(DataError::NoTargets { .. }) if whole.len() == prompt.len() + 1 => found.same += 1,
+                Err(DataError::EmptyPrompt { .. }) if prompt.len() <= 2 => found.same += 1,
+                Err(DataError::NoCut { .. }) if !whole.starts_with(&prompt) => found.uncut += 1,
+                Err(DataError::Tokenizer { .. }) if !whole.contains(&fork) => found.uncut += 1,
+                ours => found
+                    .problems
+                    .push(format!("{question:?}, {trace:?}: ours {ours:?}, theirs {:?}", (prompt, whole))),
             }
         }
-        let (template, total) = (if start { "plain" } else { "chatml" }, self.texts.len());
-        notice(&format!(
-            "{}, {template}: {same} of {total} rows equal, {uncut} without a cut",
-            directory.display()
-        ));
-        if same < total / 2 {
-            problems.push(format!("{template}: only {same} of {total} rows could be compared"));
-        }
-        problems.truncate(3);
-        Ok(problems)
+        found.problems.truncate(3);
+        Ok(found)
     }
 
     /// Token ids up to the trace, and of the whole row.

@@ -172,7 +172,7 @@ fn value(field: Field) -> Value {
         Field::UShort(number) => number.into(),
         Field::UInt(number) => number.into(),
         Field::ULong(number) => number.into(),
-        Field::Float(number) => float(f64::from(number)),
+        Field::Float(number) => float(shortest(number)),
         Field::Double(number) => float(number),
         Field::Str(text) => Value::String(text),
         // Some writers omit the annotation of strings.
@@ -188,6 +188,11 @@ fn value(field: Field) -> Value {
         }
         other => Value::String(other.to_string()),
     }
+}
+
+/// The f64 with the shortest spelling that stands for `number`: 0.1 and not 0.10000000149011612.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
 }
 
 fn float(number: f64) -> Value {
@@ -277,6 +282,9 @@ mod tests {
             (Field::Long(-3), serde_json::json!(-3)),
             (Field::UByte(200), serde_json::json!(200)),
             (Field::Double(0.5), serde_json::json!(0.5)),
+            (Field::Float(0.1), serde_json::json!(0.1)),
+            (Field::Float(-1.5e-38), serde_json::json!(-1.5e-38)),
+            (Field::Float(16_777_216.0), serde_json::json!(16_777_216.0)),
             (Field::Float(f32::NAN), Value::Null),
             (Field::Bytes(ByteArray::from("text")), serde_json::json!("text")),
             (Field::Decimal(Decimal::from_i32(125, 5, 2)), serde_json::json!("1.25")),

@@ -100,6 +100,10 @@ fn missing(key: &str) -> CheckpointError {
 }
 
 fn wrong(key: &str, value: &Value, expected: &str) -> CheckpointError {
-    let shown = spelling(value).map_or_else(|| value.to_string(), str::to_owned);
-    CheckpointError::config(format!("\"{key}\" is {shown}, {expected}"))
+    match spelling(value) {
+        Some(shown) => CheckpointError::config(format!(
+            "\"{key}\" is {shown}, {expected}; write the value that is meant"
+        )),
+        None => CheckpointError::config(format!("\"{key}\" is {value}, {expected}")),
+    }
 }
