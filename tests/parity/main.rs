@@ -107,7 +107,7 @@ impl Bench {
     fn variants(&mut self) -> Result<Vec<String>> {
         let reply = self.peer.ask(&json!({"variants": true}))?;
         let variants: Vec<String> = serde_json::from_value(reply["variants"].clone())?;
-        ensure!(variants.len() >= 9, "every family is made in several variants: {variants:?}");
+        ensure!(variants.len() >= 10, "every family is made in several variants: {variants:?}");
         Ok(variants)
     }
 
@@ -117,6 +117,13 @@ impl Bench {
         self.peer.ask(&json!({"make": variant, "directory": directory}))?;
         let theirs = Case::load(variant, &directory)?;
         self.compare(&theirs, &directory)?;
+        if variant.contains("blank in front of every part") {
+            // As in published models; version 5 of transformers does not read their tokenizer.json as it is.
+            let name = directory.join("tokenizer_config.json");
+            let mut config: Value = serde_json::from_slice(&fs::read(&name)?)?;
+            config["tokenizer_class"] = json!("LlamaTokenizer");
+            fs::write(&name, config.to_string())?;
+        }
         let data = home.join("data.jsonl");
         fs::write(&data, questions())?;
         let run = home.join(format!("{variant}, trained"));

@@ -83,13 +83,19 @@ def llama_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def first_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
-    """As `llama_tokenizer`, but only the first word of a text gets a blank; with ChatML."""
+def every_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
+    """As `llama_tokenizer`, with ChatML."""
     tokenizer = llama_tokenizer(["<|im_start|>", "<|im_end|>", *forks])
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+def first_tokenizer(forks: list[str]) -> PreTrainedTokenizerBase:
+    """As `every_tokenizer`, but only the first word of a text gets a blank."""
+    tokenizer = every_tokenizer(forks)
     backend = tokenizer.backend_tokenizer
     backend.normalizer = None
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
-    tokenizer.chat_template = CHATML
     return tokenizer
 
 
@@ -113,6 +119,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "llama, dynamic rope, one key head": dict(
         num_key_value_heads=1, rope_parameters={"rope_type": "dynamic", "factor": 2.0}, spare=0
     ),
+    "llama, blank in front of every part, ChatML": dict(forks=FORKS, tokenizer=every_tokenizer),
     "llama, blank in front of the first word only": dict(forks=FORKS, tokenizer=first_tokenizer),
     "qwen2": dict(forks=FORKS),
     "qwen2, yarn, f32, tied, in parts": dict(

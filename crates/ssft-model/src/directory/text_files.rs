@@ -113,6 +113,9 @@ fn ends(settings: &Value) -> impl Iterator<Item = u32> + '_ {
 ///
 /// Special tokens other than end and padding are under `additional_special_tokens`, which versions 4 and 5 of transformers
 /// read. Version 5 renamed it to `extra_special_tokens`, which version 4 expects to be a map and fails on.
+///
+/// The class `LlamaTokenizer` becomes `PreTrainedTokenizerFast`: version 5 of transformers gives the former a normalizer and a
+/// pre-tokenizer of its own, so that the text behind a special token would have other tokens than in `tokenizer.json`.
 pub fn tokenizer_config(
     tokenizer: &Tokenizer,
     template: &Template,
@@ -128,6 +131,12 @@ pub fn tokenizer_config(
         return Value::Object(config);
     };
     add_special(&mut config, tokenizer);
+    let class = config.get("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
+    if class.strip_suffix("Fast").unwrap_or(class) == "LlamaTokenizer" {
+        config.insert("tokenizer_class".to_owned(), json!("PreTrainedTokenizerFast"));
+        // The class has names of its own for tokens that the file does not name.
+        config.entry("eos_token").or_insert_with(|| json!(tokenizer.eos_token()));
+    }
     if let Some(Value::Object(added)) = config.get_mut("added_tokens_decoder") {
         for (name, &id) in fork_names(tokenizer).iter().zip(tokenizer.forks()) {
             added.entry(id.to_string()).or_insert_with(|| {
@@ -279,6 +288,20 @@ mod tests {
         };
         let expected = json!({"unk_token": "<unk>", "additional_special_tokens": ["<think1>", "<think2>"]});
         assert_eq!(special_tokens_map(&tokenizer, &map), expected);
+    }
+
+    #[test]
+    fn a_class_that_replaces_the_file_is_not_kept() {
+        let written = |class: &str| {
+            let original = json!({"tokenizer_class": class, "legacy": false});
+            let carried = TextFiles { tokenizer_config: Some(original.into()), ..TextFiles::default() };
+            tokenizer_config(&Tokenizer::bytes(1).unwrap(), &Template::plain(), 64, &carried)
+        };
+        for class in ["LlamaTokenizer", "LlamaTokenizerFast"] {
+            assert_eq!(written(class)["tokenizer_class"], "PreTrainedTokenizerFast");
+            assert_eq!(written(class)["eos_token"], "<|endoftext|>");
+        }
+        assert_eq!(written("Qwen2Tokenizer")["tokenizer_class"], "Qwen2Tokenizer");
     }
 
     #[test]
