@@ -350,11 +350,11 @@ fn matrix_products_are_measured() {
     }
     let wrong = home.run("bench matmul --shapes 7x8");
     assert!(wrong.refusal().contains("give three numbers of at least 1 as ROWSxINxOUT"), "{wrong:#?}");
-    let large = home.run("bench matmul --device cpu --shapes 1000000x1000000x1");
-    assert!(
-        large.refusal().starts_with("--shapes 1000000x1000000x1: inputs and gradients take "),
-        "{large:#?}"
-    );
+    for shape in ["1000000x1000000x1", "4611686018427387904x1x1"] {
+        let large = home.run(&format!("bench matmul --device cpu --shapes {shape}"));
+        let says = format!("--shapes {shape}: inputs and gradients take ");
+        assert!(large.refusal().starts_with(&says), "{large:#?}");
+    }
 }
 
 #[test]
@@ -425,6 +425,7 @@ fn steps_that_cannot_be_measured_are_refused() {
             "--questions 100000",
             "100000 questions of 416 tokens are more than 1048576; lower --questions or their lengths",
         ),
+        ("--layers 1048576 --width 1048576", " MiB are available; lower the sizes of the random model"),
         ("--vocab 6", "--vocab 6 leaves no token beside 6 forks"),
         ("--heads 3", "a width of 128 does not make 3 heads of an even size; change --width or --heads"),
         ("--profile", "--profile times the kernels of a GPU; use --device wgpu"),
@@ -462,4 +463,7 @@ fn decoding_is_measured_beside_separate_generations() {
     assert_eq!(done.stdout.matches("forked").count(), 2, "{done:#?}");
     let none = home.run("bench decode --forks 0");
     assert!(none.refusal().contains("--forks is 0; give 1 to"), "{none:#?}");
+    let many = home.run("bench decode --forks 1048576 --device cpu");
+    let says = "1048576 rows of 129 tokens are more than 1048576; lower --forks or their lengths";
+    assert_eq!(many.refusal(), says);
 }

@@ -86,6 +86,7 @@ fn settings_that_cannot_be_used_are_refused() {
     let home = Home::new();
     home.write("unknown.toml", "stepz = 1\n");
     home.write("broken.toml", "steps = 1\nlr = = 2\n");
+    home.write("huge.toml", "eval-every = 1e19\n");
     home.write("both.toml", "steps = 1\nepochs = 1\n");
     home.write("a-file", "");
     home.write("a-directory/note", "");
@@ -99,11 +100,11 @@ fn settings_that_cannot_be_used_are_refused() {
         ("train --forks 0", "--forks is 0; give 1 to 256"),
         ("train --forks 3", "4 traces but only 3 forks; drop traces or raise --forks to 4"),
         ("train --forks 9999", "--forks is 9999; give 1 to 256"),
-        ("train --match-tokens 0", "--match-tokens is 0; give 1 or more"),
+        ("train --match-tokens 0", "--match-tokens is 0; give 1 to 1048576"),
         ("train --batch-questions 0", "--batch-questions is 0; give 1 to 1048576"),
         ("train --accumulate 0", "--accumulate is 0; give 1 to 1048576"),
         ("train --steps 0", "--steps is 0; give 1 or more"),
-        ("train --train-questions 0", "--train-questions is 0; give 1 or more"),
+        ("train --train-questions 0", "--train-questions is 0; give 1 to 10000000"),
         ("train --seed 18446744073709551615", "--seed is 18446744073709551615; give 0 to 9223372036854775807"),
         ("train --keep 0", "--keep is 0; give 1 or more"),
         ("train --context 0", "--context is 0; give 1 to 1048576"),
@@ -127,6 +128,15 @@ fn settings_that_cannot_be_used_are_refused() {
         ("inspect --forks 0", "--forks is 0; give "),
         ("inspect --forks 2", "4 traces but only 2 forks; drop traces or raise --forks to 4"),
         ("inspect --match-tokens 0", "--match-tokens is 0; give "),
+        ("train --steps 9223372036854775808", "--steps is 9223372036854775808; give 1 to 9223372036854775807"),
+        ("train --warmup-steps 18446744073709551615", "--warmup-steps is 18446744073709551615; give 0 to 9223372036854775807"),
+        ("train --keep 18446744073709551616", "invalid value '18446744073709551616' for '--keep <COUNT>': give 1 to 9223372036854775807"),
+        ("train --train-questions 9000000000000000000 --task maze", "--train-questions is 9000000000000000000; give 1 to 10000000"),
+        ("train --batch-questions 1048576 --accumulate 1048576", "--batch-questions times --accumulate is 1099511627776; give at most 1048576 questions a step"),
+        ("train --config huge.toml", "huge.toml: eval-every is 10000000000000000000; give 0 to 9223372036854775807"),
+        ("data make --out new --train 9000000000000000000 --task maze", "--train is 9000000000000000000; give 0 to 10000000"),
+        ("data make --out new --test 18446744073709551615", "--test is 18446744073709551615; give 0 to 10000000"),
+        ("data check nowhere --context 0", "--context is 0; give 1 to 1048576"),
         ("inspect --id nobody", "no question has the id \"nobody\""),
         ("inspect --model a-directory", "a-directory: there is no config.json; give the directory of a Hugging Face model"),
     ];
@@ -138,7 +148,7 @@ fn settings_that_cannot_be_used_are_refused() {
         }
         assert!(done.refusal().contains(says), "{says}: {done:#?}");
     }
-    let left = ["a-directory", "a-file", "both.toml", "broken.toml", "unknown.toml"];
+    let left = ["a-directory", "a-file", "both.toml", "broken.toml", "huge.toml", "unknown.toml"];
     let there: Vec<String> = names(&home.path("")).into_iter().filter(|name| name != "runs").collect();
     assert_eq!(there, left, "no file was written");
     assert!(names(&home.path("runs")).is_empty(), "no directory of a run was made");

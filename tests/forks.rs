@@ -252,6 +252,7 @@ fn arguments_that_cannot_be_used_are_refused() {
         ("report ssft ssft", "several runs are compared in one page; give its name as --out"),
         ("report ssft ssft --out page.html", "ssft and ssft are both ssft with seed 1; give one of them"),
         ("eval --model ssft --samples 9999999999", "--samples is 9999999999; give 0 to"),
+        ("eval --model ssft --samples 1048576 --device cpu", "--samples is 1048576: the answers of 6 forks to a question take "),
     ];
     for (arguments, says) in cases {
         let done = home.run(arguments);

@@ -79,8 +79,10 @@ impl LinearShape {
     /// Why the layer's matrices do not fit; `None` if they do.
     pub fn refused_by(self, room: &Room) -> Option<String> {
         let Self { rows, input, output } = self;
-        let sizes = [[rows, input], [output, input], [rows, output]];
-        room.refuses("a matrix takes", &sizes.map(|[a, b]| a as u64 * b as u64 * size_of::<f32>() as u64))
+        // The product of all three is an integer of 64 bits.
+        let sizes = [rows * input, output * input, rows * output];
+        let bytes = sizes.map(|numbers| (numbers as u64).saturating_mul(size_of::<f32>() as u64));
+        room.refuses("a matrix takes", &bytes)
     }
 }
 

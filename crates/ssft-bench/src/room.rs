@@ -3,6 +3,7 @@
 use crate::kernel::{Kernel, Shape};
 use crate::memory::mebibytes;
 use burn::tensor::Device;
+use ssft_model::DecoderConfig;
 use ssft_run::device::{NamedDevice, available_bytes};
 
 /// Buffers like the stored one (logits, scores) that must be free for a reference. It holds 2 at a time; one more keeps the
@@ -10,6 +11,9 @@ use ssft_run::device::{NamedDevice, available_bytes};
 const REFERENCE_BUFFERS: u64 = 3;
 /// The same with gradients, where the reference holds 3 at a time.
 const REFERENCE_BUFFERS_WITH_GRADIENTS: u64 = 6;
+
+/// A weight, its gradient and the two moments of AdamW, in f32: bytes a parameter.
+const TRAINING_BYTES: u64 = 4 * 4;
 
 /// Limits of a device and of the host's memory.
 #[derive(Debug)]
@@ -38,8 +42,18 @@ impl Room {
     /// the message about the largest buffer: `an input takes`.
     pub fn refuses(&self, what: &str, buffers: &[u64]) -> Option<String> {
         let largest = buffers.iter().copied().max().unwrap_or_default();
+        let all = buffers.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
         self.beyond_buffer(what, largest)
-            .or_else(|| beyond_memory("inputs and gradients take", 2 * buffers.iter().sum::<u64>()))
+            .or_else(|| beyond_memory("inputs and gradients take", all.saturating_mul(2)))
+    }
+
+    /// Why a model in training does not fit; `None` if it does, or if it is not known: WebGPU does not tell the memory of a GPU.
+    pub fn refuses_training(&self, model: &DecoderConfig) -> Option<String> {
+        let bytes = (model.parameters() as u64).saturating_mul(TRAINING_BYTES);
+        match self.largest_buffer {
+            Some(_) => None,
+            None => beyond_memory("weights, gradients and moments take", bytes),
+        }
     }
 
     /// Why the reference of `kernel` does not fit; `None` if it does. The reference stores logits or scores whole.
@@ -71,6 +85,8 @@ fn beyond_memory(what: &str, bytes: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matmul::LinearShape;
+    use ssft_model::config::Preset;
 
     fn room(largest_buffer: Option<u64>) -> Room {
         Room { device: Device::flex(), largest_buffer }
@@ -105,5 +121,16 @@ mod tests {
         let refusal =
             room(None).refuses_reference(Kernel::LinearNllGradients, shape).expect("one and a half");
         assert!(refusal.starts_with("6 buffers of logits take "), "{refusal}");
+        let small = DecoderConfig::preset(Preset::Toy, 265);
+        assert_eq!(room(None).refuses_training(&small), None);
+        let refusal = room(None).refuses_training(&DecoderConfig { num_hidden_layers: 1 << 20, ..small });
+        assert!(refusal.expect("700 GB").starts_with("weights, gradients and moments take "));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn sizes_beyond_64_bits_are_refused() {
+        let shape: LinearShape = format!("{}x1x1", 1_u64 << 62).parse().expect("three numbers");
+        assert!(shape.refused_by(&room(None)).is_some());
     }
 }

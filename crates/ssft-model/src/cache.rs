@@ -31,7 +31,7 @@ use ssft_kernels::{Forest, Node};
 use std::collections::VecDeque;
 
 /// Fewest free rows behind a run that grows.
-const LEAST_FREE_ROWS: usize = 32;
+pub const LEAST_FREE_ROWS: usize = 32;
 
 /// Bytes of an f32.
 const BYTES_PER_NUMBER: usize = 4;

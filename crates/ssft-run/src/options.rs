@@ -114,7 +114,7 @@ mod tests {
             (json!({"steps": 0}), "steps is 0; give 1 or more"),
             (json!({"lr": 0}), "lr is 0; give a number above 0"),
             (json!({"clip_norm": -1}), "clip_norm is -1; give 0 or more"),
-            (json!({"train_questions": 0}), "train_questions is 0; give 1 or more"),
+            (json!({"train_questions": 0}), "train_questions is 0; give 1 to 10000000"),
             (json!({"stepz": 1}), "unknown setting \"stepz\""),
             (json!({"save_every": 1}), "unknown setting \"save_every\""),
             (

@@ -222,7 +222,6 @@ pub fn train_options(call: &'static str, options: Value) -> Result<TrainOptions,
     let settings = &read.settings;
     let budget = settings.memory_budget.unwrap_or(LEAST_BUDGET);
     let sizes = [
-        ("match_tokens", settings.match_tokens, 1, MOST_TOKENS),
         ("batch_questions", settings.batch_questions, 1, MOST_PASSES),
         ("accumulate", settings.accumulate, 1, MOST_PASSES),
         ("memory_budget", budget, LEAST_BUDGET, MOST_BUDGET),

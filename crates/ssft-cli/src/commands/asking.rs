@@ -2,17 +2,31 @@
 
 use crate::exit::Failure;
 use ssft_decode::format::AnswerFormat;
-use ssft_run::settings::{MOST_TOKENS, Settings};
+use ssft_run::settings::{MOST_QUESTIONS, MOST_TOKENS, Settings};
+use std::ops::RangeInclusive;
 
 /// Refuses a count below `least` or above [`MOST_TOKENS`].
 ///
 /// # Errors
 /// [`Failure::Usage`] with the flag and its range.
 pub fn check_count(flag: &str, value: usize, least: usize) -> Result<(), Failure> {
-    if (least..=MOST_TOKENS).contains(&value) {
+    in_range(flag, value, least..=MOST_TOKENS)
+}
+
+/// Refuses a number of questions above [`MOST_QUESTIONS`].
+///
+/// # Errors
+/// [`Failure::Usage`] with the flag and its range.
+pub fn check_questions(flag: &str, value: usize) -> Result<(), Failure> {
+    in_range(flag, value, 0..=MOST_QUESTIONS)
+}
+
+fn in_range(flag: &str, value: usize, range: RangeInclusive<usize>) -> Result<(), Failure> {
+    if range.contains(&value) {
         return Ok(());
     }
-    Err(Failure::Usage(format!("{flag} is {value}; give {least} to {MOST_TOKENS}")))
+    let (least, most) = (range.start(), range.end());
+    Err(Failure::Usage(format!("{flag} is {value}; give {least} to {most}")))
 }
 
 /// Refuses a number of forking tokens outside the range of the setting `forks`.

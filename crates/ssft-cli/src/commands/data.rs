@@ -1,6 +1,6 @@
 //! `data make` and `data check`.
 
-use super::asking::check_number_of_forks;
+use super::asking::{check_count, check_number_of_forks, check_questions};
 use crate::args::{CheckArgs, MakeArgs};
 use crate::exit::{Failure, in_words, say};
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
@@ -14,6 +14,8 @@ use ssft_run::{QuestionForm, WantedForks, day, task};
 use ssft_tasks::TaskSpec;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
+    check_questions("--train", args.train)?;
+    check_questions("--test", args.test)?;
     let task = task(&args.task)?;
     let spec = TaskSpec { train: args.train, test: args.test, difficulty: args.difficulty, seed: args.seed };
     let made = task.make(&spec).map_err(Failure::usage)?;
@@ -32,6 +34,7 @@ pub fn make(args: &MakeArgs) -> Result<(), Failure> {
 
 pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     args.forks.map_or(Ok(()), check_number_of_forks)?;
+    check_count("--context", args.context.unwrap_or(1), 1)?;
     let wanted = WantedForks { count: args.forks, init: None, seed: Settings::default().seed };
     let model = args.model.as_deref().map(ModelDirectory::read).transpose()?;
     let model = model.map(|model| model.with_forks(wanted)).transpose()?;

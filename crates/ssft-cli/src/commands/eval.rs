@@ -16,8 +16,9 @@ use ssft_decode::Evaluation;
 use ssft_decode::choice::ForkChoice;
 use ssft_decode::evaluate::{Protocol, default_ks, evaluate, longest_answer};
 use ssft_decode::sample::Sampling;
-use ssft_model::Decoder;
+use ssft_model::{Decoder, DecoderConfig};
 use ssft_run::QuestionForm;
+use ssft_run::device::{NamedDevice, available_bytes};
 use ssft_run::store::{EvaluationFile, Found, Trained};
 
 pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
@@ -33,6 +34,7 @@ pub fn eval(args: &EvalArgs) -> Result<(), Failure> {
     check_prompts(&trained, &asked)?;
     asked.check_unchanged(&args.who.model, &trained.encoder)?;
     let protocol = protocol(args, sampling, &trained, &asked)?;
+    check_memory(&protocol, trained.model.config(), &device)?;
     introduce(voice, args, &device.name, &trained, &asked);
     // 2. Answers.
     let Trained { model, encoder, directory, .. } = trained;
@@ -97,6 +99,17 @@ fn protocol(
         ks,
         seed: args.who.seed,
     })
+}
+
+/// Refuses more drawn answers to a question than memory has room for: they are decoded together. The memory of a GPU is not known.
+fn check_memory(protocol: &Protocol, model: &DecoderConfig, device: &NamedDevice) -> Result<(), Failure> {
+    let needed = protocol.least_bytes(model);
+    let free = available_bytes().filter(|&free| device.adapter.is_none() && needed > free);
+    let Some(free) = free else { return Ok(()) };
+    let (samples, forks, needed, free) = (protocol.samples, protocol.forks.len(), needed >> 20, free >> 20);
+    Err(Failure::Usage(format!(
+        "--samples is {samples}: the answers of {forks} forks to a question take {needed} MiB, {free} MiB are available; give fewer"
+    )))
 }
 
 /// Refuses a k of 0 or above the number of answers to a question.

@@ -4,6 +4,8 @@ use super::answer::Judge;
 use crate::decode::sample::Sampling;
 use ssft_data::encode::{EncodedQuestion, Encoder};
 use ssft_data::forks::CoverageGraph;
+use ssft_model::DecoderConfig;
+use ssft_model::cache::LEAST_FREE_ROWS;
 
 /// Room for an answer beyond the longest trace: one part in this many.
 const ROOM_SHARE: usize = 4;
@@ -55,6 +57,14 @@ impl Protocol {
             chosen_fork: coverage.chosen_fork().map(|fork| fork + 1),
             seed,
         }
+    }
+
+    /// Fewest bytes that the drawn answers to a question take, in f32: logits of one token, keys and values of the first tokens.
+    pub fn least_bytes(&self, model: &DecoderConfig) -> u64 {
+        let cached = 2 * model.num_hidden_layers * model.num_key_value_heads * model.head_dim;
+        let numbers = model.vocab_size + cached * self.max_tokens.min(LEAST_FREE_ROWS);
+        let answers = self.forks.len() as u64 * self.samples as u64;
+        answers.saturating_mul((numbers * size_of::<f32>()) as u64)
     }
 
     /// Number of questions decoded together; at least 1.

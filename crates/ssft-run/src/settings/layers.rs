@@ -188,6 +188,11 @@ mod tests {
             (json!({"steps": null}), "`steps` = null cannot be used; leave it out for the default"),
             (json!({"difficulty": 300}), "`difficulty` is 300; give 0 to 255"),
             (json!({"steps": 1.5}), "`steps` is 1.5; give 1 or more"),
+            (json!({"match-tokens": 1 << 21}), "`match-tokens` is 2097152; give 1 to 1048576"),
+            (
+                json!({"batch-questions": 4096, "accumulate": 4096}),
+                "`batch-questions` times `accumulate` is 16777216; give at most 1048576 questions a step",
+            ),
             (json!({"fork-init": "a"}), "`fork-init` is for a `model`; leave it out"),
         ] {
             assert_eq!(layers(&[(given, Origin::Flag)]).expect_err(says).to_string(), says);

@@ -9,7 +9,7 @@ mod kind;
 mod layers;
 
 pub use choices::{DeviceChoice, DtypeChoice, LeadChoice, PromptForm, TemplateChoice};
-pub use kind::{Kind, MOST_TOKENS, Number};
+pub use kind::{Kind, MOST_COUNT, MOST_QUESTIONS, MOST_TOKENS, Number};
 pub use layers::{Layers, Origin};
 
 use crate::error::RunError;
@@ -161,9 +161,9 @@ settings! {
     /// Level of the built-in task, from 1.
     difficulty: u8 = 1, Data, "LEVEL", Kind::Count { least: 0, most: u8::MAX as u64 }, Everywhere;
     /// Questions to generate for a built-in task.
-    train_questions: usize = 4000, Data, "COUNT", Kind::from_one(), Everywhere;
+    train_questions: usize = 4000, Data, "COUNT", Kind::questions(1), Everywhere;
     /// Held-out questions for the final evaluation; of your own data at most a tenth.
-    eval_questions: usize = 200, Data, "COUNT", Kind::from_zero(), Everywhere;
+    eval_questions: usize = 200, Data, "COUNT", Kind::questions(0), Everywhere;
     /// Where your own data's texts have their answer, and when two answers are equal.
     answers: AnswerFormat = AnswerFormat::Exact, Data, "FORMAT", Kind::Choice(&[
         ("exact", "After the last `####`, compared character by character"),
@@ -219,7 +219,7 @@ settings! {
     /// N: number of forking tokens; at least as many as a question has traces.
     forks: usize = 6, Method, "N", Kind::Count { least: 1, most: MOST_FORKS as u64 }, Program;
     /// L: number of trace tokens that enter the matching cost.
-    match_tokens: usize = default_match_tokens(Questions::Task), Method, "L", Kind::from_one(), Everywhere;
+    match_tokens: usize = default_match_tokens(Questions::Task), Method, "L", Kind::size(), Everywhere;
     /// How the optimal matching is found; the result is the same.
     matching: Matching = Matching::Lazy, Method, "HOW", Kind::Choice(&[
         ("full", "From the whole matrix of costs"),
@@ -312,6 +312,12 @@ impl Settings {
         }
         if self.fork_init.is_some() && self.model.is_none() {
             return Err(RunError::setting("fork-init", "is for a `model`; leave it out"));
+        }
+        // In u64: a browser's usize has 32 bits.
+        let a_step = self.batch_questions as u64 * self.accumulate as u64;
+        if a_step > MOST_TOKENS as u64 {
+            let problem = format!("times `accumulate` is {a_step}; give at most {MOST_TOKENS} questions a step");
+            return Err(RunError::setting("batch-questions", &problem));
         }
         Ok(())
     }

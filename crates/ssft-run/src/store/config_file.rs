@@ -114,6 +114,7 @@ pub fn to_toml(settings: &Settings, layers: &Layers) -> Result<String, RunError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Kind, SETTINGS};
     use serde_json::json;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -129,6 +130,20 @@ mod tests {
         let text = to_toml(&settings, &layers).expect("TOML");
         assert!(text.contains("# flag"), "{text}");
         assert_eq!(read_settings(file(&text).path()).expect("reads back"), settings);
+    }
+
+    #[test]
+    fn every_count_that_is_accepted_can_be_written() {
+        for setting in SETTINGS {
+            let Kind::Count { most, .. } = setting.kind else { continue };
+            let with = |value: u64| resolve(None, Map::from_iter([(setting.key.to_owned(), value.into())]));
+            let (settings, layers) = with(most).expect(setting.key);
+            let text = to_toml(&settings, &layers).expect(setting.key);
+            assert_eq!(read_settings(file(&text).path()).expect("reads back"), settings);
+            let refused = with(most + 1).expect_err(setting.key).to_string();
+            assert!(refused.starts_with(&format!("`{}` is {}; give ", setting.key, most + 1)), "{refused}");
+            assert!(refused.ends_with(&format!(" to {most}")), "{refused}");
+        }
     }
 
     /// serde_json parses floats inexactly unless told otherwise (its feature `float_roundtrip`).

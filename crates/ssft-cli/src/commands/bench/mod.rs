@@ -24,6 +24,7 @@ use ssft_data::tokenizer::Tokenizer;
 use ssft_model::family::Family;
 use ssft_model::{Decoder, DecoderConfig};
 use ssft_run::device::NamedDevice;
+use ssft_run::settings::MOST_TOKENS;
 use std::path::Path;
 
 /// Template of the progress bar. It changes between measurements only, so that drawing does not disturb them.
@@ -113,13 +114,20 @@ pub fn decode(args: &BenchDecodeArgs) -> Result<(), Failure> {
         ("--answer-tokens", &args.answer_tokens),
         ("--runs", &[args.measuring.runs]),
     ])?;
+    // A row is a prompt, one forking token and an answer.
+    let row = largest(&args.prompt_tokens) + 1 + largest(&args.answer_tokens);
+    let rows = largest(&args.forks);
+    if rows.saturating_mul(row) > MOST_TOKENS {
+        return Err(Failure::Usage(format!(
+            "{rows} rows of {row} tokens are more than {MOST_TOKENS}; lower --forks or their lengths"
+        )));
+    }
     check_target(args.measuring.json.as_deref())?;
     let device = args.measuring.device.open()?;
     let origin = origin(&device);
     let tokenizer = Tokenizer::bytes(largest(&args.forks)).map_err(Failure::usage)?;
     let mut shape = DecoderConfig::preset(args.preset, tokenizer.vocab_size());
-    // A row is a prompt, one forking token and an answer.
-    shape.max_position_embeddings = largest(&args.prompt_tokens) + 1 + largest(&args.answer_tokens);
+    shape.max_position_embeddings = row;
     let model = Decoder::init(&shape, args.measuring.seed, &device.device).prepared();
     let lengths = decode_lengths(args);
     let bar = progress::bar(Voice::new(args.measuring.quiet), BAR, Some(lengths.len()));

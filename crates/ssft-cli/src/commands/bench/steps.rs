@@ -8,6 +8,7 @@ use crate::result_file::check_target;
 use crate::tables;
 use crate::voice::Voice;
 use serde_json::json;
+use ssft_bench::room::Room;
 use ssft_bench::steps::{Profiling, measure};
 use ssft_bench::{Arm, Lengths, Workload};
 use ssft_model::DecoderConfig;
@@ -19,6 +20,9 @@ pub fn steps(args: &BenchStepsArgs) -> Result<(), Failure> {
     let shape = check(args)?;
     let device = args.measuring.device.open()?;
     device.check_fits(&shape)?;
+    if let Some(reason) = Room::of(&device).refuses_training(&shape) {
+        return Err(Failure::Usage(format!("{reason}; lower the sizes of the random model")));
+    }
     if args.profile && device.adapter.is_none() {
         return Err(Failure::Usage("--profile times the kernels of a GPU; use --device wgpu".to_owned()));
     }
