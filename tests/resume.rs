@@ -164,3 +164,34 @@ fn a_finished_run_can_be_resumed() {
     assert_eq!(again.json()["n_questions"], 10);
     assert!(losses == home.losses("run") && weights == home.weights("run"));
 }
+
+/// A run finds its data and its model from any working directory, and its data after a move.
+#[test]
+fn a_run_does_not_depend_on_the_working_directory() {
+    let home = Home::new();
+    home.run("data make --train 40 --test 1 --difficulty 1 --out made").succeeded();
+    home.run(&tiny("--steps 1 --eval-questions 0 --quiet --out start")).succeeded();
+    home.write("c.toml", "data = \"made/train.jsonl\"\nmodel = \"start/model\"\n");
+    home.write("elsewhere/note", "");
+    let from_elsewhere = |arguments: &str| {
+        let mut program = home.program(arguments);
+        program.current_dir(home.path("elsewhere"));
+        common::Done::of(program, arguments)
+    };
+    let flags = "--config c.toml --batch-questions 2 --device cpu --quiet --out run";
+    home.run(&format!("train --steps 2 {flags}")).succeeded();
+    from_elsewhere("train --resume --out ../run --steps 3 --model ../start/model --quiet").succeeded();
+    from_elsewhere("eval --model ../run --samples 0 --device cpu").succeeded();
+    from_elsewhere("report ../run").succeeded();
+
+    fs::rename(home.path("made"), home.path("moved")).unwrap();
+    let gone = fs::canonicalize(home.path("")).unwrap().join("made/train.jsonl").display().to_string();
+    let resumed = home.run("train --resume --out run --steps 4");
+    assert_eq!(resumed.refusal(), format!("{gone}: no such file; put it back, or give its new path as --data"));
+    let asked = home.run("eval --model run --device cpu");
+    let says = "no such file, and it has the held-out questions of the run; put it back, or give --task or --data";
+    assert_eq!(asked.refusal(), format!("{gone}: {says}"));
+    home.run("train --resume --out run --steps 4 --data moved/train.jsonl --quiet").succeeded();
+    from_elsewhere("train --resume --out ../run --steps 5 --quiet").succeeded();
+    assert_eq!(home.losses("run").len(), 5);
+}

@@ -117,6 +117,12 @@ fn drop_trained(records: &mut Vec<Record>, trained: &[Record], voice: Voice) -> 
 }
 
 fn of_run(run: &Settings) -> Result<Questions, Failure> {
+    if let Some(path) = run.data.as_deref().filter(|path| !path.exists()) {
+        return Err(Failure::Usage(format!(
+            "{}: no such file, and it has the held-out questions of the run; put it back, or give --task or --data",
+            path.display()
+        )));
+    }
     let Split { train, held_out: records, judge } = split(run)?;
     let (of, trained_on) = (Asked::held_out(run), Some(train.clone()));
     Ok(Questions { records, like: train, judge, of, are_held_out: true, trained_on })

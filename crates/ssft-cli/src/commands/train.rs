@@ -8,7 +8,8 @@ use crate::voice::{Output, Voice};
 use ssft_data::words::counted;
 use ssft_run::device::NamedDevice;
 use ssft_run::settings::{DtypeChoice, Settings};
-use ssft_run::store::{RunDirectory, Start, prepare, read_settings, resolve, to_toml};
+use ssft_run::store::{RunDirectory, Start, absolute, prepare, read_settings, resolve, to_toml};
+use std::path::Path;
 
 pub fn train(args: &TrainArgs) -> Result<(), Failure> {
     // 1. The run's directory and settings.
@@ -48,9 +49,11 @@ pub fn train(args: &TrainArgs) -> Result<(), Failure> {
 
 /// Refuses changes of the settings that define the model and its tokenizer: a resumed run reads both from its checkpoint.
 fn check_unchanged(started: &Settings, asked: &Settings) -> Result<(), Failure> {
+    // A path may be written in several ways.
+    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| absolute(path));
     let pairs = [
         ("--preset", started.preset == asked.preset),
-        ("--model", started.model == asked.model),
+        ("--model", started.model.as_deref().map(place) == asked.model.as_deref().map(place)),
         ("--template", started.template == asked.template),
         ("--date", started.date == asked.date),
         ("--fork-lead", started.fork_lead == asked.fork_lead),

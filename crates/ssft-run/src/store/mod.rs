@@ -14,5 +14,5 @@ pub use evaluation_file::{Asked, EvaluationFile, without_samples};
 pub use metrics::Metrics;
 pub use model_directory::ModelDirectory;
 pub use run_directory::RunDirectory;
-pub use start::{Start, prepare, split};
+pub use start::{Start, absolute, prepare, split};
 pub use trained::{Found, Trained};

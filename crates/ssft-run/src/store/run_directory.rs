@@ -10,7 +10,11 @@ use ssft_model::directory::Files;
 use ssft_train::state::{OPTIMIZER_FILE, STATE_FILE};
 use std::fmt::Display;
 use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+/// Directory of the runs without a name.
+const RUNS: &str = "runs";
 
 /// A run directory that is locked: no other process writes to it.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError::State`] if it already holds a run, cannot be created, or another process trains in it.
     pub fn create(asked: Option<&Path>, stem: &str) -> Result<Self, RunError> {
-        let directory = asked.map_or_else(|| free_name(stem), Path::to_path_buf);
+        let Some(directory) = asked else { return Self::create_numbered(Path::new(RUNS), stem) };
         if let Some(file) = foreign_file(&directory) {
             return Err(RunError::state(format!(
                 "{} is not empty (it has {file}); give another `out`",
@@ -42,38 +46,53 @@ impl RunDirectory {
         Self::lock(directory)
     }
 
+    /// Locks the first of `STEM`, `STEM-2`, .. in `parent` that does not exist. Looking and creating are one step, because
+    /// another process may look at the same moment.
+    fn create_numbered(parent: &Path, stem: &str) -> Result<Self, RunError> {
+        // The stem has the name of a task, which is checked later and may have a `/`.
+        let above = parent.join(stem).parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        fs::create_dir_all(&above).map_err(|error| unusable(&above, &error))?;
+        let mut number = 1;
+        loop {
+            let directory = numbered(parent, stem, number);
+            match fs::create_dir(&directory) {
+                Ok(()) => return Self::lock(&directory),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(unusable(&directory, &error)),
+            }
+        }
+    }
+
     /// Locks the directory of a run to continue: `asked`, or the last of `runs/STEM`, `runs/STEM-2`, .. that exists.
     ///
     /// # Errors
     /// [`RunError::State`] if there is no such run, or another process trains in it.
     pub fn reopen(asked: Option<&Path>, stem: &str) -> Result<Self, RunError> {
-        let directory = asked.map_or_else(|| newest_name(stem), Path::to_path_buf);
+        let directory = asked.map_or_else(|| newest(Path::new(RUNS), stem), Path::to_path_buf);
         if !directory.join("config.toml").exists() {
             let name = directory.display();
             return Err(RunError::state(format!(
                 "{name} holds no run to resume; check `out`, or leave out `resume`"
             )));
         }
-        Self::lock(directory)
+        Self::lock(&directory)
     }
 
-    fn lock(directory: PathBuf) -> Result<Self, RunError> {
-        let name = directory.display().to_string();
-        let usable = |error: std::io::Error| {
-            RunError::state(format!("{name}: cannot be used ({error}); give another `out`"))
-        };
-        fs::create_dir_all(&directory).map_err(usable)?;
-        let lock = File::create(directory.join(".lock")).map_err(usable)?;
+    fn lock(directory: &Path) -> Result<Self, RunError> {
+        let unusable = |error| unusable(directory, &error);
+        fs::create_dir_all(directory).map_err(unusable)?;
+        let lock = File::create(directory.join(".lock")).map_err(unusable)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => RunError::state(format!(
-                "another process is training in {name}; wait for it, or give another `out`"
+                "another process is training in {}; wait for it, or give another `out`",
+                directory.display()
             )),
-            TryLockError::Error(error) => usable(error),
+            TryLockError::Error(error) => unusable(error),
         })?;
-        for parent in [directory.clone(), directory.join("checkpoints")] {
-            files::sweep(&parent).map_err(usable)?;
+        for parent in [directory.to_owned(), directory.join("checkpoints")] {
+            files::sweep(&parent).map_err(unusable)?;
         }
-        Ok(Self { directory, _lock: lock })
+        Ok(Self { directory: directory.to_owned(), _lock: lock })
     }
 
     /// Path of the directory.
@@ -185,17 +204,49 @@ fn foreign_file(directory: &Path) -> Option<String> {
     names.into_iter().find(|name| name != ".lock" && !name.starts_with(UNFINISHED))
 }
 
-fn numbered(stem: &str, number: usize) -> PathBuf {
-    let name = if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") };
-    Path::new("runs").join(name)
+fn unusable(directory: &Path, error: &io::Error) -> RunError {
+    RunError::state(format!("{}: cannot be used ({error}); give another `out`", directory.display()))
 }
 
-fn free_name(stem: &str) -> PathBuf {
-    let free = (1..).map(|number| numbered(stem, number)).find(|path| !path.exists());
-    free.unwrap_or_else(|| numbered(stem, 1))
+fn numbered(parent: &Path, stem: &str, number: usize) -> PathBuf {
+    parent.join(if number == 1 { stem.to_owned() } else { format!("{stem}-{number}") })
 }
 
-fn newest_name(stem: &str) -> PathBuf {
-    let taken = (1..).map(|number| numbered(stem, number)).take_while(|path| path.exists());
-    taken.last().unwrap_or_else(|| numbered(stem, 1))
+/// The last of `STEM`, `STEM-2`, .. in `parent` that holds a run. A directory without one belongs to a run that is starting.
+fn newest(parent: &Path, stem: &str) -> PathBuf {
+    let names = (1..).map(|number| numbered(parent, stem, number)).take_while(|path| path.exists());
+    let runs = names.filter(|path| path.join("config.toml").exists());
+    runs.last().unwrap_or_else(|| numbered(parent, stem, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::sync::Barrier;
+    use std::thread;
+
+    #[test]
+    fn runs_that_start_at_the_same_moment_get_names_of_their_own() {
+        let home = tempfile::tempdir().expect("temporary directory");
+        let parent = home.path().join("runs");
+        let threads = 8;
+        let start = Barrier::new(threads);
+        let create = || {
+            start.wait();
+            RunDirectory::create_numbered(&parent, "maze-ssft").expect("a directory")
+        };
+        let runs: Vec<RunDirectory> = thread::scope(|scope| {
+            let started: Vec<_> = (0..threads).map(|_| scope.spawn(create)).collect();
+            started.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let names: BTreeSet<&Path> = runs.iter().map(RunDirectory::directory).collect();
+        let expected: Vec<PathBuf> = (1..=threads).map(|number| numbered(&parent, "maze-ssft", number)).collect();
+        assert_eq!(names, expected.iter().map(PathBuf::as_path).collect());
+        // The newest run is one that has begun.
+        runs[0].write("config.toml", b"").expect("a file");
+        assert_eq!(newest(&parent, "maze-ssft"), runs[0].directory());
+        drop(runs);
+        assert_eq!(fs::read_dir(&parent).expect("list").count(), 1, "names of runs that never began are free");
+    }
 }

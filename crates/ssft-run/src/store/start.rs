@@ -18,7 +18,7 @@ use ssft_data::words::counted;
 use ssft_model::config::Preset;
 use ssft_model::directory::{Carried, LoadedModel};
 use ssft_model::{Decoder, DecoderConfig, Precision};
-use std::path::Path;
+use std::path::{self, Path, PathBuf};
 
 /// A run that is ready for its first step.
 #[derive(Debug)]
@@ -57,6 +57,7 @@ pub fn prepare(
     checkpoint: Option<&Path>,
 ) -> Result<Start, RunError> {
     // 1. Questions, and the text side of the model: everything that can be wrong with text comes before weights are read.
+    check_data_there(settings, layers)?;
     let split = split(settings)?;
     let given = match checkpoint.or(settings.model.as_deref()) {
         Some(place) => Some(with_forks(ModelDirectory::read(place)?, settings, layers)?),
@@ -85,6 +86,9 @@ pub fn prepare(
     settings.context = text.encoder.context();
     settings.date = Some(date).filter(|_| day::matters_to(text.encoder.template()));
     settings.dtype = settings.dtype.precision(stored).into();
+    // The run may be resumed or evaluated from another working directory.
+    settings.data = settings.data.as_deref().map(absolute);
+    settings.model = settings.model.as_deref().map(absolute);
     // Another budget would cut the passes of a resumed run differently, and round differently.
     let budget = *settings.memory_budget.get_or_insert_with(|| device.memory_budget(model.config()));
     // 4. The course.
@@ -100,6 +104,23 @@ pub fn prepare(
         ));
     }
     Ok(Start { course, text, note })
+}
+
+/// Refuses a data file that a configuration file names and that is gone, as after a move.
+fn check_data_there(settings: &Settings, layers: &Layers) -> Result<(), RunError> {
+    match &settings.data {
+        Some(path) if layers.origin("data") == Origin::File && !path.exists() => Err(RunError::data(format!(
+            "{}: no such file; put it back, or give its new path as `data`",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A path that leads to the same place from every working directory.
+pub fn absolute(path: &Path) -> PathBuf {
+    // Fails for an empty path, and if the working directory was removed.
+    path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The model with the forking tokens that `settings` ask for.
