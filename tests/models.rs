@@ -308,6 +308,15 @@ fn a_damaged_model_is_refused_and_nothing_is_written() {
             fs::write(path, bytes).unwrap();
         }), "weight holds a number that is not finite; fetch the model again"),
         (Box::new(|home: &Home| fs::remove_file(home.path("model").join(part)).unwrap()), "model: model-00002-of-00007.safetensors: is not there"),
+        (Box::new(|home: &Home| {
+            let weights = names(&home.path("model")).into_iter().filter(|name| name.contains(".safetensors"));
+            weights.for_each(|name| fs::remove_file(home.path("model").join(name)).unwrap());
+            home.write("model/pytorch_model.bin", "");
+        }), "model: the weights are pytorch_model.bin, not .safetensors; let transformers write them: AutoModelForCausalLM.from_pretrained(\"model\").save_pretrained(\"model\")"),
+        (Box::new(|home: &Home| {
+            fs::create_dir_all(home.path("model/snapshots/5e1f")).unwrap();
+            fs::rename(home.path("model/config.json"), home.path("model/snapshots/5e1f/config.json")).unwrap();
+        }), "model: there is no config.json; it is in model/snapshots/5e1f, give that directory"),
         (write(index, traversal.into_bytes()), "model: model.safetensors.index.json: \"../../outside.safetensors\" is no name of a file beside it"),
         (Box::new(|home: &Home| config(home, "hidden_size", json!(32))), "the weights do not fit config.json: model.embed_tokens.weight has shape [320, 16], expected [320, 32]; "),
         (Box::new(|home: &Home| config(home, "attention_bias", json!(1))), "config.json: \"attention_bias\" is 1, not true or false"),

@@ -4,6 +4,7 @@ pub mod config_file;
 pub mod evaluation_file;
 pub mod files;
 pub mod metrics;
+mod missing_model;
 pub mod model_directory;
 pub mod run_directory;
 pub mod start;

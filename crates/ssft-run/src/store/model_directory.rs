@@ -1,6 +1,6 @@
 //! A model directory on disk, without its weights.
 
-use super::files;
+use super::{files, missing_model};
 use crate::error::RunError;
 use crate::forking::{self, WantedForks};
 use burn::tensor::Device;
@@ -28,6 +28,11 @@ impl ModelDirectory {
     /// [`RunError::Model`] names the file that is missing or damaged.
     pub fn read(place: &Path) -> Result<Self, RunError> {
         let directory = model_of(place)?;
+        if !directory.join("config.json").exists()
+            && let Some(what) = missing_model::without_config(&directory)
+        {
+            return Err(RunError::model(format!("{}: {what}", directory.display())));
+        }
         let file = |name: &str| match fs::read(directory.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -53,6 +58,9 @@ impl ModelDirectory {
     /// [`RunError::Model`] names what is missing or damaged.
     pub fn load(self, device: &Device) -> Result<LoadedModel, RunError> {
         let name = self.directory.display();
+        if let Some(what) = missing_model::without_weights(&self.directory) {
+            return Err(RunError::model(format!("{name}: {what}")));
+        }
         let remedy = match self.directory.join("trainer").exists() {
             true => "remove this checkpoint to resume from an earlier one",
             false => "fetch the model again, or let save_pretrained write it as safetensors",
