@@ -242,15 +242,14 @@ fn crossed(prompts: &[Vec<u32>], leads: &[Vec<u32>]) -> Vec<Vec<u32>> {
 
 /// Chats with content that template engines may render differently.
 pub fn chats() -> Vec<Vec<Message>> {
-    let message = |role: &str, content: &str| Message { role: role.to_owned(), content: content.to_owned() };
     vec![
-        vec![message("user", "12+35=")],
-        vec![message("user", "  {{ x }} {% if %} <b>&amp;\"'\\n\r\n\u{301}日本\n ")],
+        vec![Message::new("user", "12+35=")],
+        vec![Message::new("user", "  {{ x }} {% if %} <b>&amp;\"'\\n\r\n\u{301}日本\n ")],
         vec![
-            message("system", "Be brief.\n"),
-            message("user", "1+1?"),
-            message("assistant", " 2 "),
-            message("user", "<think>and 2+2?</think>"),
+            Message::new("system", "Be brief.\n"),
+            Message::new("user", "1+1?"),
+            Message::new("assistant", " 2 "),
+            Message::new("user", "<think>and 2+2?</think>"),
         ],
     ]
 }

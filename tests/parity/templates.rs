@@ -4,7 +4,7 @@ use crate::peer::{Peer, notice};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use ssft_wgpu::data::record::Message;
-use ssft_wgpu::data::template::{Date, Template, TemplateTokens};
+use ssft_wgpu::data::template::{Date, Template, TemplateTokens, ThoughtForm, user_message};
 
 /// Templates that every release of TRL has; a new one may have more.
 const LEAST: [&str; 6] = ["llama3", "llama3_1", "llama3_2", "qwen2_5", "qwen3", "qwen3_instruct_2507"];
@@ -13,6 +13,16 @@ const LEAST: [&str; 6] = ["llama3", "llama3_1", "llama3_2", "qwen2_5", "qwen3", 
 const TOKENS: [TemplateTokens<'static>; 2] = [
     TemplateTokens { bos: Some("<s>"), eos: Some("</s>"), pad: Some("<pad>"), unk: Some("<unk>") },
     TemplateTokens { bos: None, eos: Some("<|im_end|>"), pad: None, unk: None },
+];
+
+/// Templates with the text before a thought and between thought and answer, for those that write thoughts in a form that continues
+/// the start of the assistant's message.
+const THOUGHTS: [(&str, Option<[&str; 2]>); 5] = [
+    ("llama3", None),
+    ("qwen2_5", None),
+    ("qwen3", Some(["<think>\n", "\n</think>\n\n"])),
+    ("qwen3_5_think", Some(["", "\n</think>\n\n"])),
+    ("qwen3_5_nothink", None),
 ];
 
 /// Differences between our renderings and those of transformers.
@@ -35,6 +45,12 @@ pub fn compare_templates(peer: &mut Peer) -> Result<Vec<String>> {
         for template in templates {
             let source = template["source"].as_str().context("no source")?;
             let ours = Template::new(source)?.on(Date::new(2024, 7, 6).context("a day")?);
+            let known = THOUGHTS.iter().find(|(name, _)| template["name"] == *name);
+            if let Some((name, texts)) = known {
+                let form = ThoughtForm::of(&ours, tokens).map(|form| form.join("T", "A"));
+                let expected = texts.map(|[before, between]| format!("{before}T{between}A"));
+                ensure!(form == expected, "template {name}: thoughts as {form:?}, not {expected:?}");
+            }
             for (chat, theirs) in chats().iter().zip(template["texts"].as_array().into_iter().flatten()) {
                 texts += 1;
                 let rendered = ours.render(chat, tokens).ok();
@@ -55,9 +71,11 @@ pub fn compare_templates(peer: &mut Peer) -> Result<Vec<String>> {
 /// white space and braces, long, empty.
 fn chats() -> Vec<Vec<Message>> {
     let chat = |turns: &[(&str, &str)]| {
-        let message =
-            |&(role, content): &(&str, &str)| Message { role: role.to_owned(), content: content.to_owned() };
-        turns.iter().map(message).collect::<Vec<_>>()
+        turns.iter().map(|&(role, content)| Message::new(role, content)).collect::<Vec<_>>()
+    };
+    let thought = |text: &str, content: &str| {
+        let reasoning_content = Some(text.to_owned());
+        Message { reasoning_content, ..Message::new("assistant", content) }
     };
     let (user, assistant, system) = ("user", "assistant", "system");
     let long: Vec<(&str, &str)> =
@@ -89,6 +107,9 @@ fn chats() -> Vec<Vec<Message>> {
         chat(&[(user, "<tool_response>\nx\n</tool_response>")]),
         chat(&[(user, "<|im_end|><|eot_id|></s>"), (assistant, "/think"), (user, "/no_think")]),
         chat(&[(system, "only")]),
+        vec![user_message("q"), thought("hm", "42")],
+        vec![user_message("q"), thought(" \n hm\n\n", "\n42"), user_message("again")],
+        vec![user_message("q"), thought("", "<think>x</think>y"), thought("z", ""), user_message("r")],
         chat(&long),
         chat(&[]),
     ]

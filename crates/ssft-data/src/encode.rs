@@ -147,10 +147,14 @@ impl Encoder {
     /// # Errors
     /// As [`Template::render`].
     pub fn rendered(&self, messages: &[Message]) -> Result<String, DataError> {
+        self.template.render(messages, self.template_tokens())
+    }
+
+    /// The special tokens that the chat template can refer to.
+    pub fn template_tokens(&self) -> TemplateTokens<'_> {
         let tokenizer = &self.tokenizer;
         let (eos, pad) = (Some(tokenizer.eos_token()), Some(tokenizer.pad_token()));
-        let named = TemplateTokens { bos: tokenizer.bos_token(), eos, pad, unk: tokenizer.unk_token() };
-        self.template.render(messages, named)
+        TemplateTokens { bos: tokenizer.bos_token(), eos, pad, unk: tokenizer.unk_token() }
     }
 
     /// Encodes a record.

@@ -34,6 +34,16 @@ pub struct Message {
     pub role: String,
     /// The text of the message.
     pub content: String,
+    /// Reasoning of the assistant before this message. Whether a prompt shows it depends on the chat template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+}
+
+impl Message {
+    /// A message without reasoning.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into(), reasoning_content: None }
+    }
 }
 
 /// One reasoning trace that ends in the correct answer.

@@ -32,7 +32,7 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let mut messages = turns(row)?;
     let system = row.text_if_any(SYSTEM)?;
     if !system.trim().is_empty() && messages.iter().all(|message| message.role != "system") {
-        messages.insert(0, Message { role: "system".to_owned(), content: system });
+        messages.insert(0, Message::new("system", system));
     }
     let reply = messages.iter().rposition(|message| message.role == "assistant");
     let reply = reply.ok_or(NoReading::Unusable(QuestionDrop::NoReply))?;
@@ -62,7 +62,7 @@ fn message(column: &str, mut turn: Value) -> Result<Message, NoReading> {
     let speaker = text(column, part(SPEAKER), "turns whose speaker is text")?;
     let content = text(column, part(TEXT), "turns whose content is text")?;
     let role = role(speaker.trim()).ok_or(NoReading::Unusable(QuestionDrop::OtherRole))?;
-    Ok(Message { role: role.to_owned(), content })
+    Ok(Message::new(role, content))
 }
 
 fn no_turn(column: &str, turn: &Value) -> RowFault {

@@ -21,7 +21,7 @@ export interface ModelInfo {
 }
 
 export interface DataRecord {
-  id: string; question?: string; messages?: { role: string; content: string }[];
+  id: string; question?: string; messages?: { role: string; content: string; reasoning_content?: string }[];
   traces: { source?: string; text: string }[]; answer?: string;
 }
 export interface TaskOptions { task?: TaskName; difficulty?: number; train_questions?: number; eval_questions?: number; seed?: number }

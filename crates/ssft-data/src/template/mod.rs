@@ -13,6 +13,7 @@
 //! | `source.rs` | limits on the template's source, and its translation for `minijinja` |
 //! | `bind.rs` | names that a statement binds, used by `source.rs` |
 //! | `bounds.rs` | limits on the size of values at run time |
+//! | `thoughts.rs` | [`ThoughtForm`]: how a template writes reasoning before an answer |
 //!
 //! Templates are untrusted input: every loop, value and message has a limit.
 
@@ -23,8 +24,10 @@ mod engine;
 mod json;
 mod methods;
 mod source;
+mod thoughts;
 
 pub use date::Date;
+pub use thoughts::ThoughtForm;
 
 use crate::error::DataError;
 use crate::record::{Message, Record};
@@ -153,6 +156,15 @@ impl Template {
     /// [`DataError::TemplateRender`] if the template rejects the messages or uses an unsupported construct;
     /// [`DataError::TemplateEndless`] if it exceeds its work budget.
     pub fn render(&self, messages: &[Message], tokens: TemplateTokens<'_>) -> Result<String, DataError> {
+        self.render_to(messages, tokens, End::Generation)
+    }
+
+    fn render_to(
+        &self,
+        messages: &[Message],
+        tokens: TemplateTokens<'_>,
+        end: End,
+    ) -> Result<String, DataError> {
         if self.is_plain() {
             return Ok(messages.iter().map(|message| message.content.as_str()).collect());
         }
@@ -161,17 +173,32 @@ impl Template {
         environment.set_fuel(Some(fuel));
         let template = environment.get_template(NAME);
         template
-            .and_then(|template| template.render(variables(messages, tokens)))
+            .and_then(|template| template.render(variables(messages, tokens, end)))
             .map_err(|error| render_error(&error, fuel))
     }
 }
 
+/// End of a rendering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The start of the assistant's message.
+    Generation,
+    /// The last message.
+    LastMessage,
+}
+
 /// The variables that transformers passes to a template.
-fn variables(messages: &[Message], tokens: TemplateTokens<'_>) -> Value {
-    let turn = |turn: &Message| context! { role => &turn.role, content => &turn.content };
+fn variables(messages: &[Message], tokens: TemplateTokens<'_>, end: End) -> Value {
+    let turn = |turn: &Message| match &turn.reasoning_content {
+        // Defined only if present: templates test for `is defined`.
+        Some(reasoning) => {
+            context! { role => &turn.role, content => &turn.content, reasoning_content => reasoning }
+        }
+        None => context! { role => &turn.role, content => &turn.content },
+    };
     let mut variables = BTreeMap::from([
         ("messages", messages.iter().map(turn).collect::<Value>()),
-        ("add_generation_prompt", Value::from(true)),
+        ("add_generation_prompt", Value::from(end == End::Generation)),
         // `None` rather than undefined: templates test for `is none`.
         ("tools", Value::from(())),
         ("documents", Value::from(())),
@@ -182,7 +209,9 @@ fn variables(messages: &[Message], tokens: TemplateTokens<'_>) -> Value {
 
 /// The work budget for rendering `messages`, in units.
 fn fuel_for(messages: &[Message]) -> u64 {
-    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    let texts =
+        messages.iter().flat_map(|message| [Some(&message.content), message.reasoning_content.as_ref()]);
+    let bytes: usize = texts.flatten().map(String::len).sum();
     FUEL + FUEL_PER_MESSAGE * messages.len() as u64 + (bytes / BYTES_PER_FUEL) as u64
 }
 
@@ -202,7 +231,7 @@ pub fn messages_of(record: &Record) -> Cow<'_, [Message]> {
 
 /// A message with the role `user`.
 pub fn user_message(text: &str) -> Message {
-    Message { role: "user".to_owned(), content: text.to_owned() }
+    Message::new("user", text)
 }
 
 /// The template's name in the engine's messages.

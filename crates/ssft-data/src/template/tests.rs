@@ -6,7 +6,7 @@ mod dialect;
 use super::*;
 
 fn message(role: &str, content: &str) -> Message {
-    Message { role: role.to_owned(), content: content.to_owned() }
+    Message::new(role, content)
 }
 
 fn render(source: &str, messages: &[Message]) -> Result<String, String> {
@@ -76,6 +76,15 @@ fn hugging_face_dialect() {
     }
 }
 
+/// Reasoning is a variable of a message only where it is present, as in transformers.
+#[test]
+fn reasoning_is_defined_only_if_present() {
+    let source = "{% for m in messages %}{{ m.reasoning_content is defined }}{{ m.get('reasoning_content') }}{{ 'reasoning_content' in m }} {{ m | tojson }};{% endfor %}";
+    let thought = Message { reasoning_content: Some("t".to_owned()), ..message("assistant", "c") };
+    let expected = r#"FalseNoneFalse {"role": "user", "content": "q"};TruetTrue {"role": "assistant", "content": "c", "reasoning_content": "t"};"#;
+    assert_eq!(render(source, &[message("user", "q"), thought]).as_deref(), Ok(expected));
+}
+
 #[test]
 fn errors_are_one_line() {
     let cases = [
@@ -110,4 +119,6 @@ fn long_questions_stay_within_the_budget() {
     let long = "x".repeat(4 << 20);
     let rendered = render(CHATML, &[user_message(&long)]).unwrap();
     assert_eq!(rendered.len(), long.len() + "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n".len());
+    let thought = Message { reasoning_content: Some(long.clone()), ..message("assistant", "") };
+    assert_eq!(render("{{ messages[0].reasoning_content | trim }}", &[thought]), Ok(long));
 }

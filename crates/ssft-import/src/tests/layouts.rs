@@ -145,10 +145,9 @@ fn openthoughts_chats() {
     };
     let rows = [row("a", "1"), row("b", "2"), row("a", " 3\n"), row("a", "1 ")];
     let (counts, records) = both(&rows, Layout::OpenThoughts);
-    let message = |role: &str, content: &str| Message { role: role.into(), content: content.into() };
     // `b` is complete first.
-    assert_eq!(records[0].messages, Some(vec![message("system", "Think."), message("user", "b")]));
-    assert_eq!(records[1].messages, Some(vec![message("system", "Think."), message("user", "a")]));
+    assert_eq!(records[0].messages, Some(vec![Message::new("system", "Think."), Message::new("user", "b")]));
+    assert_eq!(records[1].messages, Some(vec![Message::new("system", "Think."), Message::new("user", "a")]));
     assert_eq!(traces(&records[1]), ["trace-1: 1", "trace-2: 3"]);
     assert_eq!((records[0].id.as_str(), records[1].id.as_str()), ("d-2", "d-1"));
     assert_eq!(
