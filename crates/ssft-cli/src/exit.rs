@@ -70,7 +70,9 @@ impl Failure {
 
 /// Rewrites a message of a library for the command line: settings as flags, commands with the name of the program.
 pub fn in_words(message: &str) -> String {
-    spelled(message, dashed).replace("`data make`", "`ssft-wgpu data make`")
+    let commands = ["data make", "data check"];
+    let named = |text: String, name| text.replace(&format!("`{name}`"), &format!("`ssft-wgpu {name}`"));
+    commands.into_iter().fold(spelled(message, dashed), named)
 }
 
 /// Silences the panic hook unless `RUST_BACKTRACE` is set: [`guard`] reports a panic as one line.

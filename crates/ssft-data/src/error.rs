@@ -276,6 +276,30 @@ pub enum LineFault {
         /// The role, quoted.
         role: String,
     },
+    /// A message without content: of the user, or an earlier answer.
+    #[error("question {id}, message {message}: empty \"content\"; write its text or drop the message")]
+    EmptyMessage {
+        /// The question's id, quoted.
+        id: String,
+        /// Position of the message, from 1.
+        message: usize,
+    },
+    /// `messages` without a message of the user.
+    #[error("question {id} has no message of the user in \"messages\"; add one or drop the line")]
+    NoUser {
+        /// The question's id, quoted.
+        id: String,
+    },
+    /// `messages` that end with an answer, which would be a part of the prompt.
+    #[error(
+        "question {id}, message {message}: an answer of the assistant at the end of the prompt; move it into \"traces\""
+    )]
+    EndsWithAnswer {
+        /// The question's id, quoted.
+        id: String,
+        /// Position of the message, from 1.
+        message: usize,
+    },
     /// `traces` is an empty list.
     #[error("question {id} has no traces; add at least one or drop the line")]
     NoTraces {

@@ -4,6 +4,7 @@ use super::asking::{check_count, check_number_of_forks, check_questions};
 use crate::args::{CheckArgs, MakeArgs};
 use crate::exit::{Failure, in_words, say};
 use ssft_data::dataset::{Limits, check_file, fork_problems, write_records};
+use ssft_data::encode::Encoder;
 use ssft_data::error::DataError;
 use ssft_data::record::Record;
 use ssft_data::words::counted;
@@ -12,6 +13,9 @@ use ssft_run::settings::{LeadChoice, Settings};
 use ssft_run::store::ModelDirectory;
 use ssft_run::{QuestionForm, WantedForks, day, task};
 use ssft_tasks::TaskSpec;
+
+/// Most notes of `data check` in full.
+const NOTES: usize = 5;
 
 pub fn make(args: &MakeArgs) -> Result<(), Failure> {
     check_questions("--train", args.train)?;
@@ -42,11 +46,15 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
         Some(model) => model.side.tokenizer.forks().len(),
         None => wanted.after(0),
     };
-    let checked = check_file(&args.file, &Limits::default());
+    let mut checked = check_file(&args.file, &Limits::default());
     let mut problems: Vec<String> = checked.problems.iter().map(DataError::to_string).collect();
     let name = args.file.display();
     problems.extend(fork_problems(&checked.records, forks).map(|error| format!("{name}: {error}")));
-    problems.extend(row_problems(&checked.records, args, model.as_ref(), forks)?);
+    if let Some(encoder) = encoder(&checked.records, args, model.as_ref(), forks)? {
+        let records = &checked.records;
+        problems.extend(encoder.problems(records).map(|error| format!("{name}: {error}")));
+        checked.notes.extend(encoder.notes(records.iter()));
+    }
     for problem in problems.iter().take(Limits::default().problems) {
         say(&in_words(problem));
     }
@@ -58,6 +66,9 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("{name}: {count}{more}")));
     }
     if !args.quiet {
+        for line in checked.notes.lines(NOTES) {
+            println!("note: {line}");
+        }
         let traces: usize = checked.records.iter().map(|record| record.traces.len()).sum();
         let questions = counted(checked.records.len(), "question");
         println!("{name}: {questions} with {}, no problem", counted(traces, "trace"));
@@ -65,16 +76,15 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Problems of rows that are too long or empty, with the tokenizer and template of --model, else with those that
-/// `train --data` would make.
-fn row_problems(
+/// The encoder with the tokenizer and template of --model, else with those that `train --data` would make; `None` without records.
+fn encoder(
     records: &[Record],
     args: &CheckArgs,
     model: Option<&ModelDirectory>,
     forks: usize,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Option<Encoder>, Failure> {
     if records.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let rendering = |context: usize| -> Result<Rendering, Failure> {
         let (template, context) = (args.template, args.context.unwrap_or(context));
@@ -94,5 +104,5 @@ fn row_problems(
             encoding::of_records(&records, vocabulary, forks, &rendering(settings.context)?)?
         }
     };
-    Ok(encoder.problems(records).map(|error| format!("{}: {error}", args.file.display())).collect())
+    Ok(Some(encoder))
 }

@@ -2,7 +2,7 @@
 
 use super::training::Training;
 use crate::args::TrainArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, in_words};
 use crate::interrupts::Interrupts;
 use crate::voice::{Output, Voice};
 use ssft_data::words::counted;
@@ -83,7 +83,7 @@ fn stem(settings: &Settings) -> String {
 
 /// Prints device, data, model, method and directory of the run.
 fn introduce(voice: Voice, settings: &Settings, device: &NamedDevice, start: &Start, run: &RunDirectory) {
-    let Start { course, text, note } = start;
+    let Start { course, text, notes } = start;
     let data = match &settings.data {
         Some(path) => path.display().to_string(),
         None => {
@@ -116,5 +116,5 @@ fn introduce(voice: Voice, settings: &Settings, device: &NamedDevice, start: &St
     if course.trainer.steps_done() > 0 {
         voice.say(&format!("resumed  after step {}", course.trainer.steps_done()));
     }
-    note.iter().for_each(|line| voice.say(line));
+    notes.iter().for_each(|line| voice.say(&in_words(line)));
 }

@@ -15,13 +15,16 @@
 //! # Ok::<(), ssft_data::error::DataError>(())
 //! ```
 
+mod keys;
+
 use crate::error::{DataError, LineFault};
 use crate::lines::{Lines, is_object, json_reason};
+use crate::note::{Note, Notes, Part, Remark};
 use crate::record::{Message, Record, Trace};
 use crate::words::quote;
 use crate::writer::RecordWriter;
+use keys::{UnusedKey, unused_keys};
 use serde_json::error::Category;
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -42,11 +45,14 @@ impl Default for Limits {
     }
 }
 
-/// Result of checking a file: the valid records and the problems of the other lines.
+/// Result of checking a file: the valid records, notes on them, and the problems of the other lines.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Valid records, in file order.
     pub records: Vec<Record>,
+    /// Notes on the valid records: keys of messages that no prompt has. Those that depend on the template come from
+    /// [`Encoder::notes`](crate::encode::Encoder::notes).
+    pub notes: Notes,
     /// Problems in file order, at most [`Limits::problems`].
     pub problems: Vec<DataError>,
 }
@@ -91,7 +97,8 @@ pub fn check_file(path: &Path, limits: &Limits) -> Checked {
 
 /// Checks the lines of `input` and collects up to [`Limits::problems`] problems; `name` is the file name in errors.
 pub fn check_records(name: &str, input: impl BufRead, limits: &Limits) -> Checked {
-    let mut reader = RecordReader { name, limits, checked: Checked::default(), lines: HashMap::new() };
+    let checked = Checked { notes: Notes::of_file(name), ..Checked::default() };
+    let mut reader = RecordReader { name, limits, checked };
     if let Err(error) = reader.read(input) {
         reader.checked.problems.push(DataError::reading(name.to_owned(), &error));
     }
@@ -133,8 +140,6 @@ struct RecordReader<'a> {
     name: &'a str,
     limits: &'a Limits,
     checked: Checked,
-    /// Line number of the first occurrence of each id.
-    lines: HashMap<String, usize>,
 }
 
 impl RecordReader<'_> {
@@ -143,7 +148,7 @@ impl RecordReader<'_> {
         while self.checked.problems.len() < self.limits.problems.max(1) {
             let Some(line) = lines.next_line()? else { break };
             match line.text.and_then(parse_line) {
-                Ok(Some(record)) => self.take_record(line.number, record),
+                Ok(Some((record, keys))) => self.take_record(line.number, record, keys),
                 Ok(None) => {}
                 Err(fault) => self.report(line.number, fault),
             }
@@ -151,14 +156,20 @@ impl RecordReader<'_> {
         Ok(())
     }
 
-    fn take_record(&mut self, line: usize, record: Record) {
+    fn take_record(&mut self, line: usize, record: Record, keys: Vec<UnusedKey>) {
         let mut faults = record_faults(&record);
-        match self.lines.get(&record.id) {
+        match self.checked.notes.line_of(&record.id) {
             _ if record.id.is_empty() => {}
-            Some(&first) => faults.insert(0, LineFault::DuplicateId { id: quote(&record.id), first }),
-            None => drop(self.lines.insert(record.id.clone(), line)),
+            Some(first) => faults.insert(0, LineFault::DuplicateId { id: quote(&record.id), first }),
+            None => self.checked.notes.set_line(&record.id, line),
         }
         if faults.is_empty() {
+            let note = |UnusedKey { message, key }: UnusedKey| Note {
+                id: record.id.clone(),
+                part: Part::Message(message),
+                remark: Remark::Key { key },
+            };
+            self.checked.notes.extend(keys.into_iter().map(note));
             self.checked.records.push(record);
         }
         for fault in faults {
@@ -173,17 +184,19 @@ impl RecordReader<'_> {
     }
 }
 
-/// The record of a line; `None` for a blank line.
-fn parse_line(text: &str) -> Result<Option<Record>, LineFault> {
+/// The record of a line and the keys of its messages that are not used; `None` for a blank line.
+fn parse_line(text: &str) -> Result<Option<(Record, Vec<UnusedKey>)>, LineFault> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match serde_json::from_str(text) {
+    let record: Record = match serde_json::from_str(text) {
         // serde's derived implementation also accepts an array of the fields, which is not a documented form.
-        Ok(_) if !is_object(text) => Err(LineFault::NotObject),
-        Ok(record) => Ok(Some(record)),
-        Err(error) => Err(json_fault(text, &error)),
-    }
+        Ok(_) if !is_object(text) => return Err(LineFault::NotObject),
+        Ok(record) => record,
+        Err(error) => return Err(json_fault(text, &error)),
+    };
+    let keys = if record.messages.is_some() { unused_keys(text) } else { Ok(Vec::new()) };
+    Ok(Some((record, keys.map_err(|error| json_fault(text, &error))?)))
 }
 
 fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
@@ -216,17 +229,25 @@ fn record_faults(record: &Record) -> Vec<LineFault> {
 }
 
 fn message_faults(id: &str, messages: &[Message]) -> Vec<LineFault> {
-    if messages.is_empty() {
-        return vec![LineFault::EmptyMessages { id: id.to_owned() }];
-    }
-    let unknown = |role: &str| !matches!(role, "system" | "user" | "assistant");
-    let faulty = messages.iter().enumerate().filter(|(_, message)| unknown(&message.role));
-    let fault = |(index, message): (usize, &Message)| LineFault::UnknownRole {
-        id: id.to_owned(),
-        message: index + 1,
-        role: quote(&message.role),
+    let id = || id.to_owned();
+    let Some(last) = messages.last() else { return vec![LineFault::EmptyMessages { id: id() }] };
+    let fault = |(index, message): (usize, &Message)| match message.role.as_str() {
+        // An empty system message is one of its own: it replaces the default of templates that have one.
+        "system" => None,
+        "user" | "assistant" => {
+            let is_empty = message.content.trim().is_empty();
+            is_empty.then(|| LineFault::EmptyMessage { id: id(), message: index + 1 })
+        }
+        role => Some(LineFault::UnknownRole { id: id(), message: index + 1, role: quote(role) }),
     };
-    faulty.map(fault).collect()
+    let mut faults: Vec<LineFault> = messages.iter().enumerate().filter_map(fault).collect();
+    let is_known = |message: &Message| matches!(message.role.as_str(), "system" | "assistant");
+    if messages.iter().all(is_known) {
+        faults.push(LineFault::NoUser { id: id() });
+    } else if last.role == "assistant" {
+        faults.push(LineFault::EndsWithAnswer { id: id(), message: messages.len() });
+    }
+    faults
 }
 
 fn trace_faults(id: &str, traces: &[Trace]) -> Vec<LineFault> {

@@ -130,6 +130,71 @@ fn every_fault_of_a_line() {
     }
 }
 
+/// A record with these messages, each a role and a content.
+fn chat(turns: &[[&str; 2]]) -> String {
+    let turn = |[role, content]: &[&str; 2]| serde_json::json!({"role": role, "content": content});
+    let turns: Vec<_> = turns.iter().map(turn).collect();
+    serde_json::json!({"id": "q1", "messages": turns, "traces": [{"text": "2"}]}).to_string()
+}
+
+#[test]
+fn chats_are_checked_like_questions() {
+    let (system, user, assistant) = (["system", "s"], ["user", "u"], ["assistant", "a"]);
+    let empty = |number| {
+        format!(r#"question "q1", message {number}: empty "content"; write its text or drop the message"#)
+    };
+    let answer = |number| {
+        format!(
+            r#"question "q1", message {number}: an answer of the assistant at the end of the prompt; move it into "traces""#
+        )
+    };
+    let no_user =
+        || r#"question "q1" has no message of the user in "messages"; add one or drop the line"#.to_owned();
+    let cases: [(&[[&str; 2]], Vec<String>); 11] = [
+        (&[user], vec![]),
+        (&[system, user, assistant, user], vec![]),
+        (&[assistant, user, user], vec![]),
+        // An empty system message replaces the default of a template; one after the question is a part of it.
+        (&[["system", ""], user, ["system", " "]], vec![]),
+        (&[user, assistant], vec![answer(2)]),
+        (&[user, assistant, user, assistant, ["assistant", "\t"]], vec![empty(5), answer(5)]),
+        (&[["user", " \n\u{3000}"]], vec![empty(1)]),
+        (&[user, ["assistant", ""], user], vec![empty(2)]),
+        (&[system], vec![no_user()]),
+        (&[system, assistant], vec![no_user()]),
+        (&[assistant], vec![no_user()]),
+    ];
+    for (turns, faults) in cases {
+        let expected: Vec<String> = faults.iter().map(|fault| format!("d.jsonl:3: {fault}")).collect();
+        assert_eq!(messages(format!("\n\n{}\n", chat(turns))), expected, "{turns:?}");
+    }
+}
+
+#[test]
+fn keys_of_messages_that_are_not_read_are_noted() {
+    let first = r#"{"id":"a","messages":[{"role":"user","content":"x","weight":0,"name":" ","tool_calls":[]}],"traces":[{"text":"2"}]}"#;
+    let second = r#"{"id":"b","messages":[{"role":"user","content":"x"},{"role":"assistant","content":"y","reasoning_content":"r","tool_calls":[{"id":1}]},{"role":"user","content":"z","weight":1,"name":null,"reasoning_content":null}],"traces":[{"text":"2"}]}"#;
+    let faulty = r#"{"id":"c","messages":[{"role":"user","content":"","audio":1}],"traces":[{"text":"2"}]}"#;
+    let checked =
+        check_records("d.jsonl", format!("{first}\n\n{second}\n{faulty}\n").as_bytes(), &Limits::default());
+    let expected = [
+        r#"d.jsonl:1: question "a", message 1: "weight" is not part of the prompt (one of 2)"#,
+        r#"d.jsonl:3: question "b", message 2: "tool_calls" is not part of the prompt"#,
+    ];
+    assert_eq!(checked.notes.lines(5), expected);
+    assert_eq!((checked.records.len(), checked.problems.len()), (2, 1));
+    let reasoning =
+        |at: usize| checked.records[1].messages.as_ref().unwrap()[at].reasoning_content.as_deref();
+    assert_eq!((reasoning(1), reasoning(2)), (Some("r"), None));
+    // A message is an object, not a list of its fields.
+    let list = r#"{"id":"d","messages":[["user","x"]],"traces":[{"text":"2"}]}"#;
+    assert!(
+        messages(list)[0].starts_with("d.jsonl:1: invalid type: sequence, expected a map;"),
+        "{:?}",
+        messages(list)
+    );
+}
+
 #[test]
 fn bytes_that_are_no_text() {
     let mut file = format!("{GOOD}\r\nab").into_bytes();

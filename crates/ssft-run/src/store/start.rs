@@ -11,13 +11,15 @@ use crate::forking::WantedForks;
 use crate::model_text::ModelText;
 use crate::questions::{QuestionForm, Split};
 use crate::settings::{Layers, Origin, Settings};
-use ssft_data::dataset::{Limits, check_forks, read_records};
+use ssft_data::dataset::{Limits, check_file, check_forks};
 use ssft_data::error::DataError;
+use ssft_data::note::Notes;
 use ssft_data::record::Record;
 use ssft_data::words::counted;
 use ssft_model::config::Preset;
 use ssft_model::directory::{Carried, LoadedModel};
 use ssft_model::{Decoder, DecoderConfig, Precision};
+use std::mem;
 use std::path::{self, Path, PathBuf};
 
 /// A run that is ready for its first step.
@@ -27,8 +29,8 @@ pub struct Start {
     pub course: Course,
     /// Encoder, fork lead and carried files.
     pub text: ModelText,
-    /// A line for the user about forking tokens that were added to the model.
-    pub note: Option<String>,
+    /// Lines for the user: forking tokens that were added to the model, parts of the questions that never reach it.
+    pub notes: Vec<String>,
 }
 
 /// Records of the run that `settings` describe, split.
@@ -36,13 +38,16 @@ pub struct Start {
 /// # Errors
 /// [`RunError::Data`] for data that cannot be used, with its place.
 pub fn split(settings: &Settings) -> Result<Split, RunError> {
-    match &settings.data {
-        Some(path) => {
-            let records = read_records(path, &Limits::default()).map_err(RunError::data)?;
-            Ok(Split::of_records(records, settings))
-        }
-        None => Split::of_task(settings),
-    }
+    read(settings).map(|(split, _)| split)
+}
+
+/// As [`split`], with notes on the records of a file.
+fn read(settings: &Settings) -> Result<(Split, Notes), RunError> {
+    let Some(path) = &settings.data else { return Ok((Split::of_task(settings)?, Notes::default())) };
+    let mut checked = check_file(path, &Limits { problems: 1, ..Limits::default() });
+    let notes = mem::take(&mut checked.notes);
+    let records = checked.into_records().map_err(RunError::data)?;
+    Ok((Split::of_records(records, settings), notes))
 }
 
 /// Prepares a run, from the newest `checkpoint` if there is one. Settings that follow from the model, the device and the calendar
@@ -58,7 +63,7 @@ pub fn prepare(
 ) -> Result<Start, RunError> {
     // 1. Questions, and the text side of the model: everything that can be wrong with text comes before weights are read.
     check_data_there(settings, layers)?;
-    let split = split(settings)?;
+    let (split, mut unused) = read(settings)?;
     let given = match checkpoint.or(settings.model.as_deref()) {
         Some(place) => Some(with_forks(ModelDirectory::read(place)?, settings, layers)?),
         None => None,
@@ -67,6 +72,7 @@ pub fn prepare(
     let date = settings.date.get_or_insert_with(day::today).clone();
     let rendering = Rendering::new(settings, Some(day::parse(&date)?));
     let encoding = encoding_of(given.as_ref(), &split, settings, &rendering)?;
+    unused.extend(encoding.0.notes(split.all()));
     let questions = encode(split, &encoding.0, settings)?;
     // 2. The model.
     let autodiff = device.device.clone().autodiff();
@@ -75,7 +81,8 @@ pub fn prepare(
     }
     let loaded = given.map(|given| given.load(&autodiff)).transpose()?;
     let stored = loaded.as_ref().map_or(Precision::F32, |loaded| loaded.precision);
-    let note = loaded.as_ref().and_then(new_rows);
+    let unused = unused.in_short().map(|line| format!("note     {line}"));
+    let notes = loaded.as_ref().and_then(new_rows).into_iter().chain(unused).collect();
     let (model, carried) = match loaded {
         Some(loaded) => (loaded.model, loaded.side.carried),
         None => (fresh(settings, encoding.0.tokenizer().vocab_size(), &autodiff), Carried::default()),
@@ -103,7 +110,7 @@ pub fn prepare(
             &format!("is less than the {done} that are done; give {done} or more"),
         ));
     }
-    Ok(Start { course, text, note })
+    Ok(Start { course, text, notes })
 }
 
 /// Refuses a data file that a configuration file names and that is gone, as after a move.
