@@ -399,6 +399,52 @@ fn a_dataset_becomes_questions_to_train_on() {
     }
 }
 
+/// Thoughts, calls and unread keys from a dataset to a run: nothing is left out without a word.
+#[test]
+fn chats_lose_nothing_without_a_word() {
+    let home = Home::new();
+    fixture(&home, WITH_FORKS);
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content and loop.last %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    home.write("model/chat_template.jinja", template);
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let assistant = |text: &str| json!({"role": "assistant", "content": text, "reasoning_content": "2+5=7"});
+    let called = json!({"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "add"}}]});
+    let rows = [
+        json!({"messages": [user("12+35?"), assistant("47"), user("sure?"), assistant("yes")], "tools": ["add"]}),
+        json!({"messages": [user("1+1?"), called]}),
+        json!({"messages": [user("1+2?"), assistant("3")]}),
+    ];
+    home.write("rows.jsonl", rows.map(|row| row.to_string() + "\n").concat());
+    let done = home.run("data import rows.jsonl --out data.jsonl --model model").succeeded();
+    let expected = [
+        "data.jsonl: 3 rows: 2 questions kept with 2 traces",
+        "dropped 1 question: 1 with calls of tools",
+        "not read: columns tools (1 row)",
+        r#"thoughts in the form of the chat template: "<think>\n..\n</think>\n\n..""#,
+    ];
+    assert_eq!(done.stdout.lines().collect::<Vec<_>>(), expected);
+    let text = fs::read_to_string(home.path("data.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first["messages"], json!([user("12+35?"), assistant("47"), user("sure?")]));
+    assert_eq!(first["traces"][0]["text"], "<think>\n2+5=7\n</think>\n\nyes");
+    // The template shows no thoughts of earlier turns, and no keys of users' own.
+    home.write("data.jsonl", text.replace(r#""content":"sure?""#, r#""content":"sure?","weight":1"#));
+    let key = r#"data.jsonl:1: question "rows-1", message 3: "weight" is not part of the prompt"#;
+    let reasoning = r#"data.jsonl:1: question "rows-1", message 2: "reasoning_content" is not part of the prompt: the chat template leaves it out"#;
+    let done = home.run("data check data.jsonl --model model").succeeded();
+    let expected =
+        format!("note: {key}\nnote: {reasoning}\ndata.jsonl: 2 questions with 2 traces, no problem\n");
+    assert_eq!(done.stdout, expected);
+    let done = home.run(&train("--steps 1 --out run")).succeeded();
+    let expected = format!("note     {key}, and 1 note on other parts; `ssft-wgpu data check` prints them\n");
+    assert!(done.stderr.contains(&expected), "{done:#?}");
+    // A template without thoughts: said, and written as without a model.
+    fs::remove_file(home.path("model/chat_template.jinja")).unwrap();
+    let done = home.run("data import rows.jsonl --out data.jsonl --model model").succeeded();
+    let says = "thoughts before a blank line: the chat template has no form of its own for them\n";
+    assert!(done.stdout.ends_with(says), "{done:#?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_import_that_is_stopped_leaves_nothing() {

@@ -1,10 +1,23 @@
 //! The reference answer within a solution.
 
+use crate::error::RowFault;
+use crate::row::Row;
+
 /// Longest solution that is itself an answer, in characters.
 const ANSWER_CHARS: usize = 200;
 
+/// The answer in the solution of a row, in a column that it may lack. A solution without an answer stays in its column, unread.
+pub(super) fn reference(row: &mut Row, column: &str) -> Result<Option<String>, RowFault> {
+    let solution = row.text_if_any(column)?;
+    let answer = answer(&solution);
+    if answer.is_none() {
+        row.put_back(column, solution);
+    }
+    Ok(answer)
+}
+
 /// The answer in `solution`: the content of its last `\boxed{..}`, or all of it if it is one short line.
-pub(super) fn reference(solution: &str) -> Option<String> {
+fn answer(solution: &str) -> Option<String> {
     let solution = solution.trim();
     if let Some(boxed) = last_boxed(solution).map(str::trim).filter(|content| !content.is_empty()) {
         return Some(boxed.to_owned());
@@ -55,7 +68,7 @@ mod tests {
             (&long[1..], Some(&long[1..])),
         ];
         for (solution, answer) in cases {
-            assert_eq!(reference(solution).as_deref(), answer, "{solution}");
+            assert_eq!(super::answer(solution).as_deref(), answer, "{solution}");
         }
     }
 }

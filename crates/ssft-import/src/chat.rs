@@ -1,21 +1,16 @@
 //! Layout of plain chats in `messages` or `conversations`. The last reply is the trace.
 
 use crate::counts::QuestionDrop;
-use crate::error::RowFault;
 use crate::reading::{Candidate, NoReading, Prompt, Reading};
-use crate::row::{Row, text};
-use serde_json::Value;
+use crate::row::Row;
+use crate::turn::Turn;
+use crate::unread::UnreadTurns;
 use ssft_data::record::Message;
 
 /// Columns that may contain the turns; the first one with content counts.
 pub(super) const TURNS: [&str; 2] = ["messages", "conversations"];
 /// Column of the system message, used if the turns have none.
 pub(super) const SYSTEM: &str = "system";
-
-/// Names of a turn's role.
-const SPEAKER: [&str; 2] = ["role", "from"];
-/// Names of a turn's text.
-const TEXT: [&str; 2] = ["content", "value"];
 
 /// Whether the row contains a chat.
 pub(super) fn has_turns(row: &Row) -> bool {
@@ -29,52 +24,47 @@ pub(super) fn has_place(row: &Row) -> bool {
 
 /// The complete content of a row.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
-    let mut messages = turns(row)?;
-    let system = row.text_if_any(SYSTEM)?;
-    if !system.trim().is_empty() && messages.iter().all(|message| message.role != "system") {
-        messages.insert(0, Message::new("system", system));
-    }
-    let reply = messages.iter().rposition(|message| message.role == "assistant");
+    let mut turns = turns(row)?;
+    let reply = turns.iter().rposition(|turn| turn.role == "assistant");
     let reply = reply.ok_or(NoReading::Unusable(QuestionDrop::NoReply))?;
-    messages.truncate(reply + 1);
-    let reply = messages.pop().map(|message| message.content).unwrap_or_default();
+    let behind = turns.len() - reply - 1;
+    turns.truncate(reply + 1);
+    if turns.iter().any(|turn| turn.calls) {
+        return Err(NoReading::Unusable(QuestionDrop::Calls));
+    }
+    if turns.iter().any(|turn| turn.has_other_parts) {
+        return Err(NoReading::Unusable(QuestionDrop::OtherParts));
+    }
+    let unread =
+        UnreadTurns { keys: turns.iter().flat_map(|turn| turn.unread.iter().cloned()).collect(), behind };
+    let mut messages: Vec<Message> = turns.into_iter().map(Turn::into_message).collect();
+    let reply = messages.pop().unwrap_or_else(|| Message::new("assistant", ""));
+    if let Some(system) = system(row, &messages)? {
+        messages.insert(0, system);
+    }
     let prompt = Prompt::chat(messages)?;
-    Ok(Reading { prompt, traces: vec![Candidate::new(None, "", &reply, Ok(()))], answer: None })
+    let thought = reply.reasoning_content.unwrap_or_default();
+    Ok(Reading {
+        unread,
+        ..Reading::new(prompt, vec![Candidate::new(None, &thought, &reply.content, Ok(()))])
+    })
 }
 
-/// The turns of the chat as messages.
-fn turns(row: &mut Row) -> Result<Vec<Message>, NoReading> {
+/// The message of the column `system`. If there is one among the turns, the column stays unread, unless both are the same.
+fn system(row: &mut Row, messages: &[Message]) -> Result<Option<Message>, NoReading> {
+    let mut of_turns = messages.iter().filter(|message| message.role == "system").peekable();
+    let has_own = of_turns.peek().is_some();
+    if has_own && !of_turns.any(|message| row.is_text(SYSTEM, &message.content)) {
+        return Ok(None);
+    }
+    let text = row.text_if_any(SYSTEM)?;
+    Ok((!has_own && !text.trim().is_empty()).then(|| Message::new("system", text)))
+}
+
+/// The turns of the chat.
+fn turns(row: &mut Row) -> Result<Vec<Turn>, NoReading> {
     let there = |is_there: &dyn Fn(&str) -> bool| TURNS.into_iter().find(|column| is_there(column));
     let column = there(&|column| row.holds(column)).or_else(|| there(&|column| row.has(column)));
     let column = column.ok_or_else(|| row.lacks(&TURNS.join(" or ")))?;
-    row.list(column)?.into_iter().map(|turn| message(column, turn)).collect()
-}
-
-fn message(column: &str, mut turn: Value) -> Result<Message, NoReading> {
-    if SPEAKER.iter().all(|name| turn.get(name).is_none()) {
-        return Err(no_turn(column, &turn).into());
-    }
-    // In a table with both kinds of turns the columns of the other kind are null.
-    let mut part = |names: [&str; 2]| {
-        let parts = names.map(|name| turn.get_mut(name).map(Value::take).unwrap_or_default());
-        parts.into_iter().find(|part| !part.is_null()).unwrap_or_default()
-    };
-    let speaker = text(column, part(SPEAKER), "turns whose speaker is text")?;
-    let content = text(column, part(TEXT), "turns whose content is text")?;
-    let role = role(speaker.trim()).ok_or(NoReading::Unusable(QuestionDrop::OtherRole))?;
-    Ok(Message::new(role, content))
-}
-
-fn no_turn(column: &str, turn: &Value) -> RowFault {
-    RowFault::wrong_type(column, turn, "turns of role and content, or of from and value")
-}
-
-/// The role of a message by the name of a turn's speaker.
-fn role(speaker: &str) -> Option<&'static str> {
-    match speaker {
-        "system" => Some("system"),
-        "user" | "human" => Some("user"),
-        "assistant" | "gpt" => Some("assistant"),
-        _ => None,
-    }
+    row.list(column)?.into_iter().map(|turn| Turn::new(column, turn)).collect()
 }

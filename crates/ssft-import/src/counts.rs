@@ -1,5 +1,6 @@
 //! Counts of kept and dropped rows, questions and traces.
 
+use crate::unread::Unread;
 use ssft_data::words::counted;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +35,14 @@ pub enum QuestionDrop {
     NoReply,
     /// A chat with a role other than system, user and assistant, for example `tool`.
     OtherRole,
+    /// A chat that calls tools, up to its last reply.
+    Calls,
+    /// A chat with content that is no text, for example an image.
+    OtherParts,
+    /// A chat with an empty message of the user or an empty earlier reply.
+    EmptyTurn,
+    /// A chat with a reply right before its last one, which would be the end of the prompt.
+    TwoReplies,
     /// No usable trace.
     NoTrace,
     /// Fewer usable traces than [`ImportSettings::min_traces`](crate::ImportSettings::min_traces).
@@ -61,6 +70,10 @@ impl fmt::Display for QuestionDrop {
             Self::NoQuestion => "that ask nothing",
             Self::NoReply => "without a reply",
             Self::OtherRole => "with a role other than system, user and assistant",
+            Self::Calls => "with calls of tools",
+            Self::OtherParts => "with parts other than text",
+            Self::EmptyTurn => "with an empty turn",
+            Self::TwoReplies => "with two replies at the end",
             Self::NoTrace => "without a usable trace",
             Self::TooFewTraces => "with fewer traces than `min-traces`",
         })
@@ -85,6 +98,8 @@ pub struct Counts {
     pub dropped_traces: BTreeMap<TraceDrop, usize>,
     /// Questions dropped, by reason.
     pub dropped_questions: BTreeMap<QuestionDrop, usize>,
+    /// What is in the rows that were not dropped and was not read.
+    pub unread: Unread,
 }
 
 impl Counts {
@@ -98,7 +113,7 @@ impl Counts {
         *self.dropped_questions.entry(reason).or_default() += 1;
     }
 
-    /// The report, as lines: kept rows, questions and traces; then dropped traces and questions, if any.
+    /// The report, as lines: kept rows, questions and traces; then dropped traces and questions, and what was not read, if any.
     pub fn lines(&self) -> Vec<String> {
         let merged = match self.merged_rows {
             0 => String::new(),
@@ -107,7 +122,7 @@ impl Counts {
         let rows = counted(self.rows, "row");
         let questions = counted(self.questions, "question");
         let kept = format!("{rows}: {questions} kept with {}{merged}", counted(self.traces, "trace"));
-        std::iter::once(kept).chain(self.dropped_lines()).collect()
+        std::iter::once(kept).chain(self.dropped_lines()).chain(self.unread.line()).collect()
     }
 
     /// The lines of the report about dropped traces and questions.
@@ -142,10 +157,12 @@ mod tests {
         (0..50).for_each(|_| counts.drop_trace(TraceDrop::Twice));
         (0..60).for_each(|_| counts.drop_trace(TraceDrop::Wrong));
         counts.drop_question(QuestionDrop::NoTrace);
+        counts.unread.add_columns(&["tools".to_owned()]);
         let expected = [
             "1000 rows: 980 questions kept with 1890 traces (20 rows merged with an earlier one)",
             "dropped 110 traces: 60 wrong by their grade, 50 the same text twice",
             "dropped 1 question: 1 without a usable trace",
+            "not read: columns tools",
         ];
         assert_eq!(counts.lines(), expected);
         assert_eq!(counts.to_string(), expected.join("\n"));

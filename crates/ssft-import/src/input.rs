@@ -1,7 +1,7 @@
 //! One input file: format, layout, rows.
 
 use crate::error::ImportError;
-use crate::jsonl_file;
+use crate::jsonl_file::{self, Unwanted};
 use crate::layout::{Layout, Scope};
 use crate::parquet_file;
 use crate::row::{Columns, Row};
@@ -22,6 +22,8 @@ pub(super) struct Input {
     line_bytes: usize,
     /// Layout of the columns.
     pub(super) layout: Layout,
+    /// Columns that are not read and not decoded.
+    pub(super) undecoded: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +43,13 @@ impl Input {
             return Err(refused(path, reason, "use it as it is"));
         }
         let layout = layout.or_else(|| Layout::detect(&columns)).ok_or_else(|| unknown(path, &columns))?;
-        Ok(Self { path: path.to_owned(), format, line_bytes, layout })
+        let is_read = |column: &String| format == Format::Jsonl || layout.wants(column, Scope::Record);
+        let undecoded = columns.into_iter().filter(|column| !is_read(column)).collect();
+        Ok(Self { path: path.to_owned(), format, line_bytes, layout, undecoded })
     }
 
-    /// Calls `each` with the number and the columns in `scope` of every row.
+    /// Calls `each` with the number and the columns in `scope` of every row; with [`Scope::Record`] also with the names of those
+    /// that the layout does not read, unless they are [`undecoded`](Self::undecoded).
     pub(super) fn each_row(
         &self,
         scope: Scope,
@@ -55,7 +60,11 @@ impl Input {
         match self.format {
             Format::Jsonl => {
                 let mut row = |number, columns| row(number, columns).map(ControlFlow::Continue);
-                jsonl_file::each_row(&self.path, self.line_bytes, &wants, &mut row)
+                let unwanted = match scope {
+                    Scope::Prompt => Unwanted::Skipped,
+                    Scope::Record => Unwanted::Marked,
+                };
+                jsonl_file::each_row(&self.path, self.line_bytes, &wants, unwanted, &mut row)
             }
             Format::Parquet => parquet_file::each_row(&self.path, &wants, &mut row),
         }
@@ -128,7 +137,7 @@ fn first_line(path: &Path, line_bytes: usize) -> Result<Option<Vec<String>>, Imp
         first = Some(columns.keys().cloned().collect());
         Ok(ControlFlow::Break(()))
     };
-    jsonl_file::each_row(path, line_bytes, &|_| true, &mut take)?;
+    jsonl_file::each_row(path, line_bytes, &|_| true, Unwanted::Skipped, &mut take)?;
     Ok(first)
 }
 

@@ -15,8 +15,9 @@
 //! | `lib.rs`, `settings.rs`, `counts.rs`, `error.rs` | [`import`]: both passes, settings, counts, errors |
 //! | `input.rs`, `jsonl_file.rs`, `parquet_file.rs` | input files and their rows |
 //! | `parquet_footer.rs`, `parquet_pages.rs`, `thrift.rs` | checks of a Parquet file before the library reads it |
-//! | `row.rs`, `layout.rs`, `s1k.rs`, `openr1.rs`, `openthoughts.rs`, `chat.rs`, `answer.rs` | [`Layout`]: columns of each dataset |
+//! | `row.rs`, `layout.rs`, `s1k.rs`, `openr1.rs`, `openthoughts.rs`, `chat.rs`, `turn.rs`, `answer.rs` | [`Layout`]: columns of each dataset |
 //! | `reading.rs`, `questions.rs`, `ids.rs` | content of a row, grouping by question, record ids |
+//! | `unread.rs` | [`Unread`]: what is in the rows and was not read |
 //!
 //! ```
 //! use ssft_import::{ImportSettings, import};
@@ -53,11 +54,14 @@ mod row;
 mod s1k;
 mod settings;
 mod thrift;
+mod turn;
+mod unread;
 
 pub use counts::{Counts, QuestionDrop, TraceDrop};
 pub use error::{ImportError, RowFault};
 pub use layout::Layout;
 pub use settings::ImportSettings;
+pub use unread::Unread;
 
 use ids::RowId;
 use input::{Input, refused};
@@ -101,6 +105,7 @@ pub fn import(
     let total = count_rows(&inputs, &mut questions, progress)?;
     let mut progress = |rows| progress(Progress { rows, total: Some(total) });
     for input in &inputs {
+        questions.counts.unread.add_columns(&input.undecoded);
         write_rows(input, &mut questions, &mut writer, &mut progress)?;
     }
     match inputs.last() {
@@ -150,6 +155,7 @@ fn write_rows(
             }
             Err(NoReading::Faulty(fault)) => return Err(faulty(input, number, fault)),
         };
+        questions.counts.unread.add_row(row.unread(), &reading.unread);
         match questions.take(id, reading).map_err(|_| input.changed())? {
             Some(record) => Ok(writer.write(&record)?),
             None => Ok(()),

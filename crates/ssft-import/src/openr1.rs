@@ -37,7 +37,7 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
         Candidate::new(Some(format!("generation-{}", at + 1)), "", text, verdict)
     };
     let traces = generations.iter().enumerate().map(trace).collect();
-    Ok(Reading { prompt, traces, answer: row.word("answer") })
+    Ok(Reading { answer: row.word("answer"), ..Reading::new(prompt, traces) })
 }
 
 impl Verdicts {

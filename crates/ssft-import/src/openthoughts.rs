@@ -36,5 +36,5 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let prompt = prompt(row)?;
     let (thinking, attempt) = (row.text(REASONING)?, row.text(SOLUTION)?);
     let trace = Candidate::new(Some("deepseek".to_owned()), &thinking, &attempt, Ok(()));
-    Ok(Reading { prompt, traces: vec![trace], answer: reference(&row.text_if_any(TRUTH)?) })
+    Ok(Reading { answer: reference(row, TRUTH)?, ..Reading::new(prompt, vec![trace]) })
 }

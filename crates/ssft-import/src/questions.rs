@@ -61,7 +61,11 @@ impl<'a> Questions<'a> {
             }
             None => Open { id, prompt: reading.prompt, traces: Vec::new(), answer: None },
         };
-        open.answer = open.answer.or(reading.answer);
+        match (&open.answer, reading.answer) {
+            (None, answer) => open.answer = answer,
+            (Some(first), Some(other)) if *first != other => self.counts.unread.other_answers += 1,
+            (Some(_), _) => {}
+        }
         for candidate in reading.traces {
             self.add(&mut open.traces, candidate);
         }
@@ -86,7 +90,7 @@ impl<'a> Questions<'a> {
 
     fn add(&mut self, traces: &mut Vec<Trace>, candidate: Candidate) {
         let is_beyond = self.settings.max_traces.is_some_and(|most| traces.len() >= most);
-        match candidate.text {
+        match candidate.text(&self.settings.thoughts) {
             Err(reason) => self.counts.drop_trace(reason),
             Ok(text) if traces.iter().any(|trace| trace.text == text) => {
                 self.counts.drop_trace(TraceDrop::Twice);
@@ -119,7 +123,9 @@ impl<'a> Questions<'a> {
         }
         self.counts.questions += 1;
         self.counts.traces += traces;
+        let own = open.id.own.clone();
         record.id = self.ids.give(open.id);
+        self.counts.unread.taken_ids += usize::from(own.is_some_and(|own| own != record.id));
         Some(record)
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::counts::{QuestionDrop, TraceDrop};
 use crate::error::RowFault;
+use crate::unread::UnreadTurns;
 use ssft_data::record::Message;
+use ssft_data::template::ThoughtForm;
 
 /// The prompt of a question. Rows with equal prompts belong to the same question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,13 +15,14 @@ pub(super) enum Prompt {
     Messages(Vec<Message>),
 }
 
-/// One trace of a row: its text, or the reason to drop it.
+/// One trace of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Candidate {
     /// Source of the trace; `None` derives one from its position within the question.
     pub(super) source: Option<String>,
-    /// Trimmed text.
-    pub(super) text: Result<String, TraceDrop>,
+    thinking: String,
+    attempt: String,
+    verdict: Result<(), TraceDrop>,
 }
 
 /// The complete content of a row.
@@ -31,6 +34,8 @@ pub(super) struct Reading {
     pub(super) traces: Vec<Candidate>,
     /// The reference answer.
     pub(super) answer: Option<String>,
+    /// What was not read of its turns.
+    pub(super) unread: UnreadTurns,
 }
 
 /// Reason for a row without content.
@@ -48,6 +53,13 @@ impl From<RowFault> for NoReading {
     }
 }
 
+impl Reading {
+    /// A reading without an answer.
+    pub(super) fn new(prompt: Prompt, traces: Vec<Candidate>) -> Self {
+        Self { prompt, traces, answer: None, unread: UnreadTurns::default() }
+    }
+}
+
 impl Prompt {
     /// The prompt of a plain question.
     pub(super) fn plain(question: String) -> Result<Self, NoReading> {
@@ -57,11 +69,18 @@ impl Prompt {
         Ok(Self::Question(question))
     }
 
-    /// The prompt of a chat; a single user message is a plain question.
+    /// The prompt of a chat, as [`check_records`](ssft_data::dataset::check_records) accepts it; a single user message is a plain
+    /// question.
     pub(super) fn chat(mut messages: Vec<Message>) -> Result<Self, NoReading> {
-        let asks = |message: &Message| message.role == "user" && !message.content.trim().is_empty();
-        if !messages.iter().any(asks) {
+        let is_empty = |message: &Message| message.content.trim().is_empty();
+        if !messages.iter().any(|message| message.role == "user" && !is_empty(message)) {
             return Err(NoReading::Unusable(QuestionDrop::NoQuestion));
+        }
+        if messages.iter().any(|message| message.role != "system" && is_empty(message)) {
+            return Err(NoReading::Unusable(QuestionDrop::EmptyTurn));
+        }
+        if messages.last().is_some_and(|message| message.role == "assistant") {
+            return Err(NoReading::Unusable(QuestionDrop::TwoReplies));
         }
         match messages.pop() {
             Some(only) if messages.is_empty() => Ok(Self::Question(only.content)),
@@ -75,28 +94,32 @@ impl Prompt {
         match self {
             Self::Question(text) => fnv(fnv(FNV_START, b"question"), text.as_bytes()),
             Self::Messages(messages) => messages.iter().fold(fnv(FNV_START, b"messages"), |hash, message| {
-                // The length marks the end of the text.
-                let length = (message.content.len() as u64).to_le_bytes();
-                [message.role.as_bytes(), &length, message.content.as_bytes()].into_iter().fold(hash, fnv)
+                let Message { role, content, reasoning_content } = message;
+                let hash = named(hash, role, content);
+                reasoning_content.iter().fold(hash, |hash, reasoning| named(hash, "reasoning", reasoning))
             }),
         }
     }
 }
 
 impl Candidate {
-    /// A trace of reasoning and final answer, joined by a blank line; dropped for the reason in `verdict`, if any.
+    /// A trace of reasoning and final answer; dropped for the reason in `verdict`, if any.
     pub(super) fn new(
         source: Option<String>,
         thinking: &str,
         attempt: &str,
         verdict: Result<(), TraceDrop>,
     ) -> Self {
-        let text = match (thinking.trim(), attempt.trim()) {
-            ("", "") => Err(TraceDrop::Empty),
-            ("", only) | (only, "") => Ok(only.to_owned()),
-            (thinking, attempt) => Ok(format!("{thinking}\n\n{attempt}")),
-        };
-        Self { source, text: text.and_then(|text| verdict.map(|()| text)) }
+        let [thinking, attempt] = [thinking, attempt].map(|text| text.trim().to_owned());
+        Self { source, thinking, attempt, verdict }
+    }
+
+    /// The text, with reasoning and answer in the form `thoughts`; or the reason to drop the trace.
+    pub(super) fn text(&self, thoughts: &ThoughtForm) -> Result<String, TraceDrop> {
+        if self.thinking.is_empty() && self.attempt.is_empty() {
+            return Err(TraceDrop::Empty);
+        }
+        self.verdict.map(|()| thoughts.join(&self.thinking, &self.attempt))
     }
 }
 
@@ -104,6 +127,12 @@ impl Candidate {
 const FNV_START: u128 = 0x6c62272e07bb014262b821756295c58d;
 /// Prime of FNV-1a with 128 bits.
 const FNV_PRIME: u128 = (1 << 88) + 0x13b;
+
+/// `hash` with a text and its name. The length marks the end of the text.
+fn named(hash: u128, name: &str, text: &str) -> u128 {
+    let length = (text.len() as u64).to_le_bytes();
+    [name.as_bytes(), &length, text.as_bytes()].into_iter().fold(hash, fnv)
+}
 
 fn fnv(hash: u128, bytes: &[u8]) -> u128 {
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u128::from(byte)).wrapping_mul(FNV_PRIME))
@@ -130,6 +159,7 @@ mod tests {
         let chat = |turns: &[(&str, &str)]| {
             Prompt::Messages(turns.iter().map(|(role, content)| message(role, content)).collect())
         };
+        let thought = Message { reasoning_content: Some("t".to_owned()), ..message("assistant", "a") };
         let prompts = [
             Prompt::Question("a".to_owned()),
             Prompt::Question("a ".to_owned()),
@@ -138,6 +168,8 @@ mod tests {
             chat(&[("system", "a"), ("user", "b")]),
             chat(&[("system", "auser"), ("user", "b")]),
             chat(&[("system", ""), ("user", "ab")]),
+            chat(&[("assistant", "a"), ("user", "b")]),
+            Prompt::Messages(vec![thought, message("user", "b")]),
         ];
         let keys: std::collections::HashSet<u128> = prompts.iter().map(Prompt::key).collect();
         assert_eq!(keys.len(), prompts.len());
@@ -152,5 +184,8 @@ mod tests {
         for unasked in [vec![], vec![message("system", "Add.")], vec![message("user", " ")]] {
             assert_eq!(Prompt::chat(unasked), Err(NoReading::Unusable(QuestionDrop::NoQuestion)));
         }
+        // An empty system message replaces the default of a template.
+        let turns = vec![message("system", ""), message("user", "1+1?")];
+        assert_eq!(Prompt::chat(turns.clone()), Ok(Prompt::Messages(turns)));
     }
 }

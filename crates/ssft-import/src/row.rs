@@ -1,9 +1,10 @@
 //! One row of a dataset, independent of the file format.
 
 use crate::error::RowFault;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+use ssft_data::anything::Anything;
 
-/// Columns of a row by name, in file order.
+/// Columns of a row by name, in file order. A column that no layout reads is `true` if it holds anything.
 pub(super) type Columns = Map<String, Value>;
 
 /// A row. Reading a column moves its content out.
@@ -27,6 +28,17 @@ impl Row {
     /// Whether the column exists and is not null.
     pub(super) fn holds(&self, column: &str) -> bool {
         self.columns.get(column).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether the column contains `text`, apart from white space at its ends.
+    pub(super) fn is_text(&self, column: &str, text: &str) -> bool {
+        self.columns.get(column).and_then(Value::as_str).is_some_and(|content| content.trim() == text.trim())
+    }
+
+    /// Names of the columns that still hold anything, in file order.
+    pub(super) fn unread(&self) -> impl Iterator<Item = &str> {
+        let held = self.columns.iter().filter(|(_, value)| Anything::is_in(value));
+        held.map(|(name, _)| name.as_str())
     }
 
     /// Column names, in file order.
@@ -85,19 +97,36 @@ impl Row {
     /// The text, number or truth value of an optional column (id, grade, answer) as trimmed text; `None` if there is
     /// none or the text is empty.
     pub(super) fn word(&mut self, column: &str) -> Option<String> {
-        let word = match self.take(column) {
+        let word = match self.columns.get(column)? {
             Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) => number.to_string(),
+            Value::Number(number) if !has_lost_digits(number) => number.to_string(),
             Value::Bool(flag) => flag.to_string(),
-            _ => String::new(),
+            // It stays in its column, unread.
+            _ => return None,
         };
+        self.take(column);
         (!word.is_empty()).then_some(word)
+    }
+
+    /// Puts the content of a column back, because nothing of it was used.
+    pub(super) fn put_back(&mut self, column: &str, content: String) {
+        if let Some(place) = self.columns.get_mut(column) {
+            *place = Value::String(content);
+        }
     }
 
     /// Moves the content of a column out, which avoids a copy of long texts.
     fn take(&mut self, column: &str) -> Value {
         self.columns.get_mut(column).map(Value::take).unwrap_or_default()
     }
+}
+
+/// Numbers from which on a 64-bit float does not hold every integer.
+const FLOAT_INTEGERS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
+/// Whether a number had more digits in the file than a 64-bit float holds, as far as can be told.
+fn has_lost_digits(number: &Number) -> bool {
+    number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= FLOAT_INTEGERS)
 }
 
 /// The text in `value`, a part of `column`; empty if null. `expected` names the required type in the error.

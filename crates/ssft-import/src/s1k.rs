@@ -25,7 +25,7 @@ pub(super) fn prompt(row: &mut Row) -> Result<Prompt, NoReading> {
 /// The complete content of a row.
 pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let prompt = prompt(row)?;
-    let answer = reference(&row.text_if_any("solution")?);
+    let answer = reference(row, "solution")?;
     let teachers: Vec<String> = row.names().filter_map(teacher).map(str::to_owned).collect();
     if teachers.is_empty() && !row.has(LIST) {
         return Err(row.lacks(&format!("{LIST} and no <teacher>{THINKING}")).into());
@@ -34,7 +34,7 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     for teacher in teachers {
         traces.push(taught(row, teacher)?);
     }
-    Ok(Reading { prompt, traces, answer })
+    Ok(Reading { answer, ..Reading::new(prompt, traces) })
 }
 
 /// The teacher in the name of a column of reasoning.

@@ -72,6 +72,9 @@ pub struct ImportArgs {
     /// Smallest number of traces of a question to keep
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub min_traces: usize,
+    /// Write thoughts in the form of this model's chat template [default: a blank line between thought and answer]
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
     /// Print errors only
     #[arg(long)]
     pub quiet: bool,

@@ -8,7 +8,12 @@ use crate::result_file::check_target;
 use crate::voice::Voice;
 use indicatif::ProgressBar;
 use ssft_data::error::DataError;
+use ssft_data::template::ThoughtForm;
 use ssft_import::{ImportError, ImportSettings, Progress, import as import_files};
+use ssft_run::encoding::{self, Rendering};
+use ssft_run::store::ModelDirectory;
+use ssft_run::{QuestionForm, day};
+use std::path::Path;
 
 /// Rows between two updates of the progress bar.
 const ROWS_A_MOVE: usize = 1000;
@@ -26,10 +31,12 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
         )));
     }
     check_target(Some(&args.out))?;
+    let form = args.model.as_deref().map(thought_form).transpose()?;
     let settings = ImportSettings {
         layout: args.layout.map(Into::into),
         max_traces: args.traces,
         min_traces: args.min_traces,
+        thoughts: form.clone().flatten().unwrap_or_default(),
         ..ImportSettings::default()
     };
     let bar = progress::bar(Voice::new(args.quiet), "{spinner} {msg}", None);
@@ -42,8 +49,25 @@ pub fn import(args: &ImportArgs) -> Result<(), Failure> {
     })?;
     if !args.quiet {
         println!("{}: {}", args.out.display(), in_words(&counts.to_string()));
+        match form {
+            Some(Some(form)) => println!("thoughts in the form of the chat template: {}", form.sample()),
+            Some(None) => {
+                println!("thoughts before a blank line: the chat template has no form of its own for them")
+            }
+            None => {}
+        }
     }
     Ok(())
+}
+
+/// The form in which the chat template of the model at `place` writes thoughts; `None` if it has no form of its own.
+fn thought_form(place: &Path) -> Result<Option<ThoughtForm>, Failure> {
+    let model = ModelDirectory::read(place)?;
+    let date = Some(day::parse(&day::today())?);
+    let rendering = Rendering { date, ..Rendering::of_model(&model.side) };
+    let encoding = encoding::of_model(&model.side, &rendering, QuestionForm::Text);
+    let (encoder, _) = encoding.map_err(|error| error.at(&model.directory))?;
+    Ok(ThoughtForm::of(encoder.template(), encoder.template_tokens()))
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

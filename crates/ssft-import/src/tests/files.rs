@@ -65,8 +65,8 @@ fn rows_that_are_not_what_the_layout_says() {
         ("[7]", "column messages holds a number in place of turns of role and content, or of from and value"),
         (r#"[{"role":7}]"#, "column messages holds a number in place of turns whose speaker is text"),
         (
-            r#"[{"role":"user","content":[]}]"#,
-            "column messages holds a list in place of turns whose content is text",
+            r#"[{"role":"user","content":7}]"#,
+            "column messages holds a number in place of turns whose content is text",
         ),
     ] {
         assert_eq!(message(&turns(row), None), at(reason), "{row}");

@@ -92,7 +92,7 @@ fn what_is_written_can_be_read() {
 
 fn reading(question: usize, text: &str) -> Reading {
     let prompt = Prompt::Question(question.to_string());
-    Reading { prompt, traces: vec![Candidate::new(None, "", text, Ok(()))], answer: None }
+    Reading::new(prompt, vec![Candidate::new(None, "", text, Ok(()))])
 }
 
 fn id() -> RowId {

@@ -1,5 +1,6 @@
 //! Imports by hand: the same rows as JSONL and as Parquet.
 
+mod chats;
 mod damage;
 mod files;
 mod grouping;
