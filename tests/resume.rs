@@ -187,9 +187,13 @@ fn a_run_does_not_depend_on_the_working_directory() {
     fs::rename(home.path("made"), home.path("moved")).unwrap();
     let gone = fs::canonicalize(home.path("")).unwrap().join("made/train.jsonl").display().to_string();
     let resumed = home.run("train --resume --out run --steps 4");
-    assert_eq!(resumed.refusal(), format!("{gone}: no such file; put it back, or give its new path as --data"));
+    assert_eq!(
+        resumed.refusal(),
+        format!("{gone}: no such file; put it back, or give its new path as --data")
+    );
     let asked = home.run("eval --model run --device cpu");
-    let says = "no such file, and it has the held-out questions of the run; put it back, or give --task or --data";
+    let says =
+        "no such file, and it has the held-out questions of the run; put it back, or give --task or --data";
     assert_eq!(asked.refusal(), format!("{gone}: {says}"));
     home.run("train --resume --out run --steps 4 --data moved/train.jsonl --quiet").succeeded();
     from_elsewhere("train --resume --out ../run --steps 5 --quiet").succeeded();

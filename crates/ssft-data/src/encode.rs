@@ -7,7 +7,6 @@ use crate::template::{Template, TemplateTokens, messages_of, user_message};
 use crate::tokenizer::Tokenizer;
 use crate::tokenizer::joined::Markers;
 use crate::words::quote;
-use std::fmt;
 
 /// A question and its traces as token ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,38 +185,6 @@ impl Encoder {
         records.iter().filter_map(|record| self.encode(record).err())
     }
 
-    /// The texts of `records` that do not come back from their tokens: characters that the vocabulary does not have, or that the
-    /// tokenizer replaces. White space is not compared.
-    ///
-    /// # Errors
-    /// [`DataError::Tokenizer`] if the library reports an error.
-    pub fn changed_texts<'a>(
-        &'a self,
-        records: &'a [Record],
-    ) -> impl Iterator<Item = Result<ChangedText, DataError>> + 'a {
-        let texts = records.iter().flat_map(|record| {
-            let messages = record.messages.iter().flatten().map(|message| &message.content);
-            let questions = record.question.iter().chain(messages).map(|text| (Place::Question, text));
-            let traces = record.traces.iter().enumerate();
-            let traces = traces.map(|(index, trace)| (Place::Trace(index + 1), &trace.text));
-            questions.chain(traces).map(|(place, text)| (record.id.as_str(), place, text.as_str()))
-        });
-        texts.filter_map(|(id, place, text)| {
-            let changed = self.changed(text).transpose()?;
-            Some(changed.map(|(text, back)| ChangedText { id: quote(id), place, text, back }))
-        })
-    }
-
-    /// The first part of `text` that does not come back from its tokens, and what comes back instead.
-    fn changed(&self, text: &str) -> Result<Option<(String, String)>, DataError> {
-        let back = self.tokenizer.decode(&self.tokenizer.encode_text(text)?)?;
-        let visible = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
-        let (text, back) = (visible(text), visible(&back));
-        let same = text.iter().zip(&back).take_while(|(a, b)| a == b).count();
-        let shown = |text: &[char]| quote(&text[same..].iter().take(SHOWN_CHARS).collect::<String>());
-        Ok((text != back).then(|| (shown(&text), shown(&back))))
-    }
-
     fn encode_trace(&self, id: &str, index: usize, trace: &Trace) -> Result<Vec<u32>, DataError> {
         let (place, source_name) = (index + 1, || quote(&trace.source));
         let row = self.tokenizer.to_the_end(&self.lead.after, &trace.text)?;
@@ -257,42 +224,6 @@ impl Encoder {
     }
 }
 
-/// Number of characters of a changed text that a message shows.
-const SHOWN_CHARS: usize = 12;
-
-/// A text that does not come back from its tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedText {
-    /// The question's id, quoted.
-    pub id: String,
-    /// Which text of the question.
-    pub place: Place,
-    /// The text from the first difference on, without white space, quoted.
-    pub text: String,
-    /// What comes back in its place, quoted.
-    pub back: String,
-}
-
-/// A text of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The question, or a message of its chat.
-    Question,
-    /// A trace, counted from 1.
-    Trace(usize),
-}
-
-impl fmt::Display for ChangedText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, place, text, back } = self;
-        match place {
-            Place::Question => write!(f, "question {id}: ")?,
-            Place::Trace(number) => write!(f, "question {id}, trace {number}: ")?,
-        }
-        write!(f, "the tokenizer cannot write {text}, which comes back as {back}")
-    }
-}
-
 /// Whether markers in the output of `template` become special tokens.
 fn markers(template: &Template) -> Markers {
     if template.is_plain() { Markers::Text } else { Markers::Recognized }
@@ -301,7 +232,6 @@ fn markers(template: &Template) -> Markers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenizer::Roles;
 
     fn encoder(template: &str, lead: &ForkLead, context: usize) -> Encoder {
         Encoder::new(Tokenizer::bytes(2).unwrap(), Template::new(template).unwrap(), lead, context).unwrap()
@@ -392,23 +322,6 @@ mod tests {
         assert!(encoder(crate::template::PLAIN, &lead, 10).encode(&record).is_ok());
         let error = encoder(crate::template::PLAIN, &lead, 9).encode(&record).unwrap_err();
         assert!(error.to_string().contains("prompt 5 + fork 2 + trace 3 = 10 tokens"), "{error}");
-    }
-
-    /// A vocabulary without bytes and without a token for the unknown loses characters.
-    #[test]
-    fn texts_that_lose_characters_are_told() {
-        let json = r#"{"added_tokens":[{"id":3,"content":"</s>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false}],"model":{"type":"BPE","vocab":{"a":0,"b":1,"1":2},"merges":[]}}"#;
-        let roles = Roles { eos: Some("</s>".to_owned()), ..Roles::default() };
-        let tokenizer = Tokenizer::from_json(json.as_bytes(), roles).unwrap();
-        let encoder = Encoder::new(tokenizer, Template::plain(), &ForkLead::bare(), 64).unwrap();
-        let records = [record("a b\n1", &["ab", "a é🦀b"]), record("É", &["1"])];
-        let told: Vec<String> =
-            encoder.changed_texts(&records).map(|changed| changed.unwrap().to_string()).collect();
-        let expected = [
-            r#"question "q7", trace 2: the tokenizer cannot write "é🦀b", which comes back as "b""#,
-            r#"question "q7": the tokenizer cannot write "É", which comes back as """#,
-        ];
-        assert_eq!(told, expected);
     }
 
     #[test]

@@ -28,7 +28,6 @@ pub mod encode;
 pub mod error;
 pub mod forks;
 pub mod json;
-mod left_out;
 pub mod lines;
 pub mod note;
 pub mod random;

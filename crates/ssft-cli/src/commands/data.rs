@@ -53,7 +53,10 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
     if let Some(encoder) = encoder(&checked.records, args, model.as_ref(), forks)? {
         let records = &checked.records;
         problems.extend(encoder.problems(records).map(|error| format!("{name}: {error}")));
-        checked.notes.extend(encoder.notes(records.iter()));
+        checked.notes.extend(encoder.left_out(records.iter()));
+        for note in encoder.unwritten(records.iter()) {
+            checked.notes.add(note.map_err(Failure::usage)?);
+        }
     }
     for problem in problems.iter().take(Limits::default().problems) {
         say(&in_words(problem));

@@ -45,8 +45,7 @@ impl TextStream<'_> {
             None => self.tokenizer.decode(&self.tokens[self.last_piece..])?,
         };
         if piece.is_empty() {
-            // A special token, or an id outside the vocabulary.
-            self.tokens.pop();
+            // A special token, an id outside the vocabulary, or a blank that the decoder drops at the beginning of a text.
             return Ok(None);
         }
         self.tokens.drain(..self.last_piece);

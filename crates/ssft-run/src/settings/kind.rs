@@ -211,8 +211,16 @@ mod tests {
         for (kind, number, says) in [
             (Kind::from_one(), Number::Integer(0), "is 0; give 1 or more"),
             (Kind::from_one(), Number::Float(1.5), "is 1.5; give 1 or more"),
-            (Kind::from_one(), Number::Integer(1 << 63), "is 9223372036854775808; give 1 to 9223372036854775807"),
-            (Kind::from_zero(), Number::Float(1e20), "is 100000000000000000000; give 0 to 9223372036854775807"),
+            (
+                Kind::from_one(),
+                Number::Integer(1 << 63),
+                "is 9223372036854775808; give 1 to 9223372036854775807",
+            ),
+            (
+                Kind::from_zero(),
+                Number::Float(1e20),
+                "is 100000000000000000000; give 0 to 9223372036854775807",
+            ),
             (Kind::size(), Number::Integer(2_000_000), "is 2000000; give 1 to 1048576"),
             (Kind::from_zero(), Number::Float(-1.0), "is -1; give 0 or more"),
             (Kind::Positive, Number::Float(f64::NAN), "is NaN; give a number above 0"),

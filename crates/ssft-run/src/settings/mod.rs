@@ -316,7 +316,8 @@ impl Settings {
         // In u64: a browser's usize has 32 bits.
         let a_step = self.batch_questions as u64 * self.accumulate as u64;
         if a_step > MOST_TOKENS as u64 {
-            let problem = format!("times `accumulate` is {a_step}; give at most {MOST_TOKENS} questions a step");
+            let problem =
+                format!("times `accumulate` is {a_step}; give at most {MOST_TOKENS} questions a step");
             return Err(RunError::setting("batch-questions", &problem));
         }
         Ok(())

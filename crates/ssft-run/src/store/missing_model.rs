@@ -63,8 +63,9 @@ fn other_format(place: &Path) -> Option<String> {
             "the weights are {name}, not .safetensors; let transformers write them: AutoModelForCausalLM.from_pretrained(\"{directory}\", gguf_file=\"{name}\").save_pretrained(NEW), and AutoTokenizer likewise"
         ));
     }
-    let is_foreign =
-        |name: &str| name.starts_with("consolidated.") || ["tf_model.h5", "flax_model.msgpack"].contains(&name);
+    let is_foreign = |name: &str| {
+        name.starts_with("consolidated.") || ["tf_model.h5", "flax_model.msgpack"].contains(&name)
+    };
     first(&is_foreign).map(|name| {
         format!("the weights are {name} alone, which transformers does not read; fetch the model with its model.safetensors")
     })

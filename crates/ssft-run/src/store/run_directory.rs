@@ -241,12 +241,17 @@ mod tests {
             started.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         let names: BTreeSet<&Path> = runs.iter().map(RunDirectory::directory).collect();
-        let expected: Vec<PathBuf> = (1..=threads).map(|number| numbered(&parent, "maze-ssft", number)).collect();
+        let expected: Vec<PathBuf> =
+            (1..=threads).map(|number| numbered(&parent, "maze-ssft", number)).collect();
         assert_eq!(names, expected.iter().map(PathBuf::as_path).collect());
         // The newest run is one that has begun.
         runs[0].write("config.toml", b"").expect("a file");
         assert_eq!(newest(&parent, "maze-ssft"), runs[0].directory());
         drop(runs);
-        assert_eq!(fs::read_dir(&parent).expect("list").count(), 1, "names of runs that never began are free");
+        assert_eq!(
+            fs::read_dir(&parent).expect("list").count(),
+            1,
+            "names of runs that never began are free"
+        );
     }
 }

@@ -72,7 +72,10 @@ pub fn prepare(
     let date = settings.date.get_or_insert_with(day::today).clone();
     let rendering = Rendering::new(settings, Some(day::parse(&date)?));
     let encoding = encoding_of(given.as_ref(), &split, settings, &rendering)?;
-    unused.extend(encoding.0.notes(split.all()));
+    unused.extend(encoding.0.left_out(split.all()));
+    for note in encoding.0.unwritten(split.all()) {
+        unused.add(note.map_err(|error| in_file(settings, &error))?);
+    }
     let questions = encode(split, &encoding.0, settings)?;
     // 2. The model.
     let autodiff = device.device.clone().autodiff();
@@ -116,10 +119,9 @@ pub fn prepare(
 /// Refuses a data file that a configuration file names and that is gone, as after a move.
 fn check_data_there(settings: &Settings, layers: &Layers) -> Result<(), RunError> {
     match &settings.data {
-        Some(path) if layers.origin("data") == Origin::File && !path.exists() => Err(RunError::data(format!(
-            "{}: no such file; put it back, or give its new path as `data`",
-            path.display()
-        ))),
+        Some(path) if layers.origin("data") == Origin::File && !path.exists() => Err(RunError::data(
+            format!("{}: no such file; put it back, or give its new path as `data`", path.display()),
+        )),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,10 @@
 //! Notes on data that can be used, although a part of it never reaches the model.
+//!
+//! Files: this one holds [`Note`] and [`Notes`]; `left_out.rs` finds texts that a chat template leaves out, `unwritten.rs` those
+//! that a tokenizer cannot write.
+
+mod left_out;
+mod unwritten;
 
 use crate::words::{counted, quote};
 use std::collections::HashMap;
@@ -7,7 +13,7 @@ use thiserror::Error;
 
 /// A part of a question that never reaches the model. It is no problem: training works without it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("question {}, {part}: {remark}", quote(id))]
+#[error("question {}{part}: {remark}", quote(id))]
 pub struct Note {
     /// The question's id.
     pub id: String,
@@ -20,8 +26,12 @@ pub struct Note {
 /// A part of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
+    /// The text of the question.
+    Question,
     /// A message, counted from 1.
     Message(usize),
+    /// A trace, counted from 1.
+    Trace(usize),
 }
 
 /// What does not reach the model.
@@ -42,6 +52,14 @@ pub enum Remark {
     /// A content of which the chat template writes only a part, or something else.
     #[error("\"content\" is not in the prompt as it is: the chat template changes it")]
     Changed,
+    /// A text that does not come back from its tokens.
+    #[error("the tokenizer cannot write {text}, which comes back as {back}")]
+    Unwritten {
+        /// The text from the first difference on, without white space, quoted.
+        text: String,
+        /// What comes back in its place, quoted.
+        back: String,
+    },
 }
 
 /// A text of a message.
@@ -65,7 +83,9 @@ impl fmt::Display for Text {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Message(number) => write!(f, "message {number}"),
+            Self::Question => Ok(()),
+            Self::Message(number) => write!(f, ", message {number}"),
+            Self::Trace(number) => write!(f, ", trace {number}"),
         }
     }
 }

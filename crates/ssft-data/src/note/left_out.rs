@@ -13,7 +13,7 @@ const MOST_CHANGED: usize = 20;
 impl Encoder {
     /// Notes on the chats among records, in record order, computed lazily: texts of messages that the chat template leaves out or changes, apart
     /// from white space at their ends.
-    pub fn notes<'a>(
+    pub fn left_out<'a>(
         &'a self,
         records: impl Iterator<Item = &'a Record> + 'a,
     ) -> impl Iterator<Item = Note> + 'a {
@@ -100,7 +100,7 @@ mod tests {
             {"role":"assistant","content":"<think>x</think> b","reasoning_content":"t"},
             {"role":"user","content":"d","reasoning_content":" "}],"traces":[{"text":"2"}]}"#;
         let records: [Record; 1] = [serde_json::from_str(line).unwrap()];
-        encoder.notes(records.iter()).map(|note| note.to_string()).collect()
+        encoder.left_out(records.iter()).map(|note| note.to_string()).collect()
     }
 
     #[test]
