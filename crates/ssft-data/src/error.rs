@@ -218,6 +218,16 @@ pub enum LineFault {
         /// Message of the parser.
         reason: String,
     },
+    /// A value that Python writes and JSON does not have.
+    #[error(
+        "{key} holds {found}, which is no value and no character of JSON; write it as text, or leave it out"
+    )]
+    NoValue {
+        /// Place of the value, for example `traces[0].text`.
+        key: String,
+        /// The spelling, for example `NaN`, or half of a surrogate pair.
+        found: String,
+    },
     /// A JSON value that is not an object.
     #[error(
         "not a JSON object; write {{\"id\":..,\"question\":..,\"traces\":[{{\"source\":..,\"text\":..}}],\"answer\":..}}"

@@ -89,6 +89,35 @@ pub fn spelling(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(MARK_CHAR)
 }
 
+/// A value in the JSON text `text` that Python writes and JSON does not have: its place, for example `traces[0].text`, and its spelling.
+pub fn beyond(text: &str) -> Option<(String, String)> {
+    first_mark(&serde_json::from_str(&marked(text)?).ok()?)
+}
+
+/// The place and the spelling of the first marked text in `value`, as [`beyond`].
+pub fn first_mark(value: &Value) -> Option<(String, String)> {
+    found(value, String::new())
+}
+
+/// The first marked text in `value`, whose place is `place`.
+fn found(value: &Value, place: String) -> Option<(String, String)> {
+    match value {
+        Value::String(text) => {
+            let (_, odd) = text.split_once(MARK_CHAR)?;
+            let half = odd.strip_prefix('u').and_then(|digits| digits.get(..4));
+            Some((place, half.map_or_else(|| odd.to_owned(), |digits| format!("\\u{digits}"))))
+        }
+        Value::Array(values) => {
+            values.iter().enumerate().find_map(|(index, value)| found(value, format!("{place}[{index}]")))
+        }
+        Value::Object(entries) => entries.iter().find_map(|(key, value)| {
+            let point = if place.is_empty() { "" } else { "." };
+            found(value, format!("{place}{point}{key}"))
+        }),
+        _ => None,
+    }
+}
+
 /// The text of `new` with the spelling of `old`, whose value is `value`, where the two are equal.
 fn merged(old: &str, value: &Value, new: &Value, depth: usize) -> String {
     if value == new {
@@ -158,9 +187,9 @@ pub fn members(text: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The text of the literal of a key.
+/// The text of the literal of a key; the literal itself if it has half of a surrogate pair.
 pub fn name(literal: &str) -> String {
-    serde_json::from_str(literal).unwrap_or_default()
+    serde_json::from_str(literal).unwrap_or_else(|_| literal.to_owned())
 }
 
 /// `text` with marked texts for all that Python writes and JSON does not have; `None` if the text has the mark already.
@@ -383,6 +412,18 @@ mod tests {
 }
 "#;
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn the_place_of_such_a_value_is_named() {
+        let place = |text: &str| beyond(text).map(|(place, odd)| format!("{place} {odd}"));
+        assert_eq!(
+            place(r#"{"a": "b", "traces": [{"text": "x \ud83d"}]}"#).as_deref(),
+            Some("traces[0].text \\ud83d")
+        );
+        assert_eq!(place(r#"{"answer": NaN}"#).as_deref(), Some("answer NaN"));
+        assert_eq!(place(r#"{"answer": 1e999}"#).as_deref(), Some("answer 1e999"));
+        assert_eq!(place(r#"{"answer": 1}"#), None);
     }
 
     #[test]

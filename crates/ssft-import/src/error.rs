@@ -1,6 +1,7 @@
 //! Errors of an import. Each message is one line: the fault, its place, the remedy. Settings are written by name in
 //! backticks.
 
+use crate::spelled;
 use serde_json::Value;
 use ssft_data::error::{DataError, LineFault};
 use thiserror::Error;
@@ -68,12 +69,29 @@ pub enum RowFault {
         /// Type that the layout requires.
         expected: &'static str,
     },
+    /// A column that is read has a value that Python writes and JSON does not have.
+    #[error(
+        "column {column} holds {found}, which is no value and no character of JSON; write it as text, or null for nothing"
+    )]
+    NoValue {
+        /// The column's name.
+        column: String,
+        /// The spelling, for example `NaN`, or half of a surrogate pair.
+        found: String,
+    },
 }
 
 impl RowFault {
     /// The fault of `column` with content `found` in place of `expected`.
     pub(crate) fn wrong_type(column: &str, found: &Value, expected: &'static str) -> Self {
-        Self::WrongType { column: column.to_owned(), found: kind(found), expected }
+        let column = column.to_owned();
+        match spelled::of(found) {
+            Some(odd) if spelled::of_number(found).is_none() => {
+                Self::NoValue { column, found: odd.to_owned() }
+            }
+            Some(_) => Self::WrongType { column, found: "a number", expected },
+            None => Self::WrongType { column, found: kind(found), expected },
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::error::{ImportError, RowFault};
 use crate::row::Columns;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use crate::spelled::{self, Line};
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::error::Category;
 use ssft_data::anything::Anything;
 use ssft_data::error::{DataError, LineFault};
+use ssft_data::json::{self, members};
 use ssft_data::lines::{Lines, is_object, json_reason};
-use std::fmt;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
@@ -70,51 +71,47 @@ fn columns(
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let columns =
-        Wanted(wants, unwanted).deserialize(&mut parser).and_then(|columns| parser.end().map(|()| columns));
-    columns.map(Some).map_err(|error| match error.classify() {
-        Category::Data if !is_object(text) => RowFault::NotObject,
-        _ => RowFault::Line(LineFault::NotJson { column: error.column(), reason: json_reason(&error) }),
-    })
-}
-
-/// Deserializer of an object that does not copy unwanted entries.
-struct Wanted<'a>(&'a dyn Fn(&str) -> bool, Unwanted);
-
-impl<'de> DeserializeSeed<'de> for Wanted<'_> {
-    type Value = Columns;
-
-    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Columns, D::Error> {
-        parser.deserialize_map(self)
+    let text = valid(text)?;
+    let line = if matches!(text, Cow::Owned(_)) { Line::Marked } else { Line::AsWritten };
+    if !is_object(&text) {
+        return Err(RowFault::NotObject);
     }
-}
-
-impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Columns;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Columns, A::Error> {
-        let mut columns = Columns::new();
-        while let Some(name) = entries.next_key::<String>()? {
-            if !(self.0)(&name) {
-                match self.1 {
-                    Unwanted::Skipped => drop(entries.next_value::<IgnoredAny>()?),
-                    Unwanted::Marked => {
-                        if let Anything(true) = entries.next_value()? {
-                            columns.insert(name, Value::Bool(true));
-                        }
-                    }
-                }
-            } else if columns.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the column {name:?} twice")));
-            } else {
-                columns.insert(name, entries.next_value()?);
+    let mut columns = Columns::new();
+    for (name, value) in members(&text) {
+        let name = json::name(name);
+        if !wants(&name) {
+            let held = || serde_json::from_str(value).map_or(true, |Anything(held)| held);
+            if unwanted == Unwanted::Marked && held() {
+                columns.insert(name, Value::Bool(true));
             }
+        } else if columns.contains_key(&name) {
+            let reason = format!("the column {name:?} twice");
+            return Err(RowFault::Line(LineFault::NotJson { column: offset(&text, value), reason }));
+        } else {
+            columns.insert(name, spelled::value(value, line).ok_or_else(|| not_json(&text))?);
         }
-        Ok(columns)
     }
+    Ok(Some(columns))
+}
+
+/// The line as valid JSON; what Python writes and JSON does not have becomes a marked text.
+fn valid(line: &str) -> Result<Cow<'_, str>, RowFault> {
+    let is_valid = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if is_valid(line) {
+        return Ok(Cow::Borrowed(line));
+    }
+    json::marked(line).filter(|text| is_valid(text)).map(Cow::Owned).ok_or_else(|| not_json(line))
+}
+
+/// The fault of a line that is no JSON.
+fn not_json(line: &str) -> RowFault {
+    let error = serde_json::from_str::<Value>(line).err();
+    let (column, reason) =
+        error.map_or((1, "no JSON".to_owned()), |error| (error.column(), json_reason(&error)));
+    RowFault::Line(LineFault::NotJson { column, reason })
+}
+
+/// Column of `part` in `text`, a byte position from 1.
+fn offset(text: &str, part: &str) -> usize {
+    part.as_ptr().addr() - text.as_ptr().addr() + 1
 }

@@ -1,7 +1,8 @@
 //! One row of a dataset, independent of the file format.
 
 use crate::error::RowFault;
-use serde_json::{Map, Number, Value};
+use crate::spelled;
+use serde_json::{Map, Value};
 use ssft_data::anything::Anything;
 
 /// Columns of a row by name, in file order. A column that no layout reads is `true` if it holds anything.
@@ -99,10 +100,10 @@ impl Row {
     pub(super) fn word(&mut self, column: &str) -> Option<String> {
         let word = match self.columns.get(column)? {
             Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) if !has_lost_digits(number) => number.to_string(),
+            Value::Number(number) => number.to_string(),
             Value::Bool(flag) => flag.to_string(),
-            // It stays in its column, unread.
-            _ => return None,
+            // Other values stay in their column, unread.
+            other => spelled::of_number(other)?.to_owned(),
         };
         self.take(column);
         (!word.is_empty()).then_some(word)
@@ -119,14 +120,6 @@ impl Row {
     fn take(&mut self, column: &str) -> Value {
         self.columns.get_mut(column).map(Value::take).unwrap_or_default()
     }
-}
-
-/// Numbers from which on a 64-bit float does not hold every integer.
-const FLOAT_INTEGERS: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
-
-/// Whether a number had more digits in the file than a 64-bit float holds, as far as can be told.
-fn has_lost_digits(number: &Number) -> bool {
-    number.is_f64() && number.as_f64().is_none_or(|number| number.abs() >= FLOAT_INTEGERS)
 }
 
 /// The text in `value`, a part of `column`; empty if null. `expected` names the required type in the error.

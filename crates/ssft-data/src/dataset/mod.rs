@@ -18,10 +18,11 @@
 mod keys;
 
 use crate::error::{DataError, LineFault};
+use crate::json;
 use crate::lines::{Lines, is_object, json_reason};
 use crate::note::{Note, Notes, Part, Remark};
 use crate::record::{Message, Record, Trace};
-use crate::words::quote;
+use crate::words::{one_line, quote};
 use crate::writer::RecordWriter;
 use keys::{UnusedKey, unused_keys};
 use serde_json::error::Category;
@@ -193,13 +194,25 @@ fn parse_line(text: &str) -> Result<Option<(Record, Vec<UnusedKey>)>, LineFault>
         // serde's derived implementation also accepts an array of the fields, which is not a documented form.
         Ok(_) if !is_object(text) => return Err(LineFault::NotObject),
         Ok(record) => record,
-        Err(error) => return Err(json_fault(text, &error)),
+        Err(error) => return parse_python(text).ok_or_else(|| json_fault(text, &error)),
     };
     let keys = if record.messages.is_some() { unused_keys(text) } else { Ok(Vec::new()) };
     Ok(Some((record, keys.map_err(|error| json_fault(text, &error))?)))
 }
 
+/// As [`parse_line`], for a line with a value that Python writes and JSON does not have; `None` unless that value is not used.
+fn parse_python(text: &str) -> Option<Option<(Record, Vec<UnusedKey>)>> {
+    let text = json::marked(text)?;
+    let record: Record = serde_json::from_str(&text).ok().filter(|_| is_object(&text))?;
+    let is_used = json::first_mark(&serde_json::to_value(&record).ok()?).is_some();
+    let keys = unused_keys(&text).ok().filter(|_| !is_used)?;
+    Some(Some((record, keys)))
+}
+
 fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
+    if let Some((key, found)) = json::beyond(text) {
+        return LineFault::NoValue { key: one_line(&key), found };
+    }
     let reason = json_reason(error);
     match error.classify() {
         Category::Data if !is_object(text) => LineFault::NotObject,

@@ -301,3 +301,28 @@ fn more_traces_than_forks() {
     assert_eq!(error, r#"question "q1": 3 traces but only 2 forks; drop traces or raise `forks` to 3"#);
     assert_eq!(fork_problems(&records, 2).count(), 1);
 }
+
+/// What Python writes and JSON does not have is refused by name where it is used, and not noticed where it is not.
+#[test]
+fn values_of_python_are_named_where_they_matter() {
+    let line = |id: &str, content: &str, weight: &str, text: &str| {
+        format!(
+            r#"{{"id":{id},"messages":[{{"role":"user","content":"{content}","weight":{weight}}}],"traces":[{{"text":"{text}"}}]}}"#
+        )
+    };
+    let read = |line: &str| {
+        parse_records("d.jsonl", line.as_bytes(), &Limits::default()).map_err(|error| error.to_string())
+    };
+    for weight in ["NaN", "-Infinity", "1e999"] {
+        let records = read(&line(r#""q""#, "a", weight, "2")).unwrap();
+        assert_eq!(records[0].traces[0].text, "2");
+    }
+    let remedy = "which is no value and no character of JSON; write it as text, or leave it out";
+    for (line, says) in [
+        (line("NaN", "a", "1", "2"), "id holds NaN"),
+        (line(r#""q""#, r"\ud83d", "1", "2"), r"messages[0].content holds \ud83d"),
+        (line(r#""q""#, "a", "NaN", r"2\ude00"), r"traces[0].text holds \ude00"),
+    ] {
+        assert_eq!(read(&line).unwrap_err(), format!("d.jsonl:1: {says}, {remedy}"));
+    }
+}
