@@ -89,12 +89,7 @@ pub fn spelling(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(MARK_CHAR)
 }
 
-/// A value in the JSON text `text` that Python writes and JSON does not have: its place, for example `traces[0].text`, and its spelling.
-pub fn beyond(text: &str) -> Option<(String, String)> {
-    first_mark(&serde_json::from_str(&marked(text)?).ok()?)
-}
-
-/// The place and the spelling of the first marked text in `value`, as [`beyond`].
+/// The first marked text in `value`: its place, for example `traces[0].text`, and its spelling.
 pub fn first_mark(value: &Value) -> Option<(String, String)> {
     found(value, String::new())
 }
@@ -416,7 +411,10 @@ mod tests {
 
     #[test]
     fn the_place_of_such_a_value_is_named() {
-        let place = |text: &str| beyond(text).map(|(place, odd)| format!("{place} {odd}"));
+        let place = |text: &str| {
+            let value = serde_json::from_str(&marked(text).unwrap()).unwrap();
+            first_mark(&value).map(|(place, odd)| format!("{place} {odd}"))
+        };
         assert_eq!(
             place(r#"{"a": "b", "traces": [{"text": "x \ud83d"}]}"#).as_deref(),
             Some("traces[0].text \\ud83d")

@@ -137,7 +137,7 @@ fn first_line(path: &Path, line_bytes: usize) -> Result<Option<Vec<String>>, Imp
         first = Some(columns.keys().cloned().collect());
         Ok(ControlFlow::Break(()))
     };
-    jsonl_file::each_row(path, line_bytes, &|_| true, Unwanted::Skipped, &mut take)?;
+    jsonl_file::each_row(path, line_bytes, &|_| false, Unwanted::Named, &mut take)?;
     Ok(first)
 }
 

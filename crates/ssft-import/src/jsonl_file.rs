@@ -3,6 +3,7 @@
 use crate::error::{ImportError, RowFault};
 use crate::row::Columns;
 use crate::spelled::{self, Line};
+use crate::strict::Strict;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use ssft_data::anything::Anything;
@@ -22,6 +23,8 @@ pub(super) enum Unwanted {
     Skipped,
     /// It is `true` if it holds anything, else left out.
     Marked,
+    /// It is `true`, whatever it holds.
+    Named,
 }
 
 /// Calls `each` with the line number and the wanted columns of every row of the file at `path`, until it returns
@@ -80,13 +83,13 @@ fn columns(
     for (name, value) in members(&text) {
         let name = json::name(name);
         if !wants(&name) {
-            let held = || serde_json::from_str(value).map_or(true, |Anything(held)| held);
-            if unwanted == Unwanted::Marked && held() {
+            // A value that cannot be read holds something.
+            let holds = || serde_json::from_str(value).map_or(true, |Anything(held)| held);
+            if unwanted == Unwanted::Named || unwanted == Unwanted::Marked && holds() {
                 columns.insert(name, Value::Bool(true));
             }
         } else if columns.contains_key(&name) {
-            let reason = format!("the column {name:?} twice");
-            return Err(RowFault::Line(LineFault::NotJson { column: offset(&text, value), reason }));
+            return Err(not_json(&text));
         } else {
             columns.insert(name, spelled::value(value, line).ok_or_else(|| not_json(&text))?);
         }
@@ -103,15 +106,10 @@ fn valid(line: &str) -> Result<Cow<'_, str>, RowFault> {
     json::marked(line).filter(|text| is_valid(text)).map(Cow::Owned).ok_or_else(|| not_json(line))
 }
 
-/// The fault of a line that is no JSON.
+/// The fault of a line that is no JSON, or that has an object with a key twice.
 fn not_json(line: &str) -> RowFault {
-    let error = serde_json::from_str::<Value>(line).err();
+    let error = serde_json::from_str::<Strict>(line).err();
     let (column, reason) =
         error.map_or((1, "no JSON".to_owned()), |error| (error.column(), json_reason(&error)));
     RowFault::Line(LineFault::NotJson { column, reason })
-}
-
-/// Column of `part` in `text`, a byte position from 1.
-fn offset(text: &str, part: &str) -> usize {
-    part.as_ptr().addr() - text.as_ptr().addr() + 1
 }

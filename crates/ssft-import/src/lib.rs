@@ -13,7 +13,7 @@
 //! | files | subject |
 //! |---|---|
 //! | `lib.rs`, `settings.rs`, `counts.rs`, `error.rs` | [`import`]: both passes, settings, counts, errors |
-//! | `input.rs`, `jsonl_file.rs`, `parquet_file.rs` | input files and their rows |
+//! | `input.rs`, `jsonl_file.rs`, `strict.rs`, `parquet_file.rs` | input files and their rows |
 //! | `parquet_footer.rs`, `parquet_pages.rs`, `thrift.rs` | checks of a Parquet file before the library reads it |
 //! | `row.rs`, `spelled.rs`, `layout.rs`, `s1k.rs`, `openr1.rs`, `openthoughts.rs`, `chat.rs`, `turn.rs`, `answer.rs` | [`Layout`]: columns of each dataset |
 //! | `reading.rs`, `questions.rs`, `ids.rs` | content of a row, grouping by question, record ids |
@@ -54,6 +54,7 @@ mod row;
 mod s1k;
 mod settings;
 mod spelled;
+mod strict;
 mod thrift;
 mod turn;
 mod unread;

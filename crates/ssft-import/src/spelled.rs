@@ -3,6 +3,7 @@
 //! Such a value is an object whose only key is U+0000 and whose only entry is the spelling: `{"\u0000": "5.20"}`. No layout
 //! reads an object in place of a text or a list, so that readers refuse it or leave it unread without a rule of their own.
 
+use crate::strict::Strict;
 use serde_json::{Map, Value};
 use ssft_data::json;
 
@@ -20,14 +21,15 @@ pub(super) enum Line {
     Marked,
 }
 
-/// The value of the JSON text `text`, a part of a `line`: numbers, and what JSON does not have, keep their spelling. `None` if it is no JSON.
+/// The value of the JSON text `text`, a part of a `line`: numbers, and what JSON does not have, keep their spelling. `None` if it is no JSON, or
+/// has an object with a key twice.
 pub(super) fn value(text: &str, line: Line) -> Option<Value> {
-    match serde_json::from_str::<Value>(text) {
+    match serde_json::from_str(text).map(|Strict(value)| value) {
         Ok(Value::Number(number)) if number.to_string() != text => Some(spelling(text)),
         Ok(value) if line == Line::Marked => Some(unmarked(value)),
         Ok(value) => Some(value),
         // A number beyond f64, or half of a surrogate pair.
-        Err(_) => serde_json::from_str(&json::marked(text)?).ok().map(unmarked),
+        Err(_) => serde_json::from_str(&json::marked(text)?).ok().map(|Strict(value)| unmarked(value)),
     }
 }
 

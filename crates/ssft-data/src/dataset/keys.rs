@@ -2,6 +2,7 @@
 
 use crate::anything::Anything;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 
 /// Keys that a [`Message`](crate::record::Message) has.
@@ -18,17 +19,27 @@ pub(super) struct UnusedKey {
 
 /// A line, of which only the keys of its messages are read.
 #[derive(Deserialize)]
-struct Line {
-    messages: Vec<BTreeMap<String, Anything>>,
+struct Line<V> {
+    messages: Vec<BTreeMap<String, V>>,
 }
 
 /// The keys of the messages in `text`, the line of a record, that are not read. A second reading of the line keeps
 /// [`Record`](crate::record::Record) free of them.
 pub(super) fn unused_keys(text: &str) -> serde_json::Result<Vec<UnusedKey>> {
-    let Line { messages } = serde_json::from_str(text)?;
-    let unused = |(index, keys): (usize, BTreeMap<String, Anything>)| {
-        let held = keys.into_iter().filter(|(key, Anything(held))| *held && !USED.contains(&key.as_str()));
-        held.map(move |(key, _)| UnusedKey { message: index + 1, key })
-    };
-    Ok(messages.into_iter().enumerate().flat_map(unused).collect())
+    match serde_json::from_str(text) {
+        Ok(Line { messages }) => Ok(unused(messages, |Anything(held)| held)),
+        // The parser can skip some values that it cannot read: very deep ones, and texts with half a surrogate pair.
+        Err(_) => serde_json::from_str(text).map(|Line { messages }| unused(messages, |IgnoredAny| true)),
+    }
+}
+
+/// The keys of `messages` that are not read and that hold something.
+fn unused<V>(messages: Vec<BTreeMap<String, V>>, holds: impl Fn(V) -> bool) -> Vec<UnusedKey> {
+    let mut unused = Vec::new();
+    for (index, keys) in messages.into_iter().enumerate() {
+        let keys = keys.into_iter().filter(|(key, _)| !USED.contains(&key.as_str()));
+        let held = keys.filter_map(|(key, value)| holds(value).then_some(key));
+        unused.extend(held.map(|key| UnusedKey { message: index + 1, key }));
+    }
+    unused
 }

@@ -194,23 +194,32 @@ fn parse_line(text: &str) -> Result<Option<(Record, Vec<UnusedKey>)>, LineFault>
         // serde's derived implementation also accepts an array of the fields, which is not a documented form.
         Ok(_) if !is_object(text) => return Err(LineFault::NotObject),
         Ok(record) => record,
-        Err(error) => return parse_python(text).ok_or_else(|| json_fault(text, &error)),
+        Err(error) => return parse_python(text).map(Some).ok_or_else(|| json_fault(text, &error)),
     };
     let keys = if record.messages.is_some() { unused_keys(text) } else { Ok(Vec::new()) };
     Ok(Some((record, keys.map_err(|error| json_fault(text, &error))?)))
 }
 
 /// As [`parse_line`], for a line with a value that Python writes and JSON does not have; `None` unless that value is not used.
-fn parse_python(text: &str) -> Option<Option<(Record, Vec<UnusedKey>)>> {
+fn parse_python(text: &str) -> Option<(Record, Vec<UnusedKey>)> {
     let text = json::marked(text)?;
     let record: Record = serde_json::from_str(&text).ok().filter(|_| is_object(&text))?;
-    let is_used = json::first_mark(&serde_json::to_value(&record).ok()?).is_some();
-    let keys = unused_keys(&text).ok().filter(|_| !is_used)?;
-    Some(Some((record, keys)))
+    match first_mark(&record) {
+        Some(_) => None,
+        None => Some((record, unused_keys(&text).ok()?)),
+    }
+}
+
+/// Place and spelling of the first value of a record that JSON does not have.
+fn first_mark(record: &Record) -> Option<(String, String)> {
+    json::first_mark(&serde_json::to_value(record).ok()?)
 }
 
 fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
-    if let Some((key, found)) = json::beyond(text) {
+    let marked = json::marked(text);
+    let record = marked.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let any = || json::first_mark(&serde_json::from_str(marked.as_deref()?).ok()?);
+    if let Some((key, found)) = record.as_ref().and_then(first_mark).or_else(any) {
         return LineFault::NoValue { key: one_line(&key), found };
     }
     let reason = json_reason(error);

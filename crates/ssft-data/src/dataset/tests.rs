@@ -186,6 +186,15 @@ fn keys_of_messages_that_are_not_read_are_noted() {
     let reasoning =
         |at: usize| checked.records[1].messages.as_ref().unwrap()[at].reasoning_content.as_deref();
     assert_eq!((reasoning(1), reasoning(2)), (Some("r"), None));
+    // A key that can be skipped but not read.
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for value in [deep.as_str(), r#""\ud800""#] {
+        let chat = format!(r#""messages":[{{"role":"user","content":"x","k":{value}}}]"#);
+        let line = with_id("q").replace(r#""question":"1+1=""#, &chat);
+        let checked = check_records("d.jsonl", line.as_bytes(), &Limits::default());
+        let expected = r#"d.jsonl:1: question "q", message 1: "k" is not part of the prompt"#;
+        assert_eq!(checked.notes.lines(1), [expected], "{:?}", checked.problems);
+    }
     // A message is an object, not a list of its fields.
     let list = r#"{"id":"d","messages":[["user","x"]],"traces":[{"text":"2"}]}"#;
     assert!(

@@ -71,10 +71,15 @@ fn rows_that_are_not_what_the_layout_says() {
     ] {
         assert_eq!(message(&turns(row), None), at(reason), "{row}");
     }
+    let twice = turns(r#"[{"role":"user","content":"a","content":"b"}]"#);
+    assert_eq!(
+        message(&twice, None),
+        "d.jsonl:3: not valid JSON at column 51 (the key \"content\" twice); put one complete JSON object on each line"
+    );
     let twice = format!("{good}\n\n{}", r#"{"messages":[],"messages":[]}"#);
     assert_eq!(
         message(&twice, None),
-        "d.jsonl:3: not valid JSON at column 25 (the column \"messages\" twice); put one complete JSON object on \
+        "d.jsonl:3: not valid JSON at column 25 (the key \"messages\" twice); put one complete JSON object on \
          each line"
     );
 }

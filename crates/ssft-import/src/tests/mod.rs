@@ -6,6 +6,7 @@ mod files;
 mod grouping;
 mod layouts;
 mod parquet_rows;
+mod python;
 
 use crate::*;
 use serde_json::Value;
