@@ -7,6 +7,7 @@ use crate::error::ImportError;
 use crate::parquet_footer::is_sound;
 use crate::parquet_pages::Pages;
 use crate::row::Columns;
+use crate::spelled;
 use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -30,6 +31,9 @@ const REASON_CHARS: usize = 160;
 const LENGTH_BYTES: usize = 4;
 /// Length in bytes of the magic number at the end of a file.
 const MAGIC_BYTES: u64 = 4;
+
+/// Content of a cell that is no text.
+const NOT_UTF8: &str = "bytes that are not UTF-8";
 
 type Reader = SerializedFileReader<Chunks>;
 
@@ -176,7 +180,10 @@ fn value(field: Field) -> Value {
         Field::Double(number) => float(number),
         Field::Str(text) => Value::String(text),
         // Some writers omit the annotation of strings.
-        Field::Bytes(bytes) => Value::String(String::from_utf8_lossy(bytes.data()).into_owned()),
+        Field::Bytes(bytes) => match str::from_utf8(bytes.data()) {
+            Ok(text) => Value::String(text.to_owned()),
+            Err(_) => spelled::spelling(NOT_UTF8),
+        },
         Field::Group(row) => Value::Object(json(row)),
         Field::ListInternal(list) => list.elements().iter().cloned().map(value).collect(),
         Field::MapInternal(map) => {
@@ -287,6 +294,7 @@ mod tests {
             (Field::Float(16_777_216.0), serde_json::json!(16_777_216.0)),
             (Field::Float(f32::NAN), Value::Null),
             (Field::Bytes(ByteArray::from("text")), serde_json::json!("text")),
+            (Field::Bytes(ByteArray::from(vec![b'a', 0xff])), spelled::spelling(NOT_UTF8)),
             (Field::Decimal(Decimal::from_i32(125, 5, 2)), serde_json::json!("1.25")),
         ];
         for (field, expected) in cells {

@@ -1,4 +1,4 @@
-//! Values that serde_json cannot hold as they are spelled in the file.
+//! Values that serde_json cannot hold as they are in the file.
 //!
 //! Such a value is an object whose only key is U+0000 and whose only entry is the spelling: `{"\u0000": "5.20"}`. No layout
 //! reads an object in place of a text or a list, so that readers refuse it or leave it unread without a rule of their own.
@@ -62,7 +62,8 @@ fn unmarked(value: Value) -> Value {
     }
 }
 
-fn spelling(text: &str) -> Value {
+/// A value with this spelling.
+pub(super) fn spelling(text: &str) -> Value {
     Value::Object(Map::from_iter([(MARK.to_string(), Value::from(text))]))
 }
 
