@@ -362,23 +362,39 @@ fn json_prints_only_json_and_quiet_prints_nothing() {
     assert_eq!((is_silent(&make), is_silent(&check)), ((true, true), (true, true)));
 }
 
-/// A closed standard output or standard error, as of a pipe to `head` or a closed terminal, neither stops a run nor is an error.
+/// A closed standard output or standard error, as of a pipe to `head` or a closed terminal, neither stops a run nor is an error, and
+/// is no panic to show.
 #[test]
 fn closed_output_is_no_error() {
     let home = Home::new();
-    for arguments in
-        [tiny("--out run"), "inspect --device cpu --difficulty 1".to_owned(), "devices".to_owned()]
-    {
+    home.run(&tiny("--quiet --out trained")).succeeded();
+    home.write("good.jsonl", GOOD);
+    for arguments in [
+        &tiny("--out run"),
+        "inspect --device cpu --difficulty 1",
+        "devices",
+        "data check good.jsonl",
+        "data make --train 9 --test 1 --out data",
+        "eval --model trained --samples 0 --device cpu",
+        "generate --model trained --prompt 1+1= --max-tokens 4 --device cpu",
+        "report trained",
+        "--help",
+        "train --help",
+        "--version",
+    ] {
         for closed in ["stdout", "stderr"] {
-            let mut program = home.program(&arguments.replace("run", closed));
-            let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut program = home.program(&arguments.replace("--out run", &format!("--out {closed}")));
+            program.env("RUST_BACKTRACE", "1").stdin(Stdio::null());
             match closed {
-                "stdout" => drop(child.stdout.take()),
-                _ => drop(child.stderr.take()),
-            }
-            let output = child.wait_with_output().unwrap();
+                "stdout" => program.stdout(writer),
+                _ => program.stderr(writer),
+            };
+            let output = program.output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.code() == Some(0) && !said.contains("error"), "{arguments}: {output:#?}");
+            let fault = said.contains("error") || said.contains("panicked");
+            assert!(output.status.code() == Some(0) && !fault, "{arguments}: {output:#?}");
         }
     }
     assert_eq!((home.losses("stdout").len(), home.losses("stderr").len()), (6, 6));

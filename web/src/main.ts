@@ -20,6 +20,8 @@ let client: Client;
 /** Number of workers started so far; messages of older workers are ignored. */
 let starts = 0;
 let modelName = "";
+/** Number of steps of the session's training; `null` without a training. */
+let steps: number | null = null;
 /** Files opened last, to open again on another device. `null` after a training was started: its state is saved by the worker. */
 let opened: { chosen: Chosen[]; name: string } | null = null;
 /** Device in use. */
@@ -72,6 +74,7 @@ function hear(news: News): void {
       break;
     case "step":
       train.hear(news.report, news.deviceBytes, news.moduleBytes);
+      showStep(news.report.step);
       break;
     case "saved":
       train.saved(news.step, news.problem);
@@ -158,10 +161,16 @@ async function showModel(info: ModelInfo | null, name = modelName): Promise<void
   if (!info) return;
   if (info.training) opened = null;
   answer.take(info.forks);
-  const training = info.training ? `, step ${info.training.steps_done} of ${info.training.options.steps}` : "";
-  byId("model-name").textContent =
-    `${modelName} (${(info.parameters / 1e6).toFixed(2)} M parameters, ${info.forks.forks.length} forks${training})`;
+  byId("model-title").textContent =
+    `${modelName} (${(info.parameters / 1e6).toFixed(2)} M parameters, ${info.forks.forks.length} forks)`;
+  steps = info.training?.options.steps ?? null;
+  showStep(info.training?.steps_done ?? 0);
   if (info.training && info.training.options.data === null) await answer.about(info.training.options.task);
+}
+
+/** Shows the number of steps that the session's training has done. */
+function showStep(done: number): void {
+  byId("model-step").textContent = steps === null ? "" : `, step ${done} of ${steps}`;
 }
 
 /** Shows that the worker has ended, with buttons to continue: after a lost or missing device, a panic, or a lack of memory. */

@@ -69,6 +69,8 @@ test("the loss of a training falls, and a reload continues from the saved step",
   const first = Number(/loss ([\d.]+)/.exec(await text(page, "#figures"))[1]);
   await page.click("#start");
   await until(page, 21);
+  const heading = /step (\d+) of 1500/.exec(await text(page, "#model-name"));
+  assert.ok(Number(heading[1]) >= 21, `the heading shows step ${heading[1]} while it trains`);
   await page.click("#pause");
   await page.waitForFunction(() => document.getElementById("pause").disabled);
   const last = Number(/loss ([\d.]+)/.exec(await text(page, "#figures"))[1]);

@@ -75,11 +75,19 @@ pub fn in_words(message: &str) -> String {
     commands.into_iter().fold(spelled(message, dashed), named)
 }
 
-/// Silences the panic hook unless `RUST_BACKTRACE` is set: [`guard`] reports a panic as one line.
+/// Beginning of the message of a panic of `print!`, whose standard output is closed or full.
+const FAILED_PRINT: &str = "failed printing to std";
+
+/// Silences the panic hook, because [`guard`] reports a panic as one line. With `RUST_BACKTRACE` it shows panics, except of
+/// `print!`: a closed or full standard output is no mistake of the program.
 pub fn quiet_panics() {
-    if std::env::var_os("RUST_BACKTRACE").is_none_or(|value| value == "0") {
-        panic::set_hook(Box::new(|_| {}));
-    }
+    let shows = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+    let show = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if shows && !words_of(panic.payload()).starts_with(FAILED_PRINT) {
+            show(panic);
+        }
+    }));
 }
 
 /// Runs `command`; prints an error or a panic as one line and returns the exit status.
@@ -89,7 +97,7 @@ pub fn guard(command: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     let outcome = panic::catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|panic| {
         // `println!` panics when the reader of a pipe closes it (`ssft-wgpu devices | head -1`): no error.
         let words = words_of(panic.as_ref());
-        if words.starts_with("failed printing to std") {
+        if words.starts_with(FAILED_PRINT) {
             return match words.contains("Broken pipe") {
                 true => Ok(()),
                 false => Err(Failure::Run(words.to_string())),
@@ -116,8 +124,10 @@ pub fn say(line: &str) {
 pub fn unusable_arguments(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     if !error.use_stderr() {
-        print!("{text}");
-        return ExitCode::SUCCESS;
+        return guard(|| {
+            print!("{text}");
+            Ok(())
+        });
     }
     // Without any argument clap returns the help as an error; it is printed in full.
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {

@@ -47,7 +47,7 @@ impl Document {
     /// A few words on what is wrong: not UTF-8, not JSON, or no object.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 ({error})"))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim();
         let (text, value, marks) = match serde_json::from_str(text) {
             Ok(value) => (text.to_owned(), value, Marked::No),
             Err(error) => {
@@ -359,7 +359,7 @@ mod tests {
 "#
             );
             assert_eq!(file.updated(&value), expected);
-            assert_eq!(file.updated(file.value()), format!("{}\n", file.text));
+            assert_eq!(document(&file.updated(file.value())), file, "the same text");
         }
     }
 

@@ -23,9 +23,12 @@ struct Facts {
     architecture: &'static str,
     key_heads: DefaultKeyHeads,
     head_dim: DefaultHeadDim,
+    /// Longest sequence if `config.json` does not have the key `max_position_embeddings`.
+    context: usize,
     attention_bias: AttentionBias,
     mlp_bias: MlpBias,
     qk_norm: QkNorm,
+    window: Window,
 }
 
 /// Number of key heads if `config.json` does not have the key `num_key_value_heads`.
@@ -67,6 +70,15 @@ pub(crate) enum QkNorm {
     PerHead,
 }
 
+/// Which layers attend to a window of the last tokens only, without the key `layer_types`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Window {
+    /// None; the key `use_sliding_window` is ignored.
+    Never,
+    /// Those from `max_window_layers` on if `use_sliding_window` is true.
+    ByKeys,
+}
+
 impl Family {
     /// All families.
     pub const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
@@ -78,27 +90,33 @@ impl Family {
                 architecture: "LlamaForCausalLM",
                 key_heads: DefaultKeyHeads::QueryHeads,
                 head_dim: DefaultHeadDim::WidthPerHead,
+                context: 2048,
                 attention_bias: AttentionBias::ByKey,
                 mlp_bias: MlpBias::ByKey,
                 qk_norm: QkNorm::Absent,
+                window: Window::Never,
             },
             Self::Qwen2 => Facts {
                 model_type: "qwen2",
                 architecture: "Qwen2ForCausalLM",
                 key_heads: DefaultKeyHeads::Fixed(32),
                 head_dim: DefaultHeadDim::WidthPerHead,
+                context: 32_768,
                 attention_bias: AttentionBias::QueryKeyValue,
                 mlp_bias: MlpBias::Never,
                 qk_norm: QkNorm::Absent,
+                window: Window::ByKeys,
             },
             Self::Qwen3 => Facts {
                 model_type: "qwen3",
                 architecture: "Qwen3ForCausalLM",
                 key_heads: DefaultKeyHeads::Fixed(32),
                 head_dim: DefaultHeadDim::Fixed(128),
+                context: 32_768,
                 attention_bias: AttentionBias::ByKey,
                 mlp_bias: MlpBias::Never,
                 qk_norm: QkNorm::PerHead,
+                window: Window::ByKeys,
             },
         }
     }
@@ -134,6 +152,15 @@ impl Family {
         }
     }
 
+    /// Longest sequence if `config.json` does not have the key.
+    pub(crate) fn default_context(self) -> usize {
+        self.facts().context
+    }
+
+    pub(crate) fn window(self) -> Window {
+        self.facts().window
+    }
+
     pub(crate) fn attention_bias(self) -> AttentionBias {
         self.facts().attention_bias
     }
@@ -164,8 +191,9 @@ mod tests {
     /// As in the configuration classes of transformers 5.23, for a width of 96 and 4 query heads.
     #[test]
     fn defaults_are_those_of_transformers() {
-        let defaults =
-            Family::ALL.map(|family| (family.default_key_heads(4), family.default_head_dim(96, 4)));
-        assert_eq!(defaults, [(4, 24), (32, 24), (32, 128)]);
+        let defaults = Family::ALL.map(|family| {
+            (family.default_key_heads(4), family.default_head_dim(96, 4), family.default_context())
+        });
+        assert_eq!(defaults, [(4, 24, 2048), (32, 24, 32_768), (32, 128, 32_768)]);
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn float_text(float: f64) -> String {
 }
 
 /// Python's `str(value)`.
-fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
+pub(super) fn text_of(state: &State, value: &Value) -> Result<Value, Error> {
     if value.kind() == ValueKind::String {
         return Ok(value.clone());
     }

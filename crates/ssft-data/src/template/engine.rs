@@ -3,7 +3,8 @@
 use super::bounds::{self, Namespaces};
 use super::date::{Date, strftime};
 use super::json::tojson;
-use super::methods;
+use super::sort::sort;
+use super::{filters, helpers, methods};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -23,10 +24,19 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_unknown_method_callback(methods::call);
     environment.add_function("raise_exception", raise_exception);
+    environment.add_function("cycler", helpers::cycler);
+    environment.add_function("joiner", helpers::joiner);
     environment.add_filter("tojson", tojson);
     environment.add_filter("trim", trim);
     environment.add_filter("indent", methods::indent);
     environment.add_filter("sum", sum);
+    environment.add_filter("default", filters::default);
+    environment.add_filter("d", filters::default);
+    environment.add_filter("sort", sort);
+    environment.add_filter("truncate", filters::truncate);
+    environment.add_filter("center", filters::center);
+    environment.add_filter("wordcount", filters::wordcount);
+    environment.add_test("callable", is_callable);
     environment.add_test("iterable", is_iterable);
     environment.add_test("sequence", is_sequence);
     for name in NOT_IN_JINJA {
@@ -69,6 +79,15 @@ fn sum(
         return Err(Error::new(ErrorKind::InvalidOperation, "sum: start must be a number"));
     }
     minijinja::filters::sum(state, values, attribute, start, named)
+}
+
+/// Types of the engine's values that can be called.
+const CALLABLE: [&str; 4] = ["::BoxedFunction", "::Macro", "::Loop", "::Joiner"];
+
+/// The test `callable`. An undefined value is callable in jinja2, because it has a method that raises its error.
+fn is_callable(value: &Value) -> bool {
+    let is_function = |name: &str| CALLABLE.iter().any(|known| name.ends_with(known));
+    value.is_undefined() || value.as_object().is_some_and(|object| is_function(object.type_name()))
 }
 
 fn is_iterable(value: &Value) -> bool {

@@ -3,9 +3,11 @@
 //! `minijinja-contrib` implements most of them. This file adds the missing ones, corrects differences from Python, and
 //! replaces those that build large strings without consuming fuel.
 
-use super::bounds::{TEXT_BYTES_PER_FUEL, float_of};
+use super::arguments::{Arguments, count, integer, refuse};
+use super::bounds::TEXT_BYTES_PER_FUEL;
+use super::{padding, places};
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind, ValueOrKwargs, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use std::collections::BTreeSet;
 
@@ -17,14 +19,18 @@ pub(super) fn call(
     args: &[Value],
 ) -> Result<Value, Error> {
     let text = value.as_str().filter(|_| value.kind() == ValueKind::String);
-    match text.and_then(|text| string_method(state, text, method, args)) {
-        Some(result) => result,
-        None => unknown_method_callback(state, value, method, args),
-    }
+    let result = match (text, value.kind(), method) {
+        (Some(text), ..) => string_method(state, text, method, args),
+        (None, ValueKind::Seq | ValueKind::Iterable, "index") => Some(places::in_list(state, value, args)),
+        // No method changes a value, so a copy is the value.
+        (None, ValueKind::Seq | ValueKind::Map, "copy") => Some(from_args(args).map(|()| value.clone())),
+        _ => None,
+    };
+    result.unwrap_or_else(|| unknown_method_callback(state, value, method, args))
 }
 
 fn string_method(
-    state: &State<'_, '_>,
+    state: &mut State<'_, '_>,
     text: &str,
     method: &str,
     args: &[Value],
@@ -48,16 +54,17 @@ fn string_method(
         "join" => join(state, text, args),
         "replace" => replace(state, text, args),
         "format" if has_width(text) => Err(refuse("format: a width of more than three digits")),
-        _ => return None,
+        _ => {
+            let padded = padding::method(state, text, method, args);
+            return padded
+                .map(|padded| padded.map(Value::from))
+                .or_else(|| places::in_text(state, text, method, args));
+        }
     })
 }
 
 /// Most digits of a width in a format string.
 const WIDTH_DIGITS: usize = 3;
-
-fn refuse(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason.to_owned())
-}
 
 /// Whether `c` is white space in Python: Unicode's, and the ASCII separators U+001C to U+001F.
 fn is_space(c: char) -> bool {
@@ -230,31 +237,16 @@ pub(super) fn indent(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> R
 
 /// Reads `text, width=4, first=false, blank=false`.
 fn indent_arguments(arguments: Rest<ValueOrKwargs>) -> Result<Indent, Error> {
-    let arguments = arguments.into_values();
-    let (listed, named): (&[Value], Kwargs) = from_args(&arguments)?;
-    let [text, listed @ ..] = listed else { return Err(refuse("indent: not a text")) };
-    let text = text.as_str().ok_or_else(|| refuse("indent: not a text"))?;
-    // An explicit `none` does not select the default, as in Python.
-    let argument = |at: usize, name: &str| match (listed.get(at), named.has(name)) {
-        (Some(_), true) => Err(refuse(&format!("indent: {name} is given twice"))),
-        (None, true) => named.get::<Value>(name).map(Some),
-        (listed, false) => Ok(listed.cloned()),
-    };
-    let width = argument(0, "width")?.unwrap_or_else(|| Value::from(INDENT_WIDTH));
-    let first = argument(1, "first")?.is_some_and(|first| first.is_true());
-    let blank = argument(2, "blank")?.is_some_and(|blank| blank.is_true());
-    named.assert_all_used()?;
-    if listed.len() > 3 {
-        return Err(refuse("indent: more than width, first and blank"));
-    }
+    let (text, mut arguments) = Arguments::of("indent", arguments)?;
+    let text = text.as_str().ok_or_else(|| arguments.refused("not a text"))?.to_owned();
+    let width = arguments.next("width")?.unwrap_or_else(|| Value::from(INDENT_WIDTH));
+    let (first, blank) = (arguments.is_set("first")?, arguments.is_set("blank")?);
+    arguments.end()?;
     let (unit, count) = match width.as_str() {
         Some(unit) => (unit, 1),
-        None if float_of(&width).is_some() => {
-            return Err(refuse("indent: width must be a text or an integer"));
-        }
-        None => (" ", i64::try_from(width.clone())?.max(0) as usize),
+        None => (" ", count(integer("indent: width", &width)?)),
     };
-    Ok(Indent { text: text.to_owned(), unit: unit.to_owned(), count, first, blank })
+    Ok(Indent { text, unit: unit.to_owned(), count, first, blank })
 }
 
 fn join(state: &State<'_, '_>, separator: &str, args: &[Value]) -> Result<Value, Error> {

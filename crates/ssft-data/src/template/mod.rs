@@ -7,7 +7,13 @@
 //! |---|---|
 //! | `mod.rs` | [`Template`]: compile, render, errors |
 //! | `engine.rs` | `minijinja` environment with the filters, tests and functions of transformers |
+//! | `filters.rs` | filters that the engine lacks (`truncate`, ..) |
+//! | `sort.rs` | the filter `sort` |
+//! | `arguments.rs` | arguments of filters, in order or by name |
+//! | `helpers.rs` | the functions `cycler` and `joiner` |
 //! | `methods.rs` | Python's methods of strings (`strip`, `split`, ..) and the filters `trim` and `indent` |
+//! | `padding.rs` | methods that pad (`ljust`, `zfill`, ..) |
+//! | `places.rs` | methods that search (`find`, `index`, ..) |
 //! | `json.rs` | the filter `tojson`: the text of Python's `json.dumps` |
 //! | `date.rs` | [`Date`] and the function `strftime_now` |
 //! | `source.rs` | limits on the template's source, and its translation for `minijinja` |
@@ -17,12 +23,18 @@
 //!
 //! Templates are untrusted input: every loop, value and message has a limit.
 
+mod arguments;
 mod bind;
 mod bounds;
 mod date;
 mod engine;
+mod filters;
+mod helpers;
 mod json;
 mod methods;
+mod padding;
+mod places;
+mod sort;
 mod source;
 mod thoughts;
 
@@ -37,6 +49,7 @@ use source::{Fault, Rewriting, prepare};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The plain template: the concatenated contents of the messages. A plain question is its own prompt.
 pub const PLAIN: &str = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
@@ -171,10 +184,11 @@ impl Template {
         let fuel = fuel_for(messages);
         let mut environment = self.environment.clone();
         environment.set_fuel(Some(fuel));
-        let template = environment.get_template(NAME);
-        template
-            .and_then(|template| template.render(variables(messages, tokens, end)))
-            .map_err(|error| render_error(&error, fuel))
+        let render = || environment.get_template(NAME)?.render(variables(messages, tokens, end));
+        // The engine panics in a few cases, as of `loop.cycle()` without an argument.
+        let rendered = catch_unwind(AssertUnwindSafe(render))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::InvalidOperation, "the template engine failed")));
+        rendered.map_err(|error| render_error(&error, fuel))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod dialect;
+mod functions;
 
 use super::*;
 

@@ -126,6 +126,10 @@ impl Tokenizer {
         if let Some(dropout) = json.get_mut("model").and_then(|model| model.get_mut("dropout")) {
             *dropout = Value::Null;
         }
+        // The library numbers added tokens by their order in the file, transformers by their ids.
+        if let Some(tokens) = json.get_mut("added_tokens").and_then(Value::as_array_mut) {
+            tokens.sort_by_key(|token| token["id"].as_u64());
+        }
         mark_special(&mut json, |fork, special| fork || special);
         let file = load(&json)?;
         check_ids(&json, &file)?;

@@ -176,6 +176,16 @@ fn foreign_files_keep_their_ids() {
     assert_eq!(tokenizer.encode_template(text).unwrap(), expected);
 }
 
+/// As in transformers, which numbers the added tokens by their ids.
+#[test]
+fn added_tokens_may_be_listed_in_any_order() {
+    let load = |json: &Value| Tokenizer::from_json(json.to_string().as_bytes(), stop());
+    let mut shuffled = foreign();
+    shuffled["added_tokens"].as_array_mut().unwrap().reverse();
+    let (sorted, shuffled) = (load(&foreign()).unwrap(), load(&shuffled).unwrap());
+    assert_eq!(shuffled.to_json().unwrap(), sorted.to_json().unwrap());
+}
+
 #[test]
 fn forks_are_added_behind_the_largest_id() {
     let tokenizer = Tokenizer::from_json(foreign().to_string().as_bytes(), stop()).unwrap();

@@ -6,13 +6,19 @@ use super::json_fields::Fields;
 use super::rope_json;
 use crate::config::DecoderConfig;
 use crate::error::CheckpointError;
-use crate::family::Family;
+use crate::family::{Family, Window};
 use crate::precision::Precision;
 use crate::rope_scaling::RopeScaling;
 use serde_json::{Value, json};
 
 /// Epsilon of the norms if `config.json` does not have the key; the same in all families.
 const DEFAULT_NORM_EPSILON: f64 = 1e-6;
+
+/// First layer with a window if `config.json` does not have the key `max_window_layers`; the same in all families.
+const DEFAULT_WINDOW_LAYERS: f64 = 28.0;
+
+/// Names of the activation that is supported.
+const SILU: [&str; 2] = ["silu", "swish"];
 
 impl DecoderConfig {
     /// Content of a new `config.json`, with the keys of versions 4 and 5 of transformers side by side.
@@ -75,6 +81,7 @@ impl DecoderConfig {
         let attention_bias = fields.is_set("attention_bias")?;
         let query_heads = fields.size("num_attention_heads")?;
         let hidden_size = fields.size("hidden_size")?;
+        let context = fields.optional_size("max_position_embeddings")?.unwrap_or(family.default_context());
         let shape = Self {
             family,
             vocab_size: fields.size("vocab_size")?,
@@ -86,14 +93,17 @@ impl DecoderConfig {
             head_dim: fields
                 .optional_size("head_dim")?
                 .unwrap_or(family.default_head_dim(hidden_size, query_heads)),
-            max_position_embeddings: fields.size("max_position_embeddings")?,
+            max_position_embeddings: context,
             rope_theta: rope_json::theta(&fields)?,
-            rope_scaling: rope_json::read(&fields)?,
+            rope_scaling: rope_json::read(&fields, context)?,
             rms_norm_eps: fields.positive_or("rms_norm_eps", DEFAULT_NORM_EPSILON)?,
             tie_word_embeddings: fields.is_set("tie_word_embeddings")?,
             attention_bias,
             mlp_bias: fields.is_set("mlp_bias")?,
         };
+        if has_windows(&fields, &shape)? {
+            return Err(CheckpointError::config("sliding window attention is not supported"));
+        }
         check_heads(&shape)?;
         Ok(shape.without_ignored_keys())
     }
@@ -120,14 +130,9 @@ fn key_heads(fields: &Fields<'_>, family: Family, query_heads: usize) -> Result<
 }
 
 fn refuse_unsupported(fields: &Fields<'_>) -> Result<(), CheckpointError> {
-    let act = fields.optional_text("hidden_act")?.unwrap_or("silu");
-    if act != "silu" {
+    let act = fields.optional_text("hidden_act")?;
+    if let Some(act) = act.filter(|act| !SILU.contains(act)) {
         return Err(CheckpointError::config(format!("hidden_act \"{act}\" is not supported, only silu")));
-    }
-    let layers = fields.given("layer_types").and_then(Value::as_array);
-    let sliding = layers.is_some_and(|layers| layers.iter().any(|layer| layer != "full_attention"));
-    if fields.is_set("use_sliding_window")? || sliding {
-        return Err(CheckpointError::config("sliding window attention is not supported"));
     }
     if fields.given("quantization_config").is_some() {
         return Err(CheckpointError::config(
@@ -135,6 +140,20 @@ fn refuse_unsupported(fields: &Fields<'_>) -> Result<(), CheckpointError> {
         ));
     }
     Ok(())
+}
+
+/// True if a layer attends to a window of the last tokens only.
+fn has_windows(fields: &Fields<'_>, shape: &DecoderConfig) -> Result<bool, CheckpointError> {
+    if let Some(layers) = fields.given("layer_types").and_then(Value::as_array) {
+        return Ok(layers.iter().any(|layer| layer != "full_attention"));
+    }
+    if shape.family.window() == Window::Never {
+        return Ok(false);
+    }
+    // An absent `sliding_window` has a default, null means none.
+    let is_used = fields.is_set("use_sliding_window")? && !fields.is_null("sliding_window");
+    let first = fields.optional_number("max_window_layers")?.unwrap_or(DEFAULT_WINDOW_LAYERS);
+    Ok(is_used && first < shape.num_hidden_layers as f64)
 }
 
 fn check_heads(shape: &DecoderConfig) -> Result<(), CheckpointError> {
@@ -195,13 +214,56 @@ mod tests {
         }
     }
 
+    /// As the configuration classes of transformers 5.24 do, for a model of 4 layers.
+    #[test]
+    fn layers_without_a_window_are_no_reason_to_refuse() {
+        let full = json!(vec!["full_attention"; 4]);
+        let mixed = json!(["full_attention", "full_attention", "full_attention", "sliding_attention"]);
+        for (family, keys, loads) in [
+            ("qwen2", json!({"use_sliding_window": true}), true),
+            ("qwen2", json!({"use_sliding_window": true, "max_window_layers": 4}), true),
+            ("qwen2", json!({"use_sliding_window": true, "max_window_layers": 3}), false),
+            ("qwen3", json!({"use_sliding_window": true, "max_window_layers": 0}), false),
+            ("qwen3", json!({"use_sliding_window": false, "max_window_layers": 0}), true),
+            (
+                "qwen3",
+                json!({"use_sliding_window": true, "max_window_layers": 0, "sliding_window": null}),
+                true,
+            ),
+            ("qwen3", json!({"use_sliding_window": true, "max_window_layers": 0, "layer_types": full}), true),
+            ("qwen3", json!({"layer_types": mixed}), false),
+            ("llama", json!({"layer_types": mixed}), false),
+            ("llama", json!({"use_sliding_window": true, "max_window_layers": 0}), true),
+        ] {
+            let mut config = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7, Precision::F32);
+            config["model_type"] = json!(family);
+            for (key, value) in keys.as_object().expect("an object") {
+                config[key] = value.clone();
+            }
+            let refused = DecoderConfig::from_hugging_face(&config).err().map(|error| error.to_string());
+            let says = "config.json: sliding window attention is not supported";
+            assert_eq!(refused.as_deref(), (!loads).then_some(says), "{family}: {keys}");
+        }
+    }
+
+    #[test]
+    fn other_names_and_absent_keys_load_as_in_transformers() {
+        for (family, context) in [("llama", 2048), ("qwen2", 32_768), ("qwen3", 32_768)] {
+            let mut config = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7, Precision::F32);
+            config["model_type"] = json!(family);
+            config["hidden_act"] = json!("swish");
+            config.as_object_mut().expect("an object").remove("max_position_embeddings");
+            let read = DecoderConfig::from_hugging_face(&config).expect("reads");
+            assert_eq!(read.max_position_embeddings, context, "{family}");
+        }
+    }
+
     #[test]
     fn unsupported_features_are_refused_by_name() {
         let good = DecoderConfig::preset(Preset::Tiny, 99).to_hugging_face(7, Precision::F32);
         for (key, value, says) in [
             ("model_type", json!("gpt2"), "model_type \"gpt2\" is not one of llama, qwen2, qwen3"),
             ("hidden_act", json!("gelu"), "hidden_act \"gelu\" is not supported, only silu"),
-            ("layer_types", json!(["sliding_attention"]), "sliding window attention is not supported"),
             (
                 "quantization_config",
                 json!({"bits": 4}),

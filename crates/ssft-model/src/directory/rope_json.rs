@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 const DEFAULT_BETA_FAST: f64 = 32.0;
 const DEFAULT_BETA_SLOW: f64 = 1.0;
 
-/// Reads the scaling method from a `config.json`; without settings it is [`RopeScaling::Default`].
+/// Reads the scaling method from the `config.json` of a model with rows of at most `context` tokens; without settings it is
+/// [`RopeScaling::Default`].
 ///
 /// # Errors
 /// [`CheckpointError::Config`] if the method is not supported, or a number is missing or out of range.
-pub(super) fn read(config: &Fields<'_>) -> Result<RopeScaling, CheckpointError> {
+pub(super) fn read(config: &Fields<'_>, context: usize) -> Result<RopeScaling, CheckpointError> {
     refuse_partial(config, "")?;
     let Some((key, rope)) = settings(config)? else { return Ok(RopeScaling::Default) };
     refuse_partial(&rope, &format!("{key}: "))?;
@@ -30,14 +31,14 @@ pub(super) fn read(config: &Fields<'_>) -> Result<RopeScaling, CheckpointError> 
             attention_factor: yarn_attention_factor(&rope)?,
             beta_fast: rope.positive_or("beta_fast", DEFAULT_BETA_FAST)?,
             beta_slow: rope.positive_or("beta_slow", DEFAULT_BETA_SLOW)?,
-            original: original_context(&rope, config)?,
+            original: original_context(&rope, config)?.unwrap_or(context),
             truncate: rope.optional_flag("truncate")?.unwrap_or(true),
         }),
         "llama3" => RopeScaling::Llama3(Llama3 {
             factor: rope.positive("factor")?,
             low_freq_factor: rope.positive("low_freq_factor")?,
             high_freq_factor: rope.positive("high_freq_factor")?,
-            original: original_context(&rope, config)?,
+            original: original_context(&rope, config)?.unwrap_or(context),
         }),
         other => {
             return Err(CheckpointError::config(format!(
@@ -94,15 +95,12 @@ fn refuse_partial(fields: &Fields<'_>, place: &str) -> Result<(), CheckpointErro
     }
 }
 
-/// Context of the model before scaling, in tokens.
-fn original_context(rope: &Fields<'_>, config: &Fields<'_>) -> Result<usize, CheckpointError> {
+/// Context of the model before scaling, in tokens, if it is given.
+fn original_context(rope: &Fields<'_>, config: &Fields<'_>) -> Result<Option<usize>, CheckpointError> {
     const KEY: &str = "original_max_position_embeddings";
     match rope.optional_size(KEY)? {
-        Some(original) => Ok(original),
-        None => match config.optional_size(KEY)? {
-            Some(original) => Ok(original),
-            None => config.size("max_position_embeddings"),
-        },
+        None => config.optional_size(KEY),
+        given => Ok(given),
     }
 }
 
@@ -127,9 +125,9 @@ mod tests {
     use crate::precision::Precision;
 
     fn read_rope(rope: Value) -> Result<RopeScaling, String> {
-        let config = json!({"max_position_embeddings": 256, "rope_parameters": rope});
+        let config = json!({"rope_parameters": rope});
         let map = config.as_object().expect("an object");
-        read(&Fields::of(map)).map_err(|error| error.to_string())
+        read(&Fields::of(map), 256).map_err(|error| error.to_string())
     }
 
     /// Computed with `ROPE_INIT_FUNCTIONS` of transformers 5.23: head width 16, theta 10000, 256 positions. It computes in f32,

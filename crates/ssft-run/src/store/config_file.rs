@@ -1,10 +1,11 @@
 //! Settings as TOML: a user's configuration file, and `config.toml` of a run.
 
 use crate::error::RunError;
-use crate::settings::{Layers, Origin, Settings};
+use crate::settings::{Layers, MOST_COUNT, Origin, Settings};
 use serde_json::{Map, Value};
 use ssft_data::words::one_line;
 use std::fmt::Write as _;
+use std::num::IntErrorKind;
 use std::path::Path;
 use toml::Table;
 
@@ -23,12 +24,24 @@ pub fn read_table(path: &Path) -> Result<Table, RunError> {
         RunError::state(format!("{name}: cannot be read ({error}); check the path and its permissions"))
     })?;
     text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        RunError::state(format!(
-            "{name}:{line}: not valid TOML ({}); write lines like `steps = 500`",
-            one_line(error.message())
-        ))
+        let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+        let written = text.lines().nth(line).unwrap_or_default();
+        let what = match is_huge(written) {
+            true => {
+                format!("{} is beyond the integers of TOML; give at most {MOST_COUNT}", one_line(written))
+            }
+            false => {
+                format!("not valid TOML ({}); write lines like `steps = 500`", one_line(error.message()))
+            }
+        };
+        RunError::state(format!("{name}:{}: {what}", line + 1))
     })
+}
+
+/// Whether the value of `line` is an integer that TOML cannot hold.
+fn is_huge(line: &str) -> bool {
+    let value = line.split(['=', '#']).nth(1).unwrap_or_default().trim().replace('_', "");
+    value.parse::<i64>().is_err_and(|error| *error.kind() == IntErrorKind::PosOverflow)
 }
 
 /// The settings in a TOML file.
@@ -136,7 +149,13 @@ mod tests {
     fn every_count_that_is_accepted_can_be_written() {
         for setting in SETTINGS {
             let Kind::Count { most, .. } = setting.kind else { continue };
-            let with = |value: u64| resolve(None, Map::from_iter([(setting.key.to_owned(), value.into())]));
+            // Two counts have a limit of their product.
+            let other = if setting.key == "accumulate" { "batch-questions" } else { "accumulate" };
+            let with = |value: u64| {
+                let flags =
+                    [(other, 1), (setting.key, value)].map(|(key, value)| (key.to_owned(), value.into()));
+                resolve(None, Map::from_iter(flags))
+            };
             let (settings, layers) = with(most).expect(setting.key);
             let text = to_toml(&settings, &layers).expect(setting.key);
             assert_eq!(read_settings(file(&text).path()).expect("reads back"), settings);
@@ -181,5 +200,13 @@ mod tests {
         let broken = file("steps = 1\nlr = = 2");
         let error = read_settings(broken.path()).expect_err("not TOML").to_string();
         assert!(error.contains(":2: not valid TOML ("), "{error}");
+        for huge in ["9223372036854775808", "18_446_744_073_709_551_616", &"9".repeat(60)] {
+            let file = file(&format!("lr = 1\nsteps = {huge} # all\n"));
+            let error = read_settings(file.path()).expect_err("no integer of TOML").to_string();
+            let says = format!(
+                ":2: steps = {huge} # all is beyond the integers of TOML; give at most 9223372036854775807"
+            );
+            assert!(error.ends_with(&says), "{error}");
+        }
     }
 }

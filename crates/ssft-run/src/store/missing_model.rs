@@ -11,14 +11,26 @@ pub(super) fn without_config(place: &Path) -> Option<String> {
     if let Some(found) = model_below(place) {
         return Some(format!("there is no config.json; it is in {}, give that directory", found.display()));
     }
-    other_format(place)
+    without_either(place, &names(place))
 }
 
-/// What is wrong with a directory without `.safetensors` of a whole model, and what to do; nothing if it has some, or no weights at
-/// all.
+/// What is wrong with a directory that has a config.json, but no `.safetensors` of a whole model, and what to do; nothing if it has
+/// some, or no weights at all.
 pub(super) fn without_weights(place: &Path) -> Option<String> {
-    let has = |name: &str| place.join(name).exists();
-    if has(WEIGHTS_FILE) || has("model.safetensors.index.json") { None } else { other_format(place) }
+    let (names, directory) = (names(place), place.display());
+    let first = |is: &dyn Fn(&str) -> bool| names.iter().find(|name| is(name));
+    if first(&|name| [WEIGHTS_FILE, "model.safetensors.index.json"].contains(&name)).is_some() {
+        return None;
+    }
+    if let Some(what) = without_either(place, &names) {
+        return Some(what);
+    }
+    if let Some(name) = first(&|name| name.starts_with("pytorch_model") && name.ends_with(".bin")) {
+        return Some(format!(
+            "the weights are {name}, not .safetensors; let transformers write them: AutoModelForCausalLM.from_pretrained(\"{directory}\").save_pretrained(\"{directory}\")"
+        ));
+    }
+    first(&|name| ["tf_model.h5", "flax_model.msgpack"].contains(&name)).map(|name| unreadable(name))
 }
 
 /// The directory below `place` that has a config.json: the snapshot that `refs/main` names in a cache of the Hugging Face hub, else
@@ -40,22 +52,22 @@ fn newest_first(directory: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The weights that `place` has in a format that is not read, and how to convert them.
-fn other_format(place: &Path) -> Option<String> {
-    let entries = fs::read_dir(place).ok()?.flatten();
+/// Names of what is in `directory`, sorted.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
-    let first = |is: &dyn Fn(&str) -> bool| names.iter().find(|name| is(name)).cloned();
-    let directory = place.display();
+    names
+}
+
+/// The formats that come without config.json and `model.safetensors`, and how to convert them. `names` is what `place` has.
+fn without_either(place: &Path, names: &[String]) -> Option<String> {
+    let (first, directory) =
+        (|is: &dyn Fn(&str) -> bool| names.iter().find(|name| is(name)), place.display());
     if first(&|name| name == "adapter_config.json").is_some() {
         return Some(format!(
             "an adapter of PEFT without the weights of its model; let PEFT merge them: AutoPeftModelForCausalLM.from_pretrained(\"{directory}\").merge_and_unload().save_pretrained(NEW), and AutoTokenizer of the model likewise"
-        ));
-    }
-    if let Some(name) = first(&|name| name.starts_with("pytorch_model") && name.ends_with(".bin")) {
-        return Some(format!(
-            "the weights are {name}, not .safetensors; let transformers write them: AutoModelForCausalLM.from_pretrained(\"{directory}\").save_pretrained(\"{directory}\")"
         ));
     }
     if let Some(name) = first(&|name| name.ends_with(".gguf")) {
@@ -63,12 +75,13 @@ fn other_format(place: &Path) -> Option<String> {
             "the weights are {name}, not .safetensors; let transformers write them: AutoModelForCausalLM.from_pretrained(\"{directory}\", gguf_file=\"{name}\").save_pretrained(NEW), and AutoTokenizer likewise"
         ));
     }
-    let is_foreign = |name: &str| {
-        name.starts_with("consolidated.") || ["tf_model.h5", "flax_model.msgpack"].contains(&name)
-    };
-    first(&is_foreign).map(|name| {
-        format!("the weights are {name} alone, which transformers does not read; fetch the model with its model.safetensors")
-    })
+    first(&|name| name.starts_with("consolidated.")).map(|name| unreadable(name))
+}
+
+fn unreadable(name: &str) -> String {
+    format!(
+        "the weights are {name} alone, which transformers does not read; fetch the model with its model.safetensors"
+    )
 }
 
 #[cfg(test)]
@@ -108,20 +121,20 @@ mod tests {
     fn other_formats_have_remedies_of_their_own() {
         for (files, says) in [
             (&["adapter_config.json", "adapter_model.safetensors"][..], "merge_and_unload()"),
-            (&["pytorch_model.bin"], "the weights are pytorch_model.bin, not .safetensors; let transformers"),
-            (&["pytorch_model-00001-of-00002.bin"], "the weights are pytorch_model-00001-of-00002.bin, not"),
             (&["m-Q8_0.gguf"], "gguf_file=\"m-Q8_0.gguf\""),
             (&["consolidated.safetensors", "params.json"], "the weights are consolidated.safetensors alone"),
             (&["consolidated.00.pth"], "the weights are consolidated.00.pth alone"),
+            (&["pytorch_model.bin"], "the weights are pytorch_model.bin, not .safetensors; let transformers"),
+            (&["pytorch_model-00001-of-00002.bin"], "the weights are pytorch_model-00001-of-00002.bin, not"),
             (&["tf_model.h5"], "the weights are tf_model.h5 alone"),
             (&["flax_model.msgpack"], "the weights are flax_model.msgpack alone"),
         ] {
-            let home = directory(files);
-            let with_config = directory(&[files, &["config.json"]].concat());
-            for found in [without_config(home.path()), without_weights(with_config.path())] {
-                assert!(found.as_ref().is_some_and(|found| found.contains(says)), "{files:?}: {found:?}");
-            }
-            let whole = directory(&[files, &["config.json", WEIGHTS_FILE]].concat());
+            let found = without_weights(directory(files).path());
+            assert!(found.as_ref().is_some_and(|found| found.contains(says)), "{files:?}: {found:?}");
+            // The others cannot be converted without a config.json.
+            let is_alone = ["adapter", "m-Q8", "consolidated"].iter().any(|name| files[0].starts_with(name));
+            assert_eq!(without_config(directory(files).path()).is_some(), is_alone, "{files:?}");
+            let whole = directory(&[files, &[WEIGHTS_FILE]].concat());
             assert_eq!(without_weights(whole.path()), None, "{files:?}");
         }
     }

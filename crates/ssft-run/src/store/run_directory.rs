@@ -31,7 +31,7 @@ impl RunDirectory {
     /// [`RunError::State`] if it already holds a run, cannot be created, or another process trains in it.
     pub fn create(asked: Option<&Path>, stem: &str) -> Result<Self, RunError> {
         let Some(directory) = asked else { return Self::create_numbered(Path::new(RUNS), stem) };
-        if let Some(file) = foreign_file(&directory) {
+        if let Some(file) = foreign_file(directory) {
             return Err(RunError::state(format!(
                 "{} is not empty (it has {file}); give another `out`",
                 directory.display()

@@ -51,6 +51,19 @@ fn no_end_and_no_limit() {
         ("wide number", "{{ '%1000000000d' | format(1) }}".to_owned()),
         ("precise number", "{{ '%.1000000000f' | format(1.0) }}".to_owned()),
         ("indent", "{{ 'x\ny' | indent(10**9) }}".to_owned()),
+        ("center, the filter", "{{ 'x' | center(10**10) }}".to_owned()),
+        ("center", "{{ 'x'.center(10**12) }}".to_owned()),
+        ("ljust", "{{ 'x'.ljust(10**12, 'é') }}".to_owned()),
+        ("rjust", looped("{% set n.s = 'x'.rjust(100000) %}")),
+        ("zfill", "{{ 'x'.zfill(2**62) }}".to_owned()),
+        ("expandtabs", "{{ '\\t'.expandtabs(10**12) }}".to_owned()),
+        ("index", looped("{% set n.s = ('x' * 100000).index('x') %}")),
+        ("index of a list", looped("{% set n.s = range(1000)[:].index(999) %}")),
+        ("sort", looped("{% set n.s = range(1000) | sort %}")),
+        ("sort of long texts", "{% set b = 'X' * 1000000 %}{{ ([b] * 1000) | sort | length }}".to_owned()),
+        ("sort of long lists", "{% set b = range(10000) | list %}{{ ([b] * 20) | sort | length }}".to_owned()),
+        ("wordcount", looped("{% set n.s = ('x ' * 100000) | wordcount %}")),
+        ("joiner", looped("{% set j = joiner('x' * 100000) %}{{ j() }}{{ j() }}")),
         ("batch", "{{ [1] | batch(10**9, 0) | list | length }}".to_owned()),
         ("replace", "{{ ('x' * 1000000) | replace('x', 'y' * 1000) }}".to_owned()),
         ("replace, the method", "{{ ('x' * 1000000).replace('', 'y' * 1000) }}".to_owned()),
@@ -99,7 +112,15 @@ fn what_the_engine_refuses() {
     let recursion = "invalid operation: recursion limit exceeded";
     let cases = [
         ("{{ range(10**12) }}", "invalid operation: range has too many elements"),
-        ("{{ 'x' | center(10**10) }}", "unknown filter: filter center is unknown"),
+        ("{{ 'x' | wordwrap(10**10) }}", "unknown filter: filter wordwrap is unknown"),
+        (
+            "{% set c = cycler([1]) %}",
+            "invalid operation: cycler and joiner take texts and numbers, not a sequence",
+        ),
+        (
+            "{% set j = joiner(joiner()) %}",
+            "invalid operation: cycler and joiner take texts and numbers, not a plain object",
+        ),
         (
             "{{ '%1000000000d' % 1 }}",
             "invalid operation: tried to use % operator on unsupported types string and number",
@@ -122,6 +143,14 @@ fn what_the_engine_refuses() {
     for (source, reason) in cases {
         assert_eq!(outcome(source.to_owned()).unwrap_err(), render_message(reason), "{source}");
     }
+}
+
+/// The engine divides by the number of arguments.
+#[test]
+fn a_panic_of_the_engine_is_an_error() {
+    let error = outcome("{% for x in [1] %}{{ loop.cycle() }}{% endfor %}".to_owned()).unwrap_err();
+    let says = "chat template: invalid operation: the template engine failed; change the messages, or the model's chat_template";
+    assert_eq!(error, says);
 }
 
 #[test]

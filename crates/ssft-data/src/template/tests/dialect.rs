@@ -3,7 +3,7 @@
 
 use super::*;
 
-fn rendered(source: &str) -> Result<String, String> {
+pub(super) fn rendered(source: &str) -> Result<String, String> {
     let chat = [message("user", " hi é\n"), message("assistant", "<think>x</think>yo"), message("user", "q")];
     let tokens = TemplateTokens { bos: Some("<s>"), eos: Some("</s>"), pad: Some("<pad>"), unk: None };
     let template = Template::new(source).map_err(|error| error.to_string())?;
@@ -11,7 +11,7 @@ fn rendered(source: &str) -> Result<String, String> {
     template.render(&chat, tokens).map_err(|error| error.to_string())
 }
 
-fn check(cases: &[(&str, &str)]) {
+pub(super) fn check(cases: &[(&str, &str)]) {
     for (source, expected) in cases {
         assert_eq!(rendered(source).as_deref(), Ok(*expected), "{source}");
     }
