@@ -219,9 +219,7 @@ pub enum LineFault {
         reason: String,
     },
     /// A value that Python writes and JSON does not have.
-    #[error(
-        "{key} holds {found}, which is no value and no character of JSON; write it as text, or leave it out"
-    )]
+    #[error("{key} holds {}", crate::json::in_words(found))]
     NoValue {
         /// Place of the value, for example `traces[0].text`.
         key: String,

@@ -89,6 +89,14 @@ pub fn spelling(value: &Value) -> Option<&str> {
     value.as_str()?.strip_prefix(MARK_CHAR)
 }
 
+/// What a marked text stands for, and what to do about it, by its spelling.
+pub fn in_words(spelling: &str) -> String {
+    match spelling.starts_with('\\') {
+        true => format!("{spelling}, half of a character; write the whole character, or leave it out"),
+        false => format!("{spelling}, which JSON does not have; write it as text, or null for nothing"),
+    }
+}
+
 /// The first marked text in `value`: its place, for example `traces[0].text`, and its spelling.
 pub fn first_mark(value: &Value) -> Option<(String, String)> {
     found(value, String::new())

@@ -33,7 +33,7 @@ const LENGTH_BYTES: usize = 4;
 const MAGIC_BYTES: u64 = 4;
 
 /// Content of a cell that is no text.
-const NOT_UTF8: &str = "bytes that are not UTF-8";
+const NOT_UTF8: &str = "bytes that are no UTF-8";
 
 type Reader = SerializedFileReader<Chunks>;
 

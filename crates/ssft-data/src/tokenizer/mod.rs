@@ -21,6 +21,7 @@ use crate::words::one_line;
 use joined::Marks;
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use tokenizers::AddedToken;
 
 /// A Hugging Face tokenizer with N forking tokens.
@@ -43,9 +44,10 @@ use tokenizers::AddedToken;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    file: tokenizers::Tokenizer,
-    text: tokenizers::Tokenizer,
-    template: tokenizers::Tokenizer,
+    // Shared by clones: a vocabulary of 150,000 tokens takes tens of megabytes.
+    file: Arc<tokenizers::Tokenizer>,
+    text: Arc<tokenizers::Tokenizer>,
+    template: Arc<tokenizers::Tokenizer>,
     marks: Marks,
     forks: Vec<u32>,
     bos: Option<String>,
@@ -142,6 +144,7 @@ impl Tokenizer {
         let marks = Marks::add(&mut [&mut text, &mut template], &forks, &eos.name)?;
         let mut ends = vec![eos.id];
         ends.extend(roles.end_ids.into_iter().filter(|&id| id != eos.id));
+        let (file, text, template) = (Arc::new(file), Arc::new(text), Arc::new(template));
         Ok(Self { file, text, template, marks, forks, bos: roles.bos, unk: roles.unk, eos, pad, ends, rows })
     }
 
@@ -161,7 +164,7 @@ impl Tokenizer {
         }
         let (eos, pad) = (Some(self.eos.name), Some(self.pad.name));
         let roles = Roles { bos: self.bos, eos, end_ids: self.ends, pad, unk: self.unk };
-        let mut grown = self.file;
+        let mut grown = Arc::unwrap_or_clone(self.file);
         grown.add_special_tokens(special_tokens((0..count).map(fork_name))).map_err(failed("add forks"))?;
         let json = serde_json::to_value(&grown).map_err(|e| broken(e.to_string()))?;
         let grown = Self::assemble(json, roles)?;

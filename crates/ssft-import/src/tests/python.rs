@@ -38,11 +38,14 @@ fn what_python_writes_is_skipped_where_nothing_reads_it() {
 
 #[test]
 fn what_python_writes_is_named_where_it_is_read() {
-    for (problem, found) in [("NaN", "NaN"), (r#""p \ud83d""#, "\\ud83d"), ("1e999", "1e999")] {
+    let no_json = "which JSON does not have; write it as text, or null for nothing";
+    let half = "half of a character; write the whole character, or leave it out";
+    for (problem, found, says) in
+        [("NaN", "NaN", no_json), (r#""p \ud83d""#, "\\ud83d", half), ("1e999", "1e999", no_json)]
+    {
         let folder = Folder::new();
         let file = folder.text("d.jsonl", &row("1", "2", problem, "NaN"));
-        let remedy = "which is no value and no character of JSON; write it as text, or null for nothing";
-        let expected = format!("d.jsonl:1: column problem holds {found}, {remedy}");
+        let expected = format!("d.jsonl:1: column problem holds {found}, {says}");
         assert_eq!(folder.refusal(&[file], &ImportSettings::default()), expected);
     }
     let folder = Folder::new();
