@@ -187,17 +187,27 @@ impl Encoder {
 
     fn encode_trace(&self, id: &str, index: usize, trace: &Trace) -> Result<Vec<u32>, DataError> {
         let (place, source_name) = (index + 1, || quote(&trace.source));
-        let row = self.tokenizer.to_the_end(&self.lead.after, &trace.text)?;
-        let Some(tokens) = row.strip_prefix(self.after.as_slice()) else {
+        let Some(mut tokens) = self.trace_tokens(&trace.text)? else {
             let (id, after) = (quote(id), quote(&self.lead.after));
             return Err(DataError::NoCut { id, trace: place, source_name: source_name(), after });
         };
         if tokens.is_empty() {
             return Err(DataError::NoTargets { id: quote(id), trace: place, source_name: source_name() });
         }
-        let mut tokens = tokens.to_vec();
         tokens.push(self.tokenizer.eos());
         Ok(tokens)
+    }
+
+    /// Token ids of a trace without the end of sequence; `None` if its beginning shares a token with the text before it.
+    fn trace_tokens(&self, text: &str) -> Result<Option<Vec<u32>>, DataError> {
+        let row = self.tokenizer.to_the_end(&self.lead.after, text)?;
+        Ok(row.strip_prefix(self.after.as_slice()).map(<[u32]>::to_vec))
+    }
+
+    /// The text that comes back from the tokens of a trace; `None` if the trace has no tokens of its own.
+    pub(crate) fn trace_back(&self, text: &str) -> Result<Option<String>, DataError> {
+        let tokens = self.trace_tokens(text)?;
+        tokens.map(|tokens| self.tokenizer.decode_behind(&self.after, &tokens)).transpose()
     }
 
     fn check_length(

@@ -3,7 +3,7 @@
 use crate::counts::QuestionDrop;
 use crate::reading::{Candidate, NoReading, Prompt, Reading};
 use crate::row::Row;
-use crate::turn::Turn;
+use crate::turn::{OTHER_ROLE, Turn};
 use crate::unread::UnreadTurns;
 use ssft_data::record::Message;
 
@@ -29,6 +29,11 @@ pub(super) fn reading(row: &mut Row) -> Result<Reading, NoReading> {
     let reply = reply.ok_or(NoReading::Unusable(QuestionDrop::NoReply))?;
     let behind = turns.len() - reply - 1;
     turns.truncate(reply + 1);
+    // Null counts as missing, and a template may have a system message of its own.
+    turns.retain(|turn| turn.role != "system" || !turn.is_missing);
+    if turns.iter().any(|turn| turn.role == OTHER_ROLE) {
+        return Err(NoReading::Unusable(QuestionDrop::OtherRole));
+    }
     if turns.iter().any(|turn| turn.calls) {
         return Err(NoReading::Unusable(QuestionDrop::Calls));
     }

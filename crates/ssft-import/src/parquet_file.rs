@@ -16,9 +16,10 @@ use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReade
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::{ColumnPath, Type};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use ssft_data::error::DataError;
-use ssft_data::words::one_line;
+use ssft_data::words::{one_line, quote};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,6 +85,14 @@ fn open(path: &Path, name: &str) -> Result<Reader, ImportError> {
         return Err(damaged(name, "its footer describes no rows"));
     }
     let reader = guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))?;
+    if let Some(twice) = twice(reader.metadata().file_metadata().schema()) {
+        let reason = format!("has the column or field {} twice", quote(twice));
+        return Err(ImportError::File {
+            file: name.to_owned(),
+            reason,
+            remedy: "rename one of them".to_owned(),
+        });
+    }
     let packed = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
     let unreadable = packed.map(|column| column.compression()).find(|codec| !is_read(codec));
     match unreadable {
@@ -94,6 +103,17 @@ fn open(path: &Path, name: &str) -> Result<Reader, ImportError> {
         }),
         None => Ok(reader),
     }
+}
+
+/// The first name that two fields of one group have.
+fn twice(group: &Type) -> Option<&str> {
+    if group.is_primitive() {
+        return None;
+    }
+    let mut names = HashSet::new();
+    let fields = group.get_fields();
+    let same = fields.iter().find(|field| !names.insert(field.name())).map(|field| field.name());
+    same.or_else(|| fields.iter().find_map(|field| twice(field)))
 }
 
 /// Name of a codec without its level.
@@ -176,6 +196,7 @@ fn value(field: Field) -> Value {
         Field::UShort(number) => number.into(),
         Field::UInt(number) => number.into(),
         Field::ULong(number) => number.into(),
+        Field::Float16(number) => float(shortest(number.to_f32())),
         Field::Float(number) => float(shortest(number)),
         Field::Double(number) => float(number),
         Field::Str(text) => Value::String(text),
@@ -191,9 +212,19 @@ fn value(field: Field) -> Value {
                 Field::Str(key) => (key.clone(), value(field.clone())),
                 other => (other.to_string(), value(field.clone())),
             };
-            Value::Object(map.entries().iter().map(entry).collect())
+            let entries: Map<String, Value> = map.entries().iter().map(entry).collect();
+            match entries.len() == map.entries().len() {
+                true => Value::Object(entries),
+                false => spelled::spelling("a map with a key twice"),
+            }
         }
-        other => Value::String(other.to_string()),
+        // The library writes a decimal without fractional digits with a dot.
+        Field::Decimal(_) => Value::String(field.to_string().trim_end_matches('.').to_owned()),
+        // The library panics on dates that have no calendar day.
+        other => match guarded(|| Ok(other.to_string())) {
+            Ok(text) => Value::String(text),
+            Err(_) => spelled::spelling("a date out of range"),
+        },
     }
 }
 
@@ -203,7 +234,14 @@ fn shortest(number: f32) -> f64 {
 }
 
 fn float(number: f64) -> Value {
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
+    let spelling = if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    };
+    Number::from_f64(number).map_or_else(|| spelled::spelling(spelling), Value::Number)
 }
 
 /// A file reader that checks lengths against the file size; the library's own allocates memory first.
@@ -292,7 +330,10 @@ mod tests {
             (Field::Float(0.1), serde_json::json!(0.1)),
             (Field::Float(-1.5e-38), serde_json::json!(-1.5e-38)),
             (Field::Float(16_777_216.0), serde_json::json!(16_777_216.0)),
-            (Field::Float(f32::NAN), Value::Null),
+            (Field::Float(f32::NAN), spelled::spelling("NaN")),
+            (Field::Double(f64::NEG_INFINITY), spelled::spelling("-Infinity")),
+            (Field::Date(1 << 30), spelled::spelling("a date out of range")),
+            (Field::Decimal(Decimal::from_i32(42, 5, 0)), serde_json::json!("42")),
             (Field::Bytes(ByteArray::from("text")), serde_json::json!("text")),
             (Field::Bytes(ByteArray::from(vec![b'a', 0xff])), spelled::spelling(NOT_UTF8)),
             (Field::Decimal(Decimal::from_i32(125, 5, 2)), serde_json::json!("1.25")),

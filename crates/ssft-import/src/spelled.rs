@@ -44,6 +44,16 @@ pub(super) fn of_number(value: &Value) -> Option<&str> {
     of(value).filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
+/// The first value in `value` that JSON does not have, at any depth.
+pub(super) fn first(value: &Value) -> Option<&Value> {
+    match value {
+        odd if of(odd).is_some() => Some(odd).filter(|odd| of_number(odd).is_none()),
+        Value::Array(values) => values.iter().find_map(first),
+        Value::Object(entries) => entries.values().find_map(first),
+        _ => None,
+    }
+}
+
 /// `value` with spellings for its marked texts.
 fn unmarked(value: Value) -> Value {
     match value {

@@ -1,9 +1,9 @@
 //! One turn of a chat.
 
-use crate::counts::QuestionDrop;
 use crate::error::RowFault;
 use crate::reading::NoReading;
 use crate::row::text;
+use crate::spelled;
 use serde_json::{Map, Value};
 use ssft_data::anything::Anything;
 use ssft_data::record::Message;
@@ -19,12 +19,17 @@ const CALLS: [&str; 2] = ["tool_calls", "function_call"];
 /// Types of a part of a text.
 const TEXT_PARTS: [&str; 3] = ["text", "input_text", "output_text"];
 
+/// Role of a turn that is none of `system`, `user` and `assistant`.
+pub(super) const OTHER_ROLE: &str = "";
+
 /// A turn of a chat.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// `system`, `user` or `assistant`.
+    /// `system`, `user` or `assistant`; [`OTHER_ROLE`] for any other.
     pub(super) role: &'static str,
     content: String,
+    /// Whether the content is null or absent.
+    pub(super) is_missing: bool,
     thought: String,
     /// Whether the turn calls a tool.
     pub(super) calls: bool,
@@ -44,10 +49,16 @@ impl Turn {
                 return Err(RowFault::wrong_type(column, &other, expected).into());
             }
         };
+        let read = SPEAKER.iter().chain(&TEXT).chain(&THOUGHT);
+        if let Some(odd) = read.filter_map(|name| keys.get(*name)).find_map(spelled::first) {
+            return Err(RowFault::wrong_type(column, odd, "text").into());
+        }
         let speaker = text(column, take(&mut keys, &SPEAKER), "turns whose speaker is text")?;
-        let role = role(speaker.trim()).ok_or(NoReading::Unusable(QuestionDrop::OtherRole))?;
+        let role = role(speaker.trim());
         let mut unread = Vec::new();
-        let content = match take(&mut keys, &TEXT) {
+        let content = take(&mut keys, &TEXT);
+        let is_missing = content.is_null();
+        let content = match content {
             Value::Array(parts) => join("content", parts, &mut unread),
             part @ Value::Object(_) => join("content", vec![part], &mut unread),
             content => Some(text(column, content, "turns whose content is text")?),
@@ -56,7 +67,8 @@ impl Turn {
         let calls = CALLS.iter().any(|name| Anything::is_in(&take(&mut keys, &[name])));
         let has_other_parts = content.is_none();
         unread.extend(keys.into_iter().filter(|(_, value)| Anything::is_in(value)).map(|(key, _)| key));
-        Ok(Self { role, content: content.unwrap_or_default(), thought, calls, has_other_parts, unread })
+        let content = content.unwrap_or_default();
+        Ok(Self { role, content, is_missing, thought, calls, has_other_parts, unread })
     }
 
     /// The turn as a message.
@@ -85,12 +97,12 @@ fn take(keys: &mut Map<String, Value>, names: &[&str]) -> Value {
 }
 
 /// The role of a message by the name of a turn's speaker.
-fn role(speaker: &str) -> Option<&'static str> {
+fn role(speaker: &str) -> &'static str {
     match speaker {
-        "system" => Some("system"),
-        "user" | "human" => Some("user"),
-        "assistant" | "gpt" => Some("assistant"),
-        _ => None,
+        "system" => "system",
+        "user" | "human" => "user",
+        "assistant" | "gpt" => "assistant",
+        _ => OTHER_ROLE,
     }
 }
 

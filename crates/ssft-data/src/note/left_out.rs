@@ -3,6 +3,7 @@
 use crate::encode::Encoder;
 use crate::note::{Note, Part, Remark, Text};
 use crate::record::{Message, Record};
+use crate::template::messages_of;
 use std::collections::HashSet;
 
 /// Start of a text that marks the place of a message's text in a rendering.
@@ -11,18 +12,19 @@ const MARK: &str = "ssft-text-";
 const MOST_CHANGED: usize = 20;
 
 impl Encoder {
-    /// Notes on the chats among records, in record order, computed lazily: texts of messages that the chat template leaves out or changes, apart
-    /// from white space at their ends.
+    /// Notes on the prompts of records, in record order, computed lazily: texts that the chat template leaves out or changes,
+    /// apart from white space at their ends.
     pub fn left_out<'a>(
         &'a self,
         records: impl Iterator<Item = &'a Record> + 'a,
     ) -> impl Iterator<Item = Note> + 'a {
-        let notes = |record: &'a Record| {
-            let note =
-                |(index, remark)| Note { id: record.id.clone(), part: Part::Message(index + 1), remark };
-            record.messages.iter().flat_map(|messages| self.remarks(messages)).map(note)
-        };
-        records.flat_map(notes)
+        records.flat_map(|record| {
+            let remarks = self.remarks(&messages_of(record)).into_iter();
+            remarks.map(|(index, remark)| match record.messages {
+                Some(_) => Note { id: record.id.clone(), part: Part::Message(index + 1), remark },
+                None => Note { id: record.id.clone(), part: Part::Question, remark: of_question(remark) },
+            })
+        })
     }
 
     /// Remarks with the indices of their messages. A prompt that cannot be rendered has none: it is a problem.
@@ -38,7 +40,7 @@ impl Encoder {
         }
         let is_shown = |index: &usize| shown.contains(&(*index, Text::Content));
         let changed = self.changed(messages).into_iter().filter(is_shown);
-        remarks.extend(changed.map(|index| (index, Remark::Changed)));
+        remarks.extend(changed.map(|index| (index, Remark::Changed { text: Text::Content })));
         remarks
     }
 
@@ -77,6 +79,15 @@ impl Encoder {
     }
 }
 
+/// A remark on the message that a question is.
+fn of_question(remark: Remark) -> Remark {
+    match remark {
+        Remark::LeftOut { .. } => Remark::LeftOut { text: Text::Question },
+        Remark::Changed { .. } => Remark::Changed { text: Text::Question },
+        other => other,
+    }
+}
+
 /// The texts of a message.
 fn texts(message: &Message) -> impl Iterator<Item = (Text, &str)> {
     let reasoning = message.reasoning_content.as_deref().map(|text| (Text::Reasoning, text));
@@ -101,6 +112,25 @@ mod tests {
             {"role":"user","content":"d","reasoning_content":" "}],"traces":[{"text":"2"}]}"#;
         let records: [Record; 1] = [serde_json::from_str(line).unwrap()];
         encoder.left_out(records.iter()).map(|note| note.to_string()).collect()
+    }
+
+    #[test]
+    fn questions_that_a_template_leaves_out() {
+        let notes = |template: &str| {
+            let template = Template::new(template).unwrap();
+            let encoder =
+                Encoder::new(Tokenizer::bytes(2).unwrap(), template, &ForkLead::bare(), 64).unwrap();
+            let line = r#"{"id":"q","question":" what does </think> mean","traces":[{"text":"2"}]}"#;
+            let records: [Record; 1] = [serde_json::from_str(line).unwrap()];
+            encoder.left_out(records.iter()).map(|note| note.to_string()).collect::<Vec<_>>()
+        };
+        assert!(notes(CHATML).is_empty() && notes(PLAIN).is_empty());
+        let changed =
+            r#"question "q": "question" is not in the prompt as it is: the chat template changes it"#;
+        assert_eq!(notes("{{ messages[0].content.split('</think>')[-1] }}"), [changed]);
+        let nothing =
+            r#"question "q": "question" is not part of the prompt: the chat template leaves it out"#;
+        assert_eq!(notes("x"), [nothing]);
     }
 
     #[test]

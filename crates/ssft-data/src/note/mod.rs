@@ -49,9 +49,15 @@ pub enum Remark {
         /// Which text.
         text: Text,
     },
-    /// A content of which the chat template writes only a part, or something else.
-    #[error("\"content\" is not in the prompt as it is: the chat template changes it")]
-    Changed,
+    /// A content or question of which the chat template writes only a part, or something else.
+    #[error("{text} is not in the prompt as it is: the chat template changes it")]
+    Changed {
+        /// Which text.
+        text: Text,
+    },
+    /// A text whose white space alone does not come back from its tokens.
+    #[error("the tokenizer does not keep all white space of such texts")]
+    Blanks,
     /// A text that does not come back from its tokens.
     #[error("the tokenizer cannot write {text}, which comes back as {back}")]
     Unwritten {
@@ -62,9 +68,11 @@ pub enum Remark {
     },
 }
 
-/// A text of a message.
+/// A text of a question or a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Text {
+    /// `question`.
+    Question,
     /// `content`.
     Content,
     /// `reasoning_content`.
@@ -74,6 +82,7 @@ pub enum Text {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Question => "\"question\"",
             Self::Content => "\"content\"",
             Self::Reasoning => "\"reasoning_content\"",
         })

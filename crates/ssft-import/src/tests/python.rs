@@ -53,3 +53,34 @@ fn what_python_writes_is_named_where_it_is_read() {
     let message = folder.refusal(&[file], &ImportSettings::default());
     assert!(message.starts_with("d.jsonl:1: not valid JSON at column 20 ("), "{message}");
 }
+
+/// In a turn, such a text is neither a part other than text nor a thought that may go.
+#[test]
+fn half_a_character_of_a_turn_is_named() {
+    for turn in [
+        r#""content":"a \ud83d""#,
+        r#""content":NaN"#,
+        r#""content":[{"type":"text","text":"\ud83d"}]"#,
+        r#""content":"a","reasoning_content":"\ud83d""#,
+    ] {
+        let folder = Folder::new();
+        let row =
+            format!(r#"{{"messages":[{{"role":"user","content":"q"}},{{"role":"assistant",{turn}}}]}}"#);
+        let message = folder.refusal(&[folder.text("d.jsonl", &row)], &ImportSettings::default());
+        assert!(message.starts_with("d.jsonl:1: column messages holds "), "{message}");
+    }
+    // A key that nobody reads does no harm.
+    let folder = Folder::new();
+    let row = r#"{"messages":[{"role":"user","content":"q","w":NaN},{"role":"assistant","content":"a"},{"role":"tool","content":"t"}]}"#;
+    let (counts, records) = folder.import(&[folder.text("d.jsonl", row)], &ImportSettings::default());
+    assert_eq!(records[0].traces[0].text, "a");
+    assert_eq!(counts.lines()[1], "not read: keys of turns w (1); 1 turn behind the last reply");
+}
+
+#[test]
+fn a_system_turn_that_is_null_is_missing() {
+    let folder = Folder::new();
+    let row = r#"{"messages":[{"role":"system","content":null},{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}"#;
+    let (_, records) = folder.import(&[folder.text("d.jsonl", row)], &ImportSettings::default());
+    assert_eq!(records[0].question.as_deref(), Some("q"));
+}
