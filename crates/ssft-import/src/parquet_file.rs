@@ -300,6 +300,7 @@ impl ChunkReader for Chunks {
 mod tests {
     use super::*;
     use parquet::data_type::{ByteArray, Decimal};
+    use std::sync::Arc;
 
     #[test]
     fn a_panic_of_the_library_is_an_error() {
@@ -319,6 +320,22 @@ mod tests {
         let error = damaged("f", &"é\n".repeat(500)).to_string();
         let expected = "é\\n".repeat(REASON_CHARS / 2);
         assert_eq!(error, format!("f: damaged, or no Parquet file ({expected}); download it again"));
+    }
+
+    /// As in JSONL files; one of the two would be lost.
+    #[test]
+    fn two_fields_with_one_name_are_found() {
+        let leaf = |name: &str| {
+            let leaf = Type::primitive_type_builder(name, parquet::basic::Type::INT64).build();
+            Arc::new(leaf.unwrap())
+        };
+        let group = |name: &str, fields: Vec<Arc<Type>>| {
+            Type::group_type_builder(name).with_fields(fields).build().unwrap()
+        };
+        let inner = |names: [&str; 2]| Arc::new(group("turn", names.map(leaf).to_vec()));
+        assert_eq!(twice(&group("s", vec![leaf("turn"), leaf("a"), inner(["a", "b"])])), Some("turn"));
+        assert_eq!(twice(&group("s", vec![leaf("a"), inner(["b", "b"])])), Some("b"));
+        assert_eq!(twice(&group("s", vec![leaf("a"), inner(["a", "b"])])), None);
     }
 
     #[test]
