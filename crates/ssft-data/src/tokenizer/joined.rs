@@ -24,7 +24,8 @@ const END_MARK: &str = "<|ssft-end-8d1f3a6c|>";
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
     fork: u32,
-    /// `None` if the end of sequence is an ordinary entry of the vocabulary, which splits no text.
+    /// `None` if the end of sequence splits no text, or not every one: an ordinary entry of the vocabulary, or a token that is
+    /// `normalized` or `single_word`. The trace then ends the text.
     end: Option<u32>,
 }
 
@@ -71,7 +72,8 @@ impl Marks {
                 "give all of them the same",
             ));
         }
-        let end = added.values().find(|token| token.content == eos).map(|token| like(token, END_MARK));
+        let splits = |token: &&AddedToken| token.content == eos && !token.normalized && !token.single_word;
+        let end = added.values().find(splits).map(|token| like(token, END_MARK));
         let mut marks = Self { fork: 0, end: None };
         for tokenizer in tokenizers {
             let tokens = iter::once(fork.clone()).chain(end.clone());
@@ -177,7 +179,7 @@ impl Tokenizer {
         let parts: Vec<&[u32]> = ids.split(|&id| self.marks.contain(id)).collect();
         if parts.len() != cuts + 1 {
             let reason = "its entry is normalized or single_word, or another added token covers it";
-            return Err(failed("find the forking token or the end of sequence in a text")(reason.into()));
+            return Err(failed("find the forking token in a text")(reason.into()));
         }
         Ok(parts[index].to_vec())
     }
@@ -248,6 +250,8 @@ mod tests {
                 .unwrap()
                 .iter_mut()
                 .for_each(|token| token[flag] = json!(true));
+            // Its own test has a normalized end.
+            json["added_tokens"][0]["normalized"] = json!(false);
             json
         };
         let kinds = [
@@ -341,6 +345,15 @@ mod tests {
         assert_eq!(names(&tokenizer, &tokenizer.behind_fork("\n").unwrap()), "\n");
         let message = tokenizer.behind_fork("a").unwrap_err().to_string();
         assert!(message.starts_with("the tokenizer cannot find the forking token"), "{message}");
+    }
+
+    /// As in older Llama models; a trainer appends the end by its id.
+    #[test]
+    fn an_end_that_text_cannot_spell_does_no_harm() {
+        let mut json = kind(prepend(), Value::Null);
+        json["added_tokens"][0]["normalized"] = json!(true);
+        let tokenizer = load(&json);
+        assert_eq!(names(&tokenizer, &tokenizer.to_the_end("", "ab").unwrap()), "▁a b");
     }
 
     proptest! {
