@@ -52,7 +52,7 @@ pub struct Checked {
     /// Valid records, in file order.
     pub records: Vec<Record>,
     /// Notes on the valid records: keys of messages that no prompt has. Those that depend on the template come from
-    /// [`Encoder::notes`](crate::encode::Encoder::notes).
+    /// [`Encoder::left_out`](crate::encode::Encoder::left_out).
     pub notes: Notes,
     /// Problems in file order, at most [`Limits::problems`].
     pub problems: Vec<DataError>,

@@ -6,7 +6,7 @@
 //!
 //! Tokenizers treat the middle of a text differently from its start: Metaspace (`prepend_scheme` first) puts a blank in front
 //! of the first piece only, and `after` and the beginning of a trace may share a token. A piece is therefore encoded beside
-//! what stands next to it, and then cut out. Forking token and end of sequence are represented by [`Marks`], so that the same
+//! what stands next to it, and then cut out. Forking token and end of sequence are represented by marks, so that the same
 //! names spelled in the text stay text.
 
 use super::{Tokenizer, encode, failed};

@@ -29,7 +29,7 @@ use tokenizers::AddedToken;
 /// Three tokenizers share one vocabulary. `file` is the tokenizer of `tokenizer.json`; it decodes and names tokens. `text`
 /// treats every special token in its input as ordinary characters. `template` has only the forking tokens as special, so that
 /// it recognizes all other special tokens; removing the forking tokens from its vocabulary instead would shift the ids behind
-/// them. The latter two also have [`Marks`].
+/// them. The latter two also have the marks of [`joined`].
 ///
 /// ```
 /// use ssft_data::tokenizer::Tokenizer;
