@@ -70,7 +70,7 @@ pub enum RowFault {
         expected: &'static str,
     },
     /// A column that is read has a value that Python writes and JSON does not have.
-    #[error("column {column} holds {}", ssft_data::json::in_words(found))]
+    #[error("column {column} holds {}", spelled::in_words(found))]
     NoValue {
         /// The column's name.
         column: String,

@@ -60,6 +60,10 @@ pub(super) fn each_row(
     let Some(wanted) = projection(&reader, wants).map_err(|reason| damaged(&name, &reason))? else {
         return no_columns(&reader, each);
     };
+    if let Some(twice) = twice(&wanted) {
+        let reason = format!("has the column or field {} twice", quote(twice));
+        return Err(ImportError::File { file: name, reason, remedy: "rename one of them".to_owned() });
+    }
     let mut number = 0;
     for group in 0..reader.num_row_groups() {
         let behind = |row: usize, reason: &str| damaged(&format!("{name}, behind row {row}"), reason);
@@ -85,14 +89,6 @@ fn open(path: &Path, name: &str) -> Result<Reader, ImportError> {
         return Err(damaged(name, "its footer describes no rows"));
     }
     let reader = guarded(|| SerializedFileReader::new(file)).map_err(|reason| damaged(name, &reason))?;
-    if let Some(twice) = twice(reader.metadata().file_metadata().schema()) {
-        let reason = format!("has the column or field {} twice", quote(twice));
-        return Err(ImportError::File {
-            file: name.to_owned(),
-            reason,
-            remedy: "rename one of them".to_owned(),
-        });
-    }
     let packed = reader.metadata().row_groups().iter().flat_map(|group| group.columns());
     let unreadable = packed.map(|column| column.compression()).find(|codec| !is_read(codec));
     match unreadable {

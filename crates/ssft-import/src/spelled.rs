@@ -21,8 +21,8 @@ pub(super) enum Line {
     Marked,
 }
 
-/// The value of the JSON text `text`, a part of a `line`: numbers, and what JSON does not have, keep their spelling. `None` if it is no JSON, or
-/// has an object with a key twice.
+/// The value of the JSON text `text`, a part of a `line`: numbers, and what JSON does not have, keep their spelling. `None` if it
+/// is no JSON, or has an object with a key twice.
 pub(super) fn value(text: &str, line: Line) -> Option<Value> {
     match serde_json::from_str(text).map(|Strict(value)| value) {
         Ok(Value::Number(number)) if number.to_string() != text => Some(spelling(text)),
@@ -51,6 +51,15 @@ pub(super) fn first(value: &Value) -> Option<&Value> {
         Value::Array(values) => values.iter().find_map(first),
         Value::Object(entries) => entries.values().find_map(first),
         _ => None,
+    }
+}
+
+/// What a spelling stands for, and what to do about it.
+pub(super) fn in_words(spelling: &str) -> String {
+    // Cells of Parquet files are described, for example `a date out of range`.
+    match spelling.contains(' ') {
+        true => format!("{spelling}, which cannot be read; convert the column"),
+        false => json::in_words(spelling),
     }
 }
 

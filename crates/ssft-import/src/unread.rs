@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 /// Most names of columns, and of keys, in a report.
 const MOST_NAMES: usize = 12;
 
-/// What is in the rows of a dataset and was not read, apart from dropped rows. What is null or empty is left out.
+/// What is in the rows of a dataset and was not read, apart from dropped rows. What is null or empty is left out,
+/// except in columns that were not decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unread {
     /// Number of rows by column; `None` for a column that was not decoded.
@@ -73,7 +74,7 @@ impl Unread {
     }
 }
 
-/// Names with their counts, the most frequent first; those with a count of 0 last and alone.
+/// Names with their counts, the most frequent first; those with a count of 0 last, without it.
 fn listed<'a>(
     names: impl Iterator<Item = (&'a String, usize)>,
     in_words: impl Fn(usize) -> String,

@@ -216,12 +216,21 @@ fn first_mark(record: &Record) -> Option<(String, String)> {
 }
 
 fn json_fault(text: &str, error: &serde_json::Error) -> LineFault {
-    let marked = json::marked(text);
-    let record = marked.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let any = || json::first_mark(&serde_json::from_str(marked.as_deref()?).ok()?);
-    if let Some((key, found)) = record.as_ref().and_then(first_mark).or_else(any) {
-        return LineFault::NoValue { key: one_line(&key), found };
+    // Values that JSON does not have may be in keys that no record has; the fault is what is wrong without them.
+    let marked = json::marked(text).filter(|marked| marked != text);
+    let without = marked.as_deref().map(serde_json::from_str::<Record>);
+    match (marked.as_deref(), without) {
+        (Some(_), Some(Ok(record))) => match first_mark(&record) {
+            Some((key, found)) => LineFault::NoValue { key: one_line(&key), found },
+            None => fault(text, error),
+        },
+        (Some(marked), Some(Err(other))) => fault(marked, &other),
+        _ => fault(text, error),
     }
+}
+
+/// The fault of a line whose parser reports `error`.
+fn fault(text: &str, error: &serde_json::Error) -> LineFault {
     let reason = json_reason(error);
     match error.classify() {
         Category::Data if !is_object(text) => LineFault::NotObject,

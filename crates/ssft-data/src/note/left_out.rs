@@ -8,8 +8,8 @@ use std::collections::HashSet;
 
 /// Start of a text that marks the place of a message's text in a rendering.
 const MARK: &str = "ssft-text-";
-/// Most notes on changed contents of one record; each takes a search in the whole prompt.
-const MOST_CHANGED: usize = 20;
+/// Most searches in the whole prompt for contents of one record.
+const MOST_SEARCHES: usize = 20;
 
 impl Encoder {
     /// Notes on the prompts of records, in record order, computed lazily: texts that the chat template leaves out or changes,
@@ -64,18 +64,24 @@ impl Encoder {
     /// Indices of messages whose content is not in the prompt.
     fn changed(&self, messages: &[Message]) -> Vec<usize> {
         let Ok(rendered) = self.rendered(messages) else { return Vec::new() };
+        let (mut changed, mut searches) = (Vec::new(), 0);
         // Most templates write messages in order, so that a search behind the last place is short.
         let mut behind = rendered.as_str();
-        let is_changed = |message: &Message| {
+        for (index, message) in messages.iter().enumerate() {
             let content = message.content.trim();
-            match behind.split_once(content) {
-                Some((_, rest)) => behind = rest,
-                None => return !rendered.contains(content),
+            if let Some((_, rest)) = behind.split_once(content) {
+                behind = rest;
+                continue;
             }
-            false
-        };
-        let changed: Vec<bool> = messages.iter().map(is_changed).collect();
-        (0..messages.len()).filter(|&index| changed[index]).take(MOST_CHANGED).collect()
+            searches += 1;
+            if searches > MOST_SEARCHES {
+                break;
+            }
+            if !rendered.contains(content) {
+                changed.push(index);
+            }
+        }
+        changed
     }
 }
 

@@ -1,4 +1,4 @@
-//! Filters of jinja2 that the engine lacks, and `default`, of which it refuses arguments by name.
+//! Filters of jinja2 that the engine lacks, and `default`, because the engine's own takes no arguments by name.
 
 use super::arguments::{Arguments, integer, refuse};
 use super::bounds::{TEXT_BYTES_PER_FUEL, text_of};
@@ -21,7 +21,7 @@ const TRUNCATED: i64 = 255;
 const LEEWAY: i64 = 5;
 
 /// `truncate(length=255, killwords=false, end="...", leeway=5)`.
-pub(super) fn truncate(arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+pub(super) fn truncate(state: &State<'_, '_>, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let (value, mut arguments) = Arguments::of("truncate", arguments)?;
     let count = |value: Option<Value>, default: i64| {
         value.map_or(Ok(default), |value| integer("truncate: a number of characters", &value))
@@ -41,6 +41,7 @@ pub(super) fn truncate(arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         return refused("the leeway is negative");
     }
     arguments.end()?;
+    state.consume_fuel(text.len() as u64 / TEXT_BYTES_PER_FUEL)?;
     if text.chars().count() as i64 <= length.saturating_add(leeway) {
         return Ok(value.clone());
     }

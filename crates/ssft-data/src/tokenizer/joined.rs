@@ -11,19 +11,21 @@
 
 use super::{Tokenizer, encode, failed};
 use crate::error::DataError;
-use std::iter;
 use tokenizers::AddedToken;
 
 /// Spelling of the mark that represents a forking token.
 const FORK_MARK: &str = "<|ssft-fork-8d1f3a6c|>";
 /// Spelling of the mark that represents the end of sequence.
 const END_MARK: &str = "<|ssft-end-8d1f3a6c|>";
+/// Spelling of the mark that represents another special token.
+const SPECIAL_MARK: &str = "<|ssft-special-8d1f3a6c|>";
 
-/// Ids of two added tokens that exist in memory only. A mark splits a text as the token that it represents: it has the same
+/// Ids of added tokens that exist in memory only. A mark splits a text as the token that it represents: it has the same
 /// `single_word`, `lstrip`, `rstrip` and `normalized`.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
     fork: u32,
+    special: u32,
     /// `None` if the end of sequence splits no text, or not every one: an ordinary entry of the vocabulary, or a token that is
     /// `normalized` or `single_word`. The trace then ends the text.
     end: Option<u32>,
@@ -43,19 +45,21 @@ pub enum Markers {
 enum Piece<'a> {
     Text(&'a str),
     Fork,
+    Special,
     End,
 }
 
 impl Marks {
-    /// Adds the marks to each of `tokenizers`, which have one vocabulary.
+    /// Adds the marks to each of `tokenizers`, which have one vocabulary of `rows` rows.
     ///
     /// # Errors
     /// [`DataError::Tokenizer`] if the library rejects a token; [`DataError::ModelFile`] if the forking tokens split a text
-    /// differently.
+    /// differently, or gaps in the ids give a mark the id of a token.
     pub(super) fn add(
         tokenizers: &mut [&mut tokenizers::Tokenizer],
         forks: &[u32],
         eos: &str,
+        rows: usize,
     ) -> Result<Self, DataError> {
         let added = tokenizers.first().map(|first| first.get_added_tokens_decoder()).unwrap_or_default();
         let like = |token: &AddedToken, mark: &str| AddedToken {
@@ -74,18 +78,30 @@ impl Marks {
         }
         let splits = |token: &&AddedToken| token.content == eos && !token.normalized && !token.single_word;
         let end = added.values().find(splits).map(|token| like(token, END_MARK));
-        let mut marks = Self { fork: 0, end: None };
+        let special = like(&AddedToken::from(SPECIAL_MARK, true), SPECIAL_MARK);
+        // The library numbers new tokens from the size of the vocabulary, where ids may have gaps. These tokens only encode, so
+        // that a token without a use may have the id of another one.
+        let entries = tokenizers.first().map_or(rows, |first| first.get_vocab_size(true));
+        let gap = |at: usize| like(&special, &format!("{SPECIAL_MARK}{at}"));
+        let gaps: Vec<AddedToken> = (0..rows.saturating_sub(entries)).map(gap).collect();
+        let mut marks = None;
         for tokenizer in tokenizers {
-            let tokens = iter::once(fork.clone()).chain(end.clone());
-            tokenizer.add_tokens(tokens).map_err(failed("add its marks"))?;
-            let id = |mark: &str| tokenizer.token_to_id(mark);
-            marks = Self { fork: id(FORK_MARK).unwrap_or_default(), end: id(END_MARK) };
+            let tokens = [fork.clone(), special.clone()].into_iter().chain(end.clone());
+            tokenizer.add_tokens(gaps.iter().cloned().chain(tokens)).map_err(failed("add its marks"))?;
+            let id = |mark: &str| tokenizer.token_to_id(mark).filter(|&id| id as usize >= rows);
+            let ends = end.is_none() || id(END_MARK).is_some();
+            let pair = id(FORK_MARK).zip(id(SPECIAL_MARK)).filter(|_| ends);
+            marks = pair.map(|(fork, special)| Self { fork, special, end: id(END_MARK) });
         }
-        Ok(marks)
+        marks.ok_or_else(|| {
+            super::broken(format!(
+                "ids are left out below {rows}, so that a new token would get one that another one has"
+            ))
+        })
     }
 
     fn contain(&self, id: u32) -> bool {
-        id == self.fork || Some(id) == self.end
+        [Some(self.fork), Some(self.special), self.end].contains(&Some(id))
     }
 }
 
@@ -112,11 +128,16 @@ impl Tokenizer {
             }
             Markers::Text => {
                 let (head, tail) = before.split_at(self.first_special(before));
-                let row = [Piece::Text(rendered), Piece::Text(head), Piece::Fork];
-                let mut prompt = self.part(&self.text, &row, 0)?;
+                let text = format!("{rendered}{head}");
+                let (text, next) = match tail {
+                    "" => (text.as_str(), Piece::Fork),
+                    tail if self.strips_left(tail) => (text.trim_end(), Piece::Special),
+                    _ => (text.as_str(), Piece::Special),
+                };
+                let mut prompt = self.part(&self.text, &[Piece::Text(text), next], 0)?;
                 if !tail.is_empty() {
                     // A mark in front of it, because the tail does not begin the text.
-                    let row = [Piece::Fork, Piece::Text(tail), Piece::Fork];
+                    let row = [Piece::Special, Piece::Text(tail), Piece::Fork];
                     prompt.extend(self.part(&self.template, &row, 1)?);
                 }
                 Ok(prompt)
@@ -141,6 +162,12 @@ impl Tokenizer {
         self.part(&self.text, &row, 1)
     }
 
+    /// Whether the special token that begins `text` takes the white space in front of it.
+    fn strips_left(&self, text: &str) -> bool {
+        let added = self.file.get_added_tokens_decoder();
+        added.values().any(|token| token.special && token.lstrip && text.starts_with(&token.content))
+    }
+
     /// Byte offset of the first special token spelled in `text`, or the text's length.
     fn first_special(&self, text: &str) -> usize {
         let found = self.special_names().into_iter().filter_map(|name| text.find(&name)).min();
@@ -158,7 +185,8 @@ impl Tokenizer {
         for piece in row {
             match *piece {
                 Piece::Text(piece) => {
-                    let spelled = [FORK_MARK, END_MARK].into_iter().find(|mark| piece.contains(mark));
+                    let spelled =
+                        [FORK_MARK, SPECIAL_MARK, END_MARK].into_iter().find(|mark| piece.contains(mark));
                     if let Some(mark) = spelled {
                         return Err(DataError::Reserved { mark });
                     }
@@ -166,6 +194,10 @@ impl Tokenizer {
                 }
                 Piece::Fork => {
                     text += FORK_MARK;
+                    cuts += 1;
+                }
+                Piece::Special => {
+                    text += SPECIAL_MARK;
                     cuts += 1;
                 }
                 Piece::End if self.marks.end.is_some() => {
@@ -254,6 +286,10 @@ mod tests {
             json["added_tokens"][0]["normalized"] = json!(false);
             json
         };
+        let mut forks_strip = kind(Value::Null, metaspace("first"));
+        for fork in [3, 4] {
+            forks_strip["added_tokens"][fork]["lstrip"] = json!(true);
+        }
         let kinds = [
             kind(Value::Null, metaspace("first")),
             kind(Value::Null, metaspace("always")),
@@ -262,6 +298,7 @@ mod tests {
             strips(kind(prepend(), Value::Null), "normalized"),
             strips(kind(Value::Null, metaspace("first")), "lstrip"),
             strips(kind(Value::Null, metaspace("always")), "rstrip"),
+            forks_strip,
             kind(json!({"type": "Strip", "strip_left": true, "strip_right": true}), metaspace("first")),
         ];
         kinds.iter().map(|json| (load(json), serde_json::from_value(json.clone()).unwrap())).collect()
@@ -316,7 +353,7 @@ mod tests {
 
     #[test]
     fn names_of_marks_are_refused() {
-        for mark in [FORK_MARK, END_MARK] {
+        for mark in [FORK_MARK, SPECIAL_MARK, END_MARK] {
             let message = first().to_the_end("", &format!("a{mark}b")).unwrap_err().to_string();
             assert_eq!(
                 message,

@@ -20,6 +20,7 @@ use crate::forks::{fork_index, fork_name};
 use crate::words::one_line;
 use joined::Marks;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokenizers::AddedToken;
@@ -56,6 +57,10 @@ pub struct Tokenizer {
     pad: Special,
     /// Ids of all tokens that end a text, [`Self::eos`] first.
     ends: Vec<u32>,
+    /// Ids of all special tokens, which have no text.
+    special: Arc<HashSet<u32>>,
+    /// Ordinary tokens that stand in front of a trace when it is decoded behind a forking token alone.
+    before_trace: Vec<u32>,
     /// Largest id + 1.
     rows: usize,
 }
@@ -119,7 +124,7 @@ impl Tokenizer {
         Self::assemble(json, roles)
     }
 
-    /// Both tokenizers of one `tokenizer.json`.
+    /// The three tokenizers of one `tokenizer.json`.
     fn assemble(mut json: Value, roles: Roles) -> Result<Self, DataError> {
         // Truncation and padding would silently change the tokens of a trace.
         json["truncation"] = Value::Null;
@@ -141,11 +146,31 @@ impl Tokenizer {
         let rows = file.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         mark_special(&mut json, |fork, _| fork);
         let (mut text, mut template) = (file.clone(), load(&json)?);
-        let marks = Marks::add(&mut [&mut text, &mut template], &forks, &eos.name)?;
+        let marks = Marks::add(&mut [&mut text, &mut template], &forks, &eos.name, rows)?;
         let mut ends = vec![eos.id];
         ends.extend(roles.end_ids.into_iter().filter(|&id| id != eos.id));
+        let added = file.get_added_tokens_decoder().into_iter();
+        let special = Arc::new(added.filter(|(_, token)| token.special).map(|(id, _)| id).collect());
         let (file, text, template) = (Arc::new(file), Arc::new(text), Arc::new(template));
-        Ok(Self { file, text, template, marks, forks, bos: roles.bos, unk: roles.unk, eos, pad, ends, rows })
+        let (bos, unk, before_trace) = (roles.bos, roles.unk, Vec::new());
+        let mut tokenizer = Self {
+            file,
+            text,
+            template,
+            marks,
+            forks,
+            bos,
+            unk,
+            eos,
+            pad,
+            ends,
+            special,
+            before_trace,
+            rows,
+        };
+        // A tokenizer that finds no forking token in a text has no such tokens.
+        tokenizer.before_trace = tokenizer.kept_blank().unwrap_or_default();
+        Ok(tokenizer)
     }
 
     /// The same tokenizer with at least `count` forking tokens; new ones get ids above the largest id. The model then
@@ -211,7 +236,7 @@ impl Tokenizer {
         guarded("decode the tokens", || self.file.decode(tokens, true))
     }
 
-    /// The text of `tokens` behind the lead `lead`: a forking token and the fixed tokens behind it. Unlike
+    /// The text of `tokens` behind the lead `lead`: the fixed tokens behind a forking token, with it or without it. Unlike
     /// [`Tokenizer::decode`], it keeps the blank at the beginning of a trace where the decoder drops that of a text.
     ///
     /// # Errors
@@ -226,17 +251,24 @@ impl Tokenizer {
         }
     }
 
-    /// Ordinary tokens that stand in front of a trace when it is decoded.
+    /// Ordinary tokens that stand in front of a trace behind `lead` when it is decoded.
     fn text_before(&self, lead: &[u32]) -> Result<Vec<u32>, DataError> {
-        if !self.decode(lead)?.is_empty() {
-            return Ok(lead.to_vec());
-        }
-        // Directly behind a forking token some tokenizers put a blank in front of a word (their decoder drops it), others do
-        // not: the text that comes back tells.
+        let is_bare = self.decode(lead)?.is_empty();
+        Ok(if is_bare { self.before_trace.clone() } else { lead.to_vec() })
+    }
+
+    /// A word, if the decoder drops the blank of a word that stands directly behind a forking token, although the tokenizer puts
+    /// none there: behind the word, the blank comes back. Empty for other tokenizers.
+    fn kept_blank(&self) -> Result<Vec<u32>, DataError> {
         let word = self.behind_fork(ANY_TEXT)?;
         let blank_word = self.behind_fork(&format!(" {ANY_TEXT}"))?;
-        let is_kept = word != blank_word && self.decode(&word)? == self.decode(&blank_word)?;
-        Ok(if is_kept { word } else { Vec::new() })
+        let is_dropped = word != blank_word && self.decode(&word)? == self.decode(&blank_word)?;
+        Ok(if is_dropped { word } else { Vec::new() })
+    }
+
+    /// Whether a token has no text: a special token, or an id outside the vocabulary.
+    fn is_silent(&self, token: u32) -> bool {
+        self.special.contains(&token) || self.file.id_to_token(token).is_none()
     }
 
     /// Ids of the forking tokens `<think1>` .. `<thinkN>`, in order.
@@ -280,8 +312,13 @@ impl Tokenizer {
             Ok(encoding.get_ids().to_vec())
         };
         let (bare, whole): (Vec<u32>, Vec<u32>) = (ids(false)?, ids(true)?);
-        let starts = whole.windows(bare.len().max(1)).position(|window| window == bare);
-        Ok(whole[..starts.unwrap_or(0)].to_vec())
+        let found = |bare: &[u32]| whole.windows(bare.len()).position(|window| window == bare);
+        let starts = if bare.is_empty() { None } else { found(&bare) };
+        // A vocabulary without the letter.
+        let bos = || {
+            self.bos.as_deref().and_then(|bos| self.token_id(bos)).filter(|bos| whole.first() == Some(bos))
+        };
+        Ok(whole[..starts.unwrap_or_else(|| usize::from(bos().is_some()))].to_vec())
     }
 
     /// Name of the beginning-of-sequence token, if there is one.

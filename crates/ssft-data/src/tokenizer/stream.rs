@@ -45,7 +45,10 @@ impl TextStream<'_> {
             None => self.tokenizer.decode(&self.tokens[self.last_piece..])?,
         };
         if piece.is_empty() {
-            // A special token, an id outside the vocabulary, or a blank that the decoder drops at the beginning of a text.
+            // Else a blank, which the decoder drops at the beginning of a text.
+            if self.tokenizer.is_silent(token) {
+                self.tokens.pop();
+            }
             return Ok(None);
         }
         self.tokens.drain(..self.last_piece);

@@ -22,6 +22,9 @@ use ssft_model::{Decoder, DecoderConfig, Precision};
 use std::mem;
 use std::path::{self, Path, PathBuf};
 
+/// Number of questions that the notes of a run are about; `data check` reads all.
+const NOTED: usize = 1000;
+
 /// A run that is ready for its first step.
 #[derive(Debug)]
 pub struct Start {
@@ -72,8 +75,8 @@ pub fn prepare(
     let date = settings.date.get_or_insert_with(day::today).clone();
     let rendering = Rendering::new(settings, Some(day::parse(&date)?));
     let encoding = encoding_of(given.as_ref(), &split, settings, &rendering)?;
-    unused.extend(encoding.0.left_out(split.all()));
-    for note in encoding.0.unwritten(split.all()) {
+    unused.extend(encoding.0.left_out(split.all().take(NOTED)));
+    for note in encoding.0.unwritten(split.all().take(NOTED)) {
         unused.add(note.map_err(|error| in_file(settings, &error))?);
     }
     let questions = encode(split, &encoding.0, settings)?;
