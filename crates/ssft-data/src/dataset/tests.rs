@@ -334,6 +334,13 @@ fn values_of_python_are_named_where_they_matter() {
         ),
         (line(r#""q""#, r"\ud83d", "1", "2"), format!(r"messages[0].content holds \ud83d, {half}")),
         (line(r#""q""#, "a", "NaN", r"2\ude00"), format!(r"traces[0].text holds \ude00, {half}")),
+        // What is wrong with the line, and not a value of a key that no record has.
+        (
+            line("5", "a", "NaN", "2"),
+            "invalid type: integer `5`, expected a string; a record has id, question or messages, traces (each \
+             source and text) and, if known, answer"
+                .replace('`', "\""),
+        ),
     ] {
         assert_eq!(read(&line).unwrap_err(), format!("d.jsonl:1: {says}"));
     }
