@@ -40,6 +40,27 @@ pub fn tiny(different: &str) -> String {
     format!("train {} {different}", same.join(" "))
 }
 
+/// A Llama model of `transformers`: f32, seven weight files, no forking tokens, 320 rows.
+pub const IN_PARTS: &str = "fixture-in-parts";
+/// A Qwen3 model of `transformers`: bf16, one weight file, two forking tokens, rows without a token.
+pub const WITH_FORKS: &str = "fixture";
+
+/// Copies a model of `transformers` to the directory `model`.
+pub fn fixture(home: &Home, name: &str) {
+    copy_directory(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity").join(name),
+        &home.path("model"),
+    );
+    // Expected logits of the parity tests, not a part of the model.
+    fs::remove_file(home.path("model/logits.json")).unwrap();
+}
+
+/// Arguments of a short run on `data.jsonl` from the directory `model`.
+pub fn train(different: &str) -> String {
+    let common = "train --model model --data data.jsonl --device cpu --batch-questions 2 --match-tokens 4 --warmup-steps 0";
+    format!("{common} {different}")
+}
+
 /// Temporary directory of one test, in which the program runs; removed after the test.
 pub struct Home(TempDir);
 

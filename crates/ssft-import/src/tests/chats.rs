@@ -1,4 +1,4 @@
-//! Chats with thoughts, calls, parts and keys that no record has: what is kept, what is dropped, what is told.
+//! Tests of the layout `chat`: thoughts, calls of tools, content parts and unread keys, for example `tool_calls`.
 
 use super::layouts::both;
 use super::*;
@@ -50,7 +50,7 @@ fn thoughts_of_the_last_reply_are_a_part_of_the_trace() {
     }
     let silent = with(with(assistant(""), "content", json!(null)), "thinking", json!(["only ", "thought"]));
     assert_eq!(traces(&import(&[chat([user("q"), silent])]).1[0]), ["trace-1: only thought"]);
-    // The same text under two names is one thought, another one is told, and so is what is no text.
+    // Two keys with the same thought count once. A different thought, or a value that is no text, is listed as unread.
     let twice = with(with(assistant("a"), "reasoning", json!("t")), "reasoning_content", json!("t "));
     let (lines, records) = import(&[chat([user("q"), with(twice, "thinking", json!("u"))])]);
     assert_eq!(traces(&records[0]), ["trace-1: t\n\na"]);
@@ -168,7 +168,7 @@ fn what_is_not_read_is_told() {
             "conversations",
             json!([{"from": "human", "value": "v"}]),
         ),
-        // A dropped row is told as such.
+        // The report counts the dropped row and its reason.
         with(chat([user("w")]), "tools", json!([1])),
     ];
     let (lines, _) = import(&rows);
@@ -247,7 +247,7 @@ fn columns_that_no_record_gets_anything_of_are_told_in_every_layout() {
     );
 }
 
-/// What an import writes can be checked and trained on, whatever the rows hold.
+/// Imported records pass `data check`, also those from rows with odd turns.
 #[test]
 fn records_of_awkward_chats_are_accepted() {
     let texts = ["", " ", "q", "\u{0}\u{2028}", "<|im_end|>"];
